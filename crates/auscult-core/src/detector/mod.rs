@@ -1,0 +1,80 @@
+//! Failure detectors: from the arrivals of one signal to a level of suspicion.
+
+pub mod config;
+
+use core::cmp::Ordering;
+use core::fmt;
+
+use crate::time::Instant;
+
+pub use config::{
+    BertierParams, ChenParams, DeadlineParams, DetectorConfig, DetectorParams, Distribution,
+    History, PhiParams, Violation,
+};
+
+/// A failure detector of one signal.
+///
+/// Time flows through `now` alone. Arrivals may come late, twice, out of order and at equal times; a
+/// detector then learns nothing wrong and never fails.
+pub trait Detector {
+    /// Takes one arrival. `sequence` is the sender's number of the heartbeat, where it sends one: it tells
+    /// a lost heartbeat from a late one, and a duplicate from both.
+    fn heartbeat(&mut self, received_at: Instant, sequence: Option<u64>);
+
+    /// The level of suspicion at `now`, if nothing has arrived since the last heartbeat. Reading changes
+    /// nothing, so a scrape cannot change a verdict. Zero before the first heartbeat.
+    fn level(&self, now: Instant) -> Level;
+
+    /// The first moment at which [`level`](Self::level) is at least `threshold`, if nothing more arrives:
+    /// its inverse, to the nanosecond. `None` when that never happens: before the first heartbeat, or
+    /// beyond the end of time.
+    fn deadline(&self, threshold: Level) -> Option<Instant>;
+}
+
+/// A level of suspicion: finite, not negative, and never NaN. What a value means is each detector's own
+/// (`phi = 8`: wrong about once in 10^8 decisions, if the model holds).
+#[derive(Clone, Copy, PartialEq, PartialOrd, Default)]
+pub struct Level(f64);
+
+impl Level {
+    /// No suspicion.
+    pub const ZERO: Self = Self(0.0);
+    /// The largest level there is.
+    pub const MAX: Self = Self(f64::MAX);
+
+    /// Takes a level: NaN and negative values become zero, infinity becomes [`MAX`](Self::MAX).
+    #[must_use]
+    pub fn new(value: f64) -> Self {
+        if value > 0.0 {
+            Self(value.min(f64::MAX))
+        } else {
+            Self::ZERO
+        }
+    }
+
+    /// The level as a number.
+    #[must_use]
+    pub const fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl Eq for Level {}
+
+impl Ord for Level {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.total_cmp(&other.0)
+    }
+}
+
+impl fmt::Debug for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}

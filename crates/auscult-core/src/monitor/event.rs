@@ -1,0 +1,195 @@
+//! What the machine reports: events with their evidence, and rejections.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::config::SignalConfig;
+use super::status::{Failure, Status};
+use crate::detector::Level;
+use crate::id::{SignalName, TargetId};
+use crate::time::Instant;
+
+/// One thing the machine has to say, in the order in which it happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// A fact for the log, the page and the alerts.
+    Event(Event),
+    /// An arrival that was not taken. It changed nothing.
+    Rejected(Rejection),
+    /// The machine was woken too late: read now, without waiting, everything that the kernel has queued, feed
+    /// it, and then say [`Input::Drained`](super::Input::Drained). Until then no verdict falls.
+    Drain,
+}
+
+/// Why an arrival was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rejection {
+    /// No target has that name.
+    UnknownTarget,
+    /// The target has no signal of that name.
+    UnknownSignal,
+    /// The signal that the key stood for is gone.
+    StaleKey,
+    /// The sequence number was seen already.
+    Duplicate,
+    /// The sequence number, or the time of arrival, is older than the newest one.
+    Stale,
+}
+
+impl Rejection {
+    /// Every reason.
+    pub const ALL: [Self; 5] = [
+        Self::UnknownTarget,
+        Self::UnknownSignal,
+        Self::StaleKey,
+        Self::Duplicate,
+        Self::Stale,
+    ];
+
+    /// The stable code used in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownTarget => "unknown_target",
+            Self::UnknownSignal => "unknown_signal",
+            Self::StaleKey => "stale_key",
+            Self::Duplicate => "duplicate",
+            Self::Stale => "stale",
+        }
+    }
+}
+
+/// A fact about one target, or about the observer itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// When it happened: for a verdict the moment it was due, which may lie a little before the moment it
+    /// was noticed.
+    pub at: Instant,
+    /// The target, unless the observer speaks of itself.
+    pub target: Option<TargetId>,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EventKind {
+    /// The target is watched from now on.
+    Added,
+    /// The target has new signals or settings.
+    Replaced,
+    /// The target is no longer watched.
+    Removed,
+    /// The target's status changed.
+    Transition {
+        /// The status before.
+        from: Status,
+        /// The status from now on.
+        to: Status,
+        /// Why.
+        evidence: Box<Evidence>,
+    },
+    /// The target changes its status too often; its score crossed the upper mark.
+    FlappingStarted {
+        /// The flap score, 0 to 1.
+        score: f64,
+    },
+    /// The target is steady again; its score fell below the lower mark.
+    FlappingStopped {
+        /// The flap score, 0 to 1.
+        score: f64,
+    },
+    /// The sender has a new rhythm: every interval lately ended an outage, so the detector forgot the old
+    /// rhythm and learns anew.
+    Relearnt {
+        /// The signal.
+        signal: SignalName,
+        /// The interval that it expects now.
+        interval: Duration,
+    },
+    /// Too many targets fell silent at once: the fault is likelier here than there. Those that would be down
+    /// are `unknown` while this lasts.
+    ObserverSuspectsItself {
+        /// Targets that are overdue.
+        overdue: usize,
+        /// Targets that are judged.
+        judged: usize,
+    },
+    /// Enough targets are heard again, or the hold ended; verdicts fall again.
+    ObserverTrustsItself {
+        /// Targets that are overdue still.
+        overdue: usize,
+        /// Targets that are judged.
+        judged: usize,
+    },
+    /// The process did not run, so it could not listen. No verdict falls for that time.
+    Stalled {
+        /// When it was last known to run.
+        since: Instant,
+        /// For how long it did not.
+        span: Duration,
+    },
+}
+
+/// Why a status changed: everything needed to argue with the verdict.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evidence {
+    /// The signal that decided.
+    pub signal: SignalName,
+    /// The rule that fired.
+    pub cause: Cause,
+    /// The level at [`Event::at`].
+    pub level: Level,
+    /// The threshold that the rule compares it with.
+    pub threshold: Level,
+    /// The last arrival, if there was one.
+    pub last_arrival: Option<Instant>,
+    /// The last intervals between arrivals, newest first, at most 8. Empty when the detector keeps none.
+    pub recent_intervals: Vec<Duration>,
+    /// The mean interval that the detector expects.
+    pub mean: Duration,
+    /// The standard deviation that the detector works with.
+    pub std_deviation: Duration,
+    /// How many intervals it has learnt from.
+    pub samples: u32,
+    /// The last failed check since the last arrival.
+    pub last_failure: Option<(Instant, Failure)>,
+    /// The settings in force.
+    pub config: SignalConfig,
+}
+
+/// The rule that changed a status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// An arrival.
+    Arrival,
+    /// Nothing arrived until the level crossed the threshold.
+    Silence,
+    /// Nothing ever arrived, and the grace is over.
+    NeverHeard,
+    /// The observer suspects itself.
+    ObserverSuspectsItself,
+    /// The observer trusts itself again.
+    ObserverTrustsItself,
+    /// An operator paused or resumed the target.
+    Operator,
+    /// The target's signals or settings were replaced.
+    Settings,
+}
+
+impl Cause {
+    /// The stable code used in every interface.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Arrival => "arrival",
+            Self::Silence => "silence",
+            Self::NeverHeard => "never_heard",
+            Self::ObserverSuspectsItself => "observer_suspects_itself",
+            Self::ObserverTrustsItself => "observer_trusts_itself",
+            Self::Operator => "operator",
+            Self::Settings => "settings",
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The auscult server: checks, pushed heartbeats, verdicts, metrics and REST around `auscult_core::monitor`.

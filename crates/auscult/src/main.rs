@@ -1,0 +1,3 @@
+//! The auscult command line.
+
+fn main() {}
