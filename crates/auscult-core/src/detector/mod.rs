@@ -33,7 +33,7 @@ pub trait Detector {
 
 /// A level of suspicion: finite, not negative, and never NaN. What a value means is each detector's own
 /// (`phi = 8`: wrong about once in 10^8 decisions, if the model holds).
-#[derive(Clone, Copy, PartialEq, PartialOrd, Default)]
+#[derive(Clone, Copy, PartialEq, Default)]
 pub struct Level(f64);
 
 impl Level {
@@ -60,6 +60,12 @@ impl Level {
 }
 
 impl Eq for Level {}
+
+impl PartialOrd for Level {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl Ord for Level {
     fn cmp(&self, other: &Self) -> Ordering {
