@@ -1,3 +1,43 @@
-//! The project's own chores.
+//! The project's own chores, run as `cargo run -p xtask -- tidy`.
 
-fn main() {}
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+mod tidy;
+
+fn main() -> ExitCode {
+    let chore = std::env::args().nth(1);
+    let done = match chore.as_deref() {
+        Some("tidy") => run_tidy(),
+        Some(other) => Err(anyhow::anyhow!(
+            "there is no chore named {other}; there is: tidy"
+        )),
+        None => Err(anyhow::anyhow!("which chore? There is: tidy")),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nothing is left to say it to when standard error is closed.
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_tidy() -> anyhow::Result<()> {
+    let report = tidy::check(&repository())?;
+    let mut out = std::io::stdout().lock();
+    for finding in &report.findings {
+        writeln!(out, "{finding}")?;
+    }
+    let found = report.findings.len();
+    anyhow::ensure!(found == 0, "tidy: {} files, {found} findings", report.files);
+    writeln!(out, "tidy: {} files, nothing found", report.files)?;
+    Ok(())
+}
+
+/// The repository is where this crate's folder stands, wherever cargo was called from.
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}

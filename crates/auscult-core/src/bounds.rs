@@ -1,10 +1,11 @@
 //! Every limit of the core, each with its reason.
 
-/// Bytes in the name of a target or signal: fits a DNS label chain that people write, a metric label
-/// and one datagram with room to spare.
+/// Bytes in the name of a target or signal: fits a DNS label chain that people write, a metric
+/// label and one datagram with room to spare.
 pub const ID_BYTES_MAX: usize = 128;
 
-/// Samples in a detector's window. Above it a decayed estimator answers the same question in 16 bytes.
+/// Samples in a detector's window. Above it a decayed estimator answers the same question in 16
+/// bytes.
 pub const WINDOW_SAMPLES_MAX: usize = 65_536;
 
 /// Targets in one machine.

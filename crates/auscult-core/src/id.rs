@@ -9,9 +9,9 @@ use crate::bounds::ID_BYTES_MAX;
 
 /// The name of a target, unique within a monitor.
 ///
-/// 1 to [`ID_BYTES_MAX`] bytes of letters and digits (of any script) and the punctuation `- _ . : @ / ~ +`.
-/// That covers host names, addresses with ports, `namespace/pod` and a seed's plain numbers, and stays
-/// readable in a URL path, a metric label and a shell.
+/// 1 to [`ID_BYTES_MAX`] bytes of letters and digits (of any script) and the punctuation
+/// `- _ . : @ / ~ +`. That covers host names, addresses with ports, `namespace/pod` and a seed's
+/// plain numbers, and stays readable in a URL path, a metric label and a shell.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TargetId(Box<str>);
 
@@ -51,7 +51,8 @@ impl fmt::Display for IdError {
             }
             Self::Character { found, at } => write!(
                 f,
-                "{found:?} at byte {at} is not allowed: a name has letters, digits and - _ . : @ / ~ +"
+                "{found:?} at byte {at} is not allowed: \
+                 a name has letters, digits and - _ . : @ / ~ +"
             ),
         }
     }

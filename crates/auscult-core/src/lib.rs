@@ -1,11 +1,13 @@
 //! Failure detectors and the machine that watches many targets with them.
 //!
-//! The crate has no clock, no socket, no thread and no randomness of its own: whoever drives it passes
-//! the time in, and reads what happened from one ordered queue. The same code therefore runs in the
-//! server, in a simulator, in a replay and in tests, with the same bytes out for the same inputs.
+//! The crate has no clock, no socket, no thread and no randomness of its own: whoever drives it
+//! passes the time in, and reads what happened from one ordered queue. The same code therefore runs
+//! in the server, in a simulator, in a replay and in tests, with the same bytes out for the same
+//! inputs.
 //!
-//! - [`detector`]: from the arrivals of one signal to a [`Level`](detector::Level) of suspicion, and the
-//!   [`Instant`](time::Instant) at which that level will cross a threshold if nothing more arrives.
+//! - [`detector`]: from the arrivals of one signal to a [`Level`](detector::Level) of suspicion,
+//!   and the [`Instant`](time::Instant) at which that level will cross a threshold if nothing more
+//!   arrives.
 //! - [`monitor`]: many targets with named signals, their status, and the events of its changes.
 //! - [`wire`]: what travels between processes, as bounded bytes.
 #![no_std]

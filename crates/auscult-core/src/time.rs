@@ -1,7 +1,8 @@
 //! The core's own time: nanoseconds since an origin that the caller chose.
 //!
-//! `std::time::Instant` cannot be built in a test, printed in a trace or replayed from a file; this one
-//! can. Arithmetic saturates, because an embedder's odd clock must not abort the embedder's process.
+//! `std::time::Instant` cannot be built in a test, printed in a trace or replayed from a file; this
+//! one can. Arithmetic saturates, because an embedder's odd clock must not abort the embedder's
+//! process.
 
 use core::fmt;
 use core::time::Duration;
@@ -13,7 +14,8 @@ pub struct Instant(u64);
 impl Instant {
     /// The caller's origin.
     pub const ORIGIN: Self = Self(0);
-    /// The last moment that can be expressed; stands for "never" where an `Option` would cost memory.
+    /// The last moment that can be expressed; stands for "never" where an `Option` would cost
+    /// memory.
     pub const FAR_FUTURE: Self = Self(u64::MAX);
 
     /// The moment `nanos` nanoseconds after the origin.

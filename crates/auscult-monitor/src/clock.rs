@@ -1,7 +1,8 @@
 //! The one place that reads a clock.
 //!
-//! Everything else is told the time as a core [`Instant`]: nanoseconds since this process started to
-//! watch. Wall time appears at the edges alone: in what people read, and in the kernel's receive times.
+//! Everything else is told the time as a core [`Instant`]: nanoseconds since this process started
+//! to watch. Wall time appears at the edges alone: in what people read, and in the kernel's receive
+//! times.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -102,8 +103,9 @@ impl Anchor {
         self.now
     }
 
-    /// The moment of a wall time, at most now and at least `not_before`: whoever found nothing to read
-    /// at `not_before` knows that what he reads now came later, whatever was done to the wall clock.
+    /// The moment of a wall time, at most now and at least `not_before`: whoever found nothing to
+    /// read at `not_before` knows that what he reads now came later, whatever was done to the wall
+    /// clock.
     #[must_use]
     pub fn moment(&self, wall: Duration, not_before: Instant) -> Instant {
         let age = self.wall.saturating_sub(wall);

@@ -38,7 +38,8 @@ pub enum DetectorParams {
     Phi(PhiParams),
     /// Chen's NFD-E [CHEN]. Its level is 1 at the freshness point.
     Chen(ChenParams),
-    /// Bertier's detector [BERTIER]: Chen's with a margin that adapts. Its level is 1 at the freshness point.
+    /// Bertier's detector [BERTIER]: Chen's with a margin that adapts. Its level is 1 at the
+    /// freshness point.
     Bertier(BertierParams),
     /// A fixed time-out, or a time to live: the level is the silence over the time-out.
     Deadline(DeadlineParams),
@@ -51,13 +52,13 @@ pub struct PhiParams {
     pub distribution: Distribution,
     /// What is remembered of past intervals.
     pub history: History,
-    /// The standard deviation is taken to be at least this: 500 ms, so that a perfectly regular sender
-    /// is not suspected for its first hiccup. Above 0.
+    /// The standard deviation is taken to be at least this: 500 ms, so that a perfectly regular
+    /// sender is not suspected for its first hiccup. Above 0.
     pub min_std_deviation: Duration,
     /// Added to the mean interval: a pause that is always acceptable. Default 0.
     pub acceptable_pause: Duration,
-    /// The interval assumed before any was measured: 500 ms. It enters the history as two intervals, a
-    /// quarter below and a quarter above it. Above 0.
+    /// The interval assumed before any was measured: 500 ms. It enters the history as two
+    /// intervals, a quarter below and a quarter above it. Above 0.
     pub first_heartbeat_estimate: Duration,
 }
 
@@ -118,8 +119,8 @@ pub enum History {
         /// How many.
         samples: usize,
     },
-    /// All intervals, the newest with weight `1 / samples` and each older one with less; at least 2. Costs no
-    /// memory for a window and forgets smoothly.
+    /// All intervals, the newest with weight `1 / samples` and each older one with less; at least
+    /// 2. Costs no memory for a window and forgets smoothly.
     Decayed {
         /// The weight of an interval, as the number of intervals over which it fades.
         samples: usize,

@@ -14,25 +14,25 @@ pub use config::{
 
 /// A failure detector of one signal.
 ///
-/// Time flows through `now` alone. Arrivals may come late, twice, out of order and at equal times; a
-/// detector then learns nothing wrong and never fails.
+/// Time flows through `now` alone. Arrivals may come late, twice, out of order and at equal times;
+/// a detector then learns nothing wrong and never fails.
 pub trait Detector {
-    /// Takes one arrival. `sequence` is the sender's number of the heartbeat, where it sends one: it tells
-    /// a lost heartbeat from a late one, and a duplicate from both.
+    /// Takes one arrival. `sequence` is the sender's number of the heartbeat, where it sends one:
+    /// it tells a lost heartbeat from a late one, and a duplicate from both.
     fn heartbeat(&mut self, received_at: Instant, sequence: Option<u64>);
 
-    /// The level of suspicion at `now`, if nothing has arrived since the last heartbeat. Reading changes
-    /// nothing, so a scrape cannot change a verdict. Zero before the first heartbeat.
+    /// The level of suspicion at `now`, if nothing has arrived since the last heartbeat. Reading
+    /// changes nothing, so a scrape cannot change a verdict. Zero before the first heartbeat.
     fn level(&self, now: Instant) -> Level;
 
-    /// The first moment at which [`level`](Self::level) is at least `threshold`, if nothing more arrives:
-    /// its inverse, to the nanosecond. `None` when that never happens: before the first heartbeat, or
-    /// beyond the end of time.
+    /// The first moment at which [`level`](Self::level) is at least `threshold`, if nothing more
+    /// arrives: its inverse, to the nanosecond. `None` when that never happens: before the first
+    /// heartbeat, or beyond the end of time.
     fn deadline(&self, threshold: Level) -> Option<Instant>;
 }
 
-/// A level of suspicion: finite, not negative, and never NaN. What a value means is each detector's own
-/// (`phi = 8`: wrong about once in 10^8 decisions, if the model holds).
+/// A level of suspicion: finite, not negative, and never NaN. What a value means is each detector's
+/// own (`phi = 8`: wrong about once in 10^8 decisions, if the model holds).
 #[derive(Clone, Copy, PartialEq, Default)]
 pub struct Level(f64);
 

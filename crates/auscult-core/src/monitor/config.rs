@@ -15,14 +15,16 @@ pub struct SignalParams {
     pub late: f64,
     /// The level from which the signal is `down`.
     pub down: f64,
-    /// How long a signal may stay unheard after it was added or resumed, before it is `down`; above 0.
+    /// How long a signal may stay unheard after it was added or resumed, before it is `down`; above
+    /// 0.
     pub grace: Duration,
-    /// Arrivals in a row that turn `down` into `up`; at least 1. The default 1 believes the first answer; the
-    /// flap score tells those that answer once and fall silent again.
+    /// Arrivals in a row that turn `down` into `up`; at least 1. The default 1 believes the first
+    /// answer; the flap score tells those that answer once and fall silent again.
     pub recovery_arrivals: u32,
 }
 
-/// Valid settings of a signal. Cheap to clone and compare; the machine keeps one copy of equal ones.
+/// Valid settings of a signal. Cheap to clone and compare; the machine keeps one copy of equal
+/// ones.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SignalConfig {
     detector: DetectorConfig,
@@ -111,17 +113,18 @@ impl SignalConfig {
 pub struct MonitorConfig {
     /// Targets at most.
     pub targets_max: usize,
-    /// Being woken later than this counts as a stall: 500 ms, well above what a busy machine's scheduler
-    /// adds and well below the detection times in use.
+    /// Being woken later than this counts as a stall: 500 ms, well above what a busy machine's
+    /// scheduler adds and well below the detection times in use.
     pub stall_tolerance: Duration,
-    /// The share of judged targets which, overdue at once, makes the observer suspect itself: 0.5, as a
-    /// fault of most targets at once is rarer than one of the way to them. Above 1 the guard is off.
+    /// The share of judged targets which, overdue at once, makes the observer suspect itself: 0.5,
+    /// as a fault of most targets at once is rarer than one of the way to them. Above 1 the guard
+    /// is off.
     pub mass_fraction: f64,
     /// Fewer judged targets than this are never held back: 8, as with a handful of targets a common
     /// cause is no surprise.
     pub mass_targets_min: usize,
-    /// The longest time that verdicts are held back: 5 min. After it they fall, because a real disaster must
-    /// not stay hidden.
+    /// The longest time that verdicts are held back: 5 min. After it they fall, because a real
+    /// disaster must not stay hidden.
     pub mass_hold: Duration,
 }
 

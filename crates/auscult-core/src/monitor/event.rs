@@ -17,8 +17,9 @@ pub enum Output {
     Event(Event),
     /// An arrival that was not taken. It changed nothing.
     Rejected(Rejection),
-    /// The machine was woken too late: read now, without waiting, everything that the kernel has queued, feed
-    /// it, and then say [`Input::Drained`](super::Input::Drained). Until then no verdict falls.
+    /// The machine was woken too late: read now, without waiting, everything that the kernel has
+    /// queued, feed it, and then say [`Input::Drained`](super::Input::Drained). Until then no
+    /// verdict falls.
     Drain,
 }
 
@@ -63,8 +64,8 @@ impl Rejection {
 /// A fact about one target, or about the observer itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
-    /// When it happened: for a verdict the moment it was due, which may lie a little before the moment it
-    /// was noticed.
+    /// When it happened: for a verdict the moment it was due, which may lie a little before the
+    /// moment it was noticed.
     pub at: Instant,
     /// The target, unless the observer speaks of itself.
     pub target: Option<TargetId>,
@@ -100,16 +101,16 @@ pub enum EventKind {
         /// The flap score, 0 to 1.
         score: f64,
     },
-    /// The sender has a new rhythm: every interval lately ended an outage, so the detector forgot the old
-    /// rhythm and learns anew.
+    /// The sender has a new rhythm: every interval lately ended an outage, so the detector forgot
+    /// the old rhythm and learns anew.
     Relearnt {
         /// The signal.
         signal: SignalName,
         /// The interval that it expects now.
         interval: Duration,
     },
-    /// Too many targets fell silent at once: the fault is likelier here than there. Those that would be down
-    /// are `unknown` while this lasts.
+    /// Too many targets fell silent at once: the fault is likelier here than there. Those that
+    /// would be down are `unknown` while this lasts.
     ObserverSuspectsItself {
         /// Targets that are overdue.
         overdue: usize,
@@ -145,7 +146,8 @@ pub struct Evidence {
     pub threshold: Level,
     /// The last arrival, if there was one.
     pub last_arrival: Option<Instant>,
-    /// The last intervals between arrivals, newest first, at most 8. Empty when the detector keeps none.
+    /// The last intervals between arrivals, newest first, at most 8. Empty when the detector keeps
+    /// none.
     pub recent_intervals: Vec<Duration>,
     /// The mean interval that the detector expects.
     pub mean: Duration,

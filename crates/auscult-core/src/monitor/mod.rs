@@ -2,7 +2,8 @@
 //!
 //! # Use
 //! 1. Build a [`Monitor`] and say with [`Monitor::apply`] what to watch.
-//! 2. Give it what happens with [`Monitor::handle`]: arrivals, failed checks, or only that time passed.
+//! 2. Give it what happens with [`Monitor::handle`]: arrivals, failed checks, or only that time
+//!    passed.
 //! 3. Take what it has to say with [`Monitor::poll_output`] until there is nothing more.
 //! 4. Ask [`Monitor::poll_timeout`] when to call again, and do so then with [`Input::Tick`].
 //!

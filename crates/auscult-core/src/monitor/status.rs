@@ -9,7 +9,8 @@ pub enum Status {
     Paused,
     /// Heard in time.
     Up,
-    /// Nothing can be said: never heard and still within its grace, or the observer suspects itself.
+    /// Nothing can be said: never heard and still within its grace, or the observer suspects
+    /// itself.
     Unknown,
     /// The level crossed the first threshold.
     Late,
@@ -52,8 +53,8 @@ impl fmt::Display for Status {
     }
 }
 
-/// Why a check was not answered as it should be. A failed check is no arrival: it is kept as evidence, and
-/// the silence it stands for is what raises the level.
+/// Why a check was not answered as it should be. A failed check is no arrival: it is kept as
+/// evidence, and the silence it stands for is what raises the level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Failure {
     /// The other side refused the connection.
@@ -72,7 +73,8 @@ pub enum Failure {
     Body,
     /// The answer broke the protocol.
     Protocol,
-    /// We ourselves could not make the check (no sockets or ports left): says nothing about the target.
+    /// We ourselves could not make the check (no sockets or ports left): says nothing about the
+    /// target.
     Local,
 }
 

@@ -35,8 +35,8 @@ pub struct Signal {
 /// A change to what is watched.
 #[derive(Clone, Debug)]
 pub enum Change {
-    /// Adds a target, or replaces the one of that name: signals whose name and configuration stay the
-    /// same keep their history and status.
+    /// Adds a target, or replaces the one of that name: signals whose name and configuration stay
+    /// the same keep their history and status.
     Put(Target),
     /// Forgets a target.
     Remove(TargetId),

@@ -1,7 +1,7 @@
 //! The event log: a bounded ring of what happened, with a number for each event.
 //!
-//! Readers read from the ring at their own pace and are woken when something is added. A slow reader
-//! therefore holds nobody up; it is told how much it missed.
+//! Readers read from the ring at their own pace and are woken when something is added. A slow
+//! reader therefore holds nobody up; it is told how much it missed.
 
 mod sentence;
 
@@ -18,16 +18,17 @@ use crate::clock::Clock;
 /// Events kept: some 4 MB, and days of a monitor whose targets are healthy.
 pub const EVENTS_KEPT: usize = 10_000;
 
-/// Numbers left to one second of running, so that the numbers of the next run begin above those of this
-/// one: 2^20 events for every second between two starts.
+/// Numbers left to one second of running, so that the numbers of the next run begin above those of
+/// this one: 2^20 events for every second between two starts.
 const IDS_PER_SECOND_BITS: u32 = 20;
 
 /// An event as it is kept and shown.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LoggedEvent {
-    /// Its number. Numbers grow by one within a run. The first one of a run is the wall clock's second at
-    /// the start times 2^20 plus one: a reader who resumes after a restart with the number it saw last is
-    /// never given other events under old numbers (unless the wall clock was set back).
+    /// Its number. Numbers grow by one within a run. The first one of a run is the wall clock's
+    /// second at the start times 2^20 plus one: a reader who resumes after a restart with the
+    /// number it saw last is never given other events under old numbers (unless the wall clock was
+    /// set back).
     pub id: u64,
     /// When it happened.
     pub at: Timestamp,
@@ -123,8 +124,8 @@ impl EventLog {
         self.0.newest.send_replace(id);
     }
 
-    /// At most `limit` events after the one with the number `id`, oldest first; 0 stands for "from the
-    /// oldest one kept".
+    /// At most `limit` events after the one with the number `id`, oldest first; 0 stands for "from
+    /// the oldest one kept".
     #[must_use]
     pub fn since(&self, id: u64, limit: usize) -> Page {
         let ring = self.0.ring.lock();
@@ -149,8 +150,8 @@ impl EventLog {
         self.0.ring.lock().events.front().map(|event| event.id)
     }
 
-    /// The number of the newest event, or the one before the first when nothing happened yet: what to
-    /// give to [`since`](Self::since) to be told of what comes from now on.
+    /// The number of the newest event, or the one before the first when nothing happened yet: what
+    /// to give to [`since`](Self::since) to be told of what comes from now on.
     #[must_use]
     pub fn newest_id(&self) -> u64 {
         self.0.ring.lock().next_id - 1
