@@ -18,3 +18,9 @@ pub const SIGNALS_PER_TARGET_MAX: usize = 16;
 pub const LABELS_PER_TARGET_MAX: usize = 32;
 
 const _: () = assert!(TARGETS_MAX * SIGNALS_PER_TARGET_MAX <= u32::MAX as usize);
+
+/// Bytes in a heartbeat datagram: some 60 heartbeats in the text form, and below every receive buffer.
+pub const HEARTBEAT_DATAGRAM_BYTES_MAX: usize = 8_192;
+
+/// Heartbeats in one datagram of the text form: what one datagram can cost us stays small.
+pub const HEARTBEAT_LINES_MAX: usize = 64;

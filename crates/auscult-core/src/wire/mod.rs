@@ -1,1 +1,3 @@
-//! What travels between processes, as bounded bytes.
+//! What travels between processes, as bounded bytes. `api/wire.md` describes it byte by byte.
+
+pub mod heartbeat;
