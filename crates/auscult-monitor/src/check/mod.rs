@@ -1,0 +1,30 @@
+//! Checks: active tests of targets over HTTP and TCP, made on time and reported with their reasons.
+//!
+//! A good check is an arrival of its signal; a failed one says why, and is otherwise silence. The
+//! [`CheckRunner`] spreads first checks over each target's interval, never runs two at once for one
+//! target, keeps connections where it may, and measures its own lateness.
+
+#![expect(dead_code, reason = "nothing makes checks yet")]
+
+mod metrics;
+mod report;
+mod runner;
+mod spec;
+
+use auscult_core::monitor::Failure;
+use auscult_core::time::Instant;
+
+pub use metrics::{CheckMetrics, Histogram, HistogramSnapshot, SignalMetrics};
+pub use report::{Answer, CheckError, CheckReport, Phases};
+pub use runner::{CheckRunner, RunnerConfig, SignalKey};
+pub use spec::{
+    CheckSpec, Connection, HttpCheck, HttpVersion, InvalidCheck, StatusRanges, TcpCheck, TlsSpec,
+};
+
+/// Where results go. The engine implements it; tests and benches bring their own.
+pub trait Sink: Send + Sync + 'static {
+    /// A check was answered as expected; `at` is the end of the answer.
+    fn arrival(&self, key: SignalKey, at: Instant);
+    /// A check failed at `at`.
+    fn failed(&self, key: SignalKey, at: Instant, failure: Failure);
+}
