@@ -1,6 +1,7 @@
 //! The auscult server: checks, pushed heartbeats, verdicts, metrics and REST around
 //! `auscult_core::monitor`.
 
+pub mod api;
 pub mod check;
 pub mod clock;
 pub mod events;

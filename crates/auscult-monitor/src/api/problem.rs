@@ -1,0 +1,220 @@
+//! Errors of the API as RFC 9457 problem documents: a stable kind, what was wrong, where, and what to do.
+
+use axum::http::header::{CONTENT_TYPE, HeaderName};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// What went wrong, as a stable code. Also the label of `auscult_http_problems_total`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Malformed,
+    ForeignOrigin,
+    UnknownRoute,
+    UnknownTarget,
+    UnknownSignal,
+    MethodNotAllowed,
+    BodyTimeout,
+    TargetExists,
+    DefinedInFile,
+    Changed,
+    BodyTooLarge,
+    UnsupportedMediaType,
+    Invalid,
+    Busy,
+    Storage,
+    Internal,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 16] = [
+        Self::Malformed,
+        Self::ForeignOrigin,
+        Self::UnknownRoute,
+        Self::UnknownTarget,
+        Self::UnknownSignal,
+        Self::MethodNotAllowed,
+        Self::BodyTimeout,
+        Self::TargetExists,
+        Self::DefinedInFile,
+        Self::Changed,
+        Self::BodyTooLarge,
+        Self::UnsupportedMediaType,
+        Self::Invalid,
+        Self::Busy,
+        Self::Storage,
+        Self::Internal,
+    ];
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::ForeignOrigin => "foreign_origin",
+            Self::UnknownRoute => "unknown_route",
+            Self::UnknownTarget => "unknown_target",
+            Self::UnknownSignal => "unknown_signal",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::BodyTimeout => "body_timeout",
+            Self::TargetExists => "target_exists",
+            Self::DefinedInFile => "defined_in_file",
+            Self::Changed => "changed",
+            Self::BodyTooLarge => "body_too_large",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::Invalid => "invalid",
+            Self::Busy => "busy",
+            Self::Storage => "storage",
+            Self::Internal => "internal",
+        }
+    }
+
+    const fn title(self) -> &'static str {
+        match self {
+            Self::Malformed => "The request cannot be read",
+            Self::ForeignOrigin => "Pages of other sites may not change anything here",
+            Self::UnknownRoute => "There is nothing at this address",
+            Self::UnknownTarget => "There is no such target",
+            Self::UnknownSignal => "The target has no such signal",
+            Self::MethodNotAllowed => "This address does not take this method",
+            Self::BodyTimeout => "The body took too long to arrive",
+            Self::TargetExists => "The target exists already",
+            Self::DefinedInFile => "The target is defined in the settings file",
+            Self::Changed => "The target has changed meanwhile",
+            Self::BodyTooLarge => "The body is too large",
+            Self::UnsupportedMediaType => "The body is not JSON",
+            Self::Invalid => "The settings are not valid",
+            Self::Busy => "The monitor has no room for this now",
+            Self::Storage => "The change could not be stored",
+            Self::Internal => "The monitor failed",
+        }
+    }
+
+    pub(crate) const fn status(self) -> StatusCode {
+        match self {
+            Self::Malformed => StatusCode::BAD_REQUEST,
+            Self::ForeignOrigin => StatusCode::FORBIDDEN,
+            Self::UnknownRoute | Self::UnknownTarget | Self::UnknownSignal => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::TargetExists | Self::DefinedInFile => StatusCode::CONFLICT,
+            Self::Changed => StatusCode::PRECONDITION_FAILED,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Storage | Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+/// Why a request was not done (RFC 9457). State: nothing was changed, unless `detail` says otherwise.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub(crate) struct Problem {
+    /// Stable identifier of the kind of problem: `urn:auscult:problem:` and a code.
+    #[serde(rename = "type")]
+    #[schema(example = "urn:auscult:problem:unknown_target")]
+    kind: String,
+    /// The kind in words.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// What was wrong with this request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+    /// Every fault of the body, where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Fault>,
+    #[serde(skip)]
+    code: Code,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Code(Kind);
+
+/// One fault of a body.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub(crate) struct Fault {
+    /// Where: a JSON pointer into the body, or the place in the settings file.
+    #[schema(example = "/interval")]
+    pub(crate) pointer: String,
+    /// What is wrong there.
+    pub(crate) detail: String,
+    /// What was perhaps meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hint: Option<String>,
+}
+
+impl Problem {
+    pub(crate) fn new(kind: Kind) -> Self {
+        Self {
+            kind: format!("urn:auscult:problem:{}", kind.as_str()),
+            title: kind.title(),
+            status: kind.status().as_u16(),
+            detail: None,
+            hint: None,
+            errors: Vec::new(),
+            code: Code(kind),
+        }
+    }
+
+    pub(crate) fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub(crate) fn errors(mut self, errors: Vec<Fault>) -> Self {
+        self.errors = errors;
+        self
+    }
+
+    pub(crate) const fn code(&self) -> Kind {
+        self.code.0
+    }
+
+    /// Detail and faults in one line, for surfaces that have room for a sentence only.
+    pub(crate) fn sentence(&self) -> String {
+        let mut text = String::from(self.detail.as_deref().unwrap_or(self.title));
+        for fault in &self.errors {
+            text.push_str("; ");
+            if !fault.pointer.is_empty() {
+                text.push_str(&fault.pointer);
+                text.push_str(": ");
+            }
+            text.push_str(&fault.detail);
+            if let Some(hint) = &fault.hint {
+                text.push_str(" (");
+                text.push_str(hint);
+                text.push(')');
+            }
+        }
+        text
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let kind = self.code();
+        let mut response = super::json::answer(kind.status(), &self);
+        response.headers_mut().insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        if kind == Kind::Busy {
+            let retry = HeaderValue::from_static("1");
+            response
+                .headers_mut()
+                .insert(HeaderName::from_static("retry-after"), retry);
+        }
+        // The counting layer reads it there.
+        response.extensions_mut().insert(kind);
+        response
+    }
+}
