@@ -5,3 +5,4 @@ pub mod api;
 pub mod check;
 pub mod clock;
 pub mod events;
+pub mod settings;
