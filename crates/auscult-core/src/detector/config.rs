@@ -7,6 +7,7 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::bounds::WINDOW_SAMPLES_MAX;
+use crate::time::nanos;
 
 /// A rule that parameters break: the field, and the values with the inequality they violate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,6 +128,16 @@ pub enum History {
     },
 }
 
+impl History {
+    /// The number of intervals, of the one kind or the other.
+    #[must_use]
+    pub const fn samples(self) -> usize {
+        match self {
+            Self::Window { samples } | Self::Decayed { samples } => samples,
+        }
+    }
+}
+
 /// Parameters of Chen's detector.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChenParams {
@@ -164,7 +175,45 @@ pub struct DeadlineParams {
 
 /// Valid parameters of a detector.
 #[derive(Clone, Debug, PartialEq)]
-pub struct DetectorConfig(DetectorParams);
+pub struct DetectorConfig {
+    params: DetectorParams,
+    spans: Spans,
+}
+
+/// The spans of the parameters in nanoseconds, so that a heartbeat converts none.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Spans {
+    /// Added to the expected silence: the acceptable pause.
+    pub(super) pause: f64,
+    /// The least scale of the distribution: minimum standard deviation, margin, or time-out.
+    pub(super) scale: f64,
+    /// The interval to assume or to expect.
+    pub(super) interval: u64,
+}
+
+impl Spans {
+    fn of(params: &DetectorParams) -> Self {
+        let (pause, scale, interval) = match params {
+            DetectorParams::Phi(phi) => (
+                phi.acceptable_pause,
+                phi.min_std_deviation,
+                phi.first_heartbeat_estimate,
+            ),
+            DetectorParams::Chen(chen) => (Duration::ZERO, chen.margin, chen.interval),
+            DetectorParams::Bertier(bertier) => {
+                (Duration::ZERO, bertier.min_margin, bertier.interval)
+            }
+            DetectorParams::Deadline(deadline) => {
+                (Duration::ZERO, deadline.timeout, deadline.timeout)
+            }
+        };
+        Self {
+            pause: nanos(pause) as f64,
+            scale: nanos(scale) as f64,
+            interval: nanos(interval),
+        }
+    }
+}
 
 impl DetectorConfig {
     /// Checks the parameters.
@@ -209,7 +258,8 @@ impl DetectorConfig {
             DetectorParams::Deadline(deadline) => rules.positive("timeout", deadline.timeout),
         }
         if rules.0.is_empty() {
-            Ok(Self(params))
+            let spans = Spans::of(&params);
+            Ok(Self { params, spans })
         } else {
             Err(rules.0)
         }
@@ -218,7 +268,11 @@ impl DetectorConfig {
     /// The parameters.
     #[must_use]
     pub const fn params(&self) -> &DetectorParams {
-        &self.0
+        &self.params
+    }
+
+    pub(super) const fn spans(&self) -> &Spans {
+        &self.spans
     }
 }
 

@@ -1,6 +1,16 @@
 //! Failure detectors: from the arrivals of one signal to a level of suspicion.
 
 pub mod config;
+mod curve;
+mod decayed;
+mod empirical;
+mod expectation;
+mod logistic;
+mod mark;
+mod normal;
+mod phi;
+mod state;
+mod window;
 
 use core::cmp::Ordering;
 use core::fmt;
@@ -11,6 +21,9 @@ pub use config::{
     BertierParams, ChenParams, DeadlineParams, DetectorConfig, DetectorParams, Distribution,
     History, PhiParams, Violation,
 };
+use curve::Curve;
+pub use mark::Mark;
+pub use state::{DetectorState, Heard, Learn, Statistics};
 
 /// A failure detector of one signal.
 ///

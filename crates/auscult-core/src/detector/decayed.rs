@@ -1,0 +1,54 @@
+//! Mean and deviation of all intervals, the old ones fading: 24 bytes instead of a window.
+//!
+//! The newest interval has the weight `1 / samples`, and each older one `1 - 1 / samples` of the weight of the
+//! one after it. Until as many intervals were seen, all have the same weight, so the start is that of a
+//! window. The variance is updated in a form that cannot become negative.
+
+/// Exponentially weighted mean and variance, in nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Decayed {
+    mean: f64,
+    variance: f64,
+    seen: u32,
+}
+
+impl Decayed {
+    /// There was no arrival.
+    pub(super) const EMPTY: Self = Self {
+        mean: 0.0,
+        variance: 0.0,
+        seen: 0,
+    };
+
+    /// Forgets everything and assumes two intervals, a quarter below and a quarter above `estimate`.
+    pub(super) fn assume(&mut self, estimate: u64) {
+        let mean = estimate as f64;
+        let quarter = mean / 4.0;
+        *self = Self {
+            mean,
+            variance: quarter * quarter,
+            seen: 2,
+        };
+    }
+
+    /// Takes an interval in nanoseconds; `samples` is the number of intervals over which one fades.
+    #[inline]
+    pub(super) fn push(&mut self, nanos: u64, samples: usize) {
+        self.seen = self.seen.saturating_add(1);
+        let weight = 1.0 / (self.seen as usize).min(samples) as f64;
+        let error = nanos as f64 - self.mean;
+        let step = weight * error;
+        self.mean += step;
+        self.variance = (1.0 - weight) * (self.variance + error * step);
+    }
+
+    /// Mean and standard deviation in nanoseconds.
+    #[inline]
+    pub(super) fn mean_and_deviation(&self) -> (f64, f64) {
+        (self.mean, libm::sqrt(self.variance))
+    }
+
+    pub(super) const fn samples(&self) -> u32 {
+        self.seen
+    }
+}

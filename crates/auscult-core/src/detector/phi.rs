@@ -1,0 +1,134 @@
+//! The phi accrual detector [PHI]: how improbable is the present silence, in tenfolds?
+//!
+//! Intuition: a silence is suspicious when intervals like it were rare, so the detector remembers the last
+//! intervals and asks how much of their distribution lies beyond the present silence.
+//! Formula: `phi(t) = -log10 P(interval > t)`, with t the silence less the acceptable pause.
+//! A value means: at `phi = 8` a suspicion is wrong about once in 10^8 decisions, if intervals follow the
+//! distribution. They rarely do so far out, so thresholds above 8 buy time rather than certainty.
+//! Limits: finite and increasing for any silence that an [`Instant`](crate::time::Instant) can express.
+//! Source: [PHI] Hayashibara, Défago, Yared, Katayama: The phi accrual failure detector, 2004.
+//! Fails when: one scale mixes loss with jitter, as a lost heartbeat doubles an interval; and when a new
+//! rhythm sets in, until the window has filled with it.
+
+use super::config::{Distribution, Spans};
+use super::curve::Curve;
+use super::empirical;
+use super::expectation::{Expectation, first_at_least};
+use super::window::Window;
+use super::{Level, Mark};
+
+/// Mean and standard deviation of the remembered intervals, in nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moments {
+    pub(super) mean: f64,
+    pub(super) deviation: f64,
+}
+
+impl Moments {
+    #[inline]
+    pub(super) const fn new((mean, deviation): (f64, f64)) -> Self {
+        Self { mean, deviation }
+    }
+
+    /// As the distribution works with them: the deviation not below the configured one, the mean not zero.
+    #[inline]
+    pub(super) fn bounded(self, distribution: Distribution, spans: &Spans) -> Self {
+        let mean = self.mean.max(MEAN_NANOS_MIN);
+        let deviation = match distribution {
+            Distribution::Exponential => mean,
+            Distribution::Normal
+            | Distribution::LogNormal
+            | Distribution::Empirical
+            | Distribution::Logistic => self.deviation.max(spans.scale),
+        };
+        Self { mean, deviation }
+    }
+
+    #[inline]
+    pub(super) fn expectation(self, distribution: Distribution, spans: &Spans) -> Expectation {
+        let Self { mean, deviation } = self.bounded(distribution, spans);
+        match distribution {
+            Distribution::Normal | Distribution::Logistic => Expectation {
+                location: mean + spans.pause,
+                scale: deviation,
+            },
+            Distribution::Exponential | Distribution::Empirical => Expectation {
+                location: spans.pause,
+                scale: deviation,
+            },
+            Distribution::LogNormal => {
+                // The lognormal distribution with this mean and deviation.
+                let ratio = deviation / mean;
+                let variance = libm::log1p(ratio * ratio);
+                Expectation {
+                    location: libm::log(mean) - 0.5 * variance,
+                    scale: libm::sqrt(variance),
+                }
+            }
+        }
+    }
+}
+
+/// The curve of a distribution. The empirical one has the exponential's beyond its largest interval.
+pub(super) const fn curve(distribution: Distribution) -> Curve {
+    match distribution {
+        Distribution::Normal | Distribution::LogNormal => Curve::Normal,
+        Distribution::Logistic => Curve::Logistic,
+        Distribution::Exponential | Distribution::Empirical => Curve::Exponential,
+    }
+}
+
+/// What the detector knows, borrowed to answer one question.
+pub(super) struct Knowledge<'a> {
+    pub(super) distribution: Distribution,
+    pub(super) spans: &'a Spans,
+    pub(super) moments: Moments,
+    /// The intervals themselves, where there are any.
+    pub(super) window: Option<&'a Window>,
+}
+
+impl Knowledge<'_> {
+    /// The level after a silence of `nanos`.
+    pub(super) fn level(&self, nanos: u64) -> Level {
+        let expectation = self.moments.expectation(self.distribution, self.spans);
+        let curve = curve(self.distribution);
+        match (self.distribution, self.window) {
+            (Distribution::LogNormal, _) => curve.level(self.log_score(&expectation, nanos)),
+            (Distribution::Empirical, Some(window)) => {
+                empirical::level(window, &expectation, nanos)
+            }
+            _ => curve.level(expectation.score(nanos)),
+        }
+    }
+
+    /// The shortest silence, up to `limit` nanoseconds, at which the level is at least the mark.
+    #[inline]
+    pub(super) fn silence(&self, mark: &Mark, limit: u64) -> Option<u64> {
+        let expectation = self.moments.expectation(self.distribution, self.spans);
+        match (self.distribution, self.window) {
+            (Distribution::LogNormal, _) => {
+                let log = expectation.location + mark.score * expectation.scale;
+                first_at_least(self.spans.pause + libm::exp(log), limit, |nanos| {
+                    self.log_score(&expectation, nanos) >= mark.score
+                })
+            }
+            (Distribution::Empirical, Some(window)) => {
+                empirical::silence(window, &expectation, mark, limit)
+            }
+            _ => expectation.silence(mark.score, limit),
+        }
+    }
+
+    /// The score of the logarithm of the silence.
+    fn log_score(&self, expectation: &Expectation, nanos: u64) -> f64 {
+        let silence = nanos as f64 - self.spans.pause;
+        if silence > 0.0 {
+            (libm::log(silence) - expectation.location) / expectation.scale
+        } else {
+            f64::NEG_INFINITY
+        }
+    }
+}
+
+/// One microsecond: the finest interval that a window distinguishes from none.
+const MEAN_NANOS_MIN: f64 = 1_000.0;

@@ -1,0 +1,331 @@
+//! What one detector has learnt, apart from its configuration: a million of them share a few configurations.
+
+use core::time::Duration;
+
+use super::config::{DetectorConfig, DetectorParams, History};
+use super::decayed::Decayed;
+use super::expectation::Expectation;
+use super::phi::{Knowledge, Moments};
+use super::window::Window;
+use super::{Curve, Level, Mark};
+use crate::time::{Instant, nanos};
+
+/// What one detector has learnt from its arrivals.
+///
+/// Every method takes the configuration that the state was made with. With another one the answers mean
+/// nothing, but nothing panics.
+#[derive(Clone, Debug)]
+pub struct DetectorState {
+    /// [`Instant::FAR_FUTURE`] while there was no arrival.
+    last_arrival: Instant,
+    numbering: Numbering,
+    learnt: Learnt,
+}
+
+#[derive(Clone, Debug)]
+enum Learnt {
+    Window(Window),
+    Decayed(Decayed),
+    /// The arrival alone counts.
+    Nothing,
+}
+
+/// Whether an interval is a sample of the sender's rhythm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Learn {
+    /// It is.
+    Interval,
+    /// It is not: it ended an outage, or spans a time in which nobody listened. The arrival counts all the same.
+    Skip,
+}
+
+/// What became of an arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Heard {
+    /// It is the newest sign of life.
+    Taken,
+    /// Its sequence number is that of the newest one. It changed nothing.
+    Duplicate,
+    /// Its sequence number or time of arrival is older than the newest one. It is no sign of life and changed
+    /// no estimate.
+    Stale,
+}
+
+/// What a detector works with at present.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Statistics {
+    /// The interval expected.
+    pub mean: Duration,
+    /// The standard deviation worked with: the measured one or the configured minimum, whichever is larger.
+    pub std_deviation: Duration,
+    /// Intervals that this rests on, the two assumed at the start included.
+    pub samples: u32,
+}
+
+impl DetectorState {
+    /// A detector that has heard nothing. A window takes its memory at the first heartbeat, all at once.
+    #[must_use]
+    pub fn new(config: &DetectorConfig) -> Self {
+        let learnt = match config.params() {
+            DetectorParams::Phi(phi) => match phi.history {
+                History::Window { .. } => Learnt::Window(Window::unallocated()),
+                History::Decayed { .. } => Learnt::Decayed(Decayed::EMPTY),
+            },
+            DetectorParams::Chen(_) | DetectorParams::Bertier(_) | DetectorParams::Deadline(_) => {
+                Learnt::Nothing
+            }
+        };
+        Self {
+            last_arrival: Instant::FAR_FUTURE,
+            numbering: Numbering::default(),
+            learnt,
+        }
+    }
+
+    /// Takes one arrival. `sequence` is the sender's number of the heartbeat, where it sends one.
+    #[inline]
+    pub fn heartbeat(
+        &mut self,
+        config: &DetectorConfig,
+        received_at: Instant,
+        sequence: Option<u64>,
+        learn: Learn,
+    ) -> Heard {
+        // The last moment stands for "never".
+        let received_at = received_at.min(LAST);
+        let first = self.last_arrival == Instant::FAR_FUTURE;
+        if !first && received_at < self.last_arrival {
+            return Heard::Stale;
+        }
+        let mut learn = learn;
+        if let Some(sequence) = sequence {
+            match self.numbering.take(sequence) {
+                Order::Next => {}
+                Order::Restarted => learn = Learn::Skip,
+                Order::Duplicate => return Heard::Duplicate,
+                Order::Stale => return Heard::Stale,
+            }
+        }
+        if first {
+            self.start(config, config.spans().interval);
+        } else if learn == Learn::Interval {
+            let interval = received_at.as_nanos() - self.last_arrival.as_nanos();
+            self.learn(config, interval);
+        }
+        self.last_arrival = received_at;
+        Heard::Taken
+    }
+
+    #[inline]
+    fn learn(&mut self, config: &DetectorConfig, interval: u64) {
+        match &mut self.learnt {
+            Learnt::Window(window) => window.push(interval),
+            Learnt::Decayed(decayed) => {
+                if let DetectorParams::Phi(phi) = config.params() {
+                    decayed.push(interval, phi.history.samples());
+                }
+            }
+            Learnt::Nothing => {}
+        }
+    }
+
+    /// Begins a history with an assumed interval.
+    #[cold]
+    fn start(&mut self, config: &DetectorConfig, estimate: u64) {
+        match (&mut self.learnt, config.params()) {
+            (Learnt::Window(window), DetectorParams::Phi(phi)) => {
+                window.assume(phi.history.samples(), estimate);
+            }
+            (Learnt::Decayed(decayed), _) => decayed.assume(estimate),
+            _ => {}
+        }
+    }
+
+    /// The level of suspicion at `now`, if nothing has arrived since. Zero before the first arrival.
+    #[must_use]
+    pub fn level(&self, config: &DetectorConfig, now: Instant) -> Level {
+        if self.last_arrival == Instant::FAR_FUTURE {
+            return Level::ZERO;
+        }
+        let silence = now.as_nanos().saturating_sub(self.last_arrival.as_nanos());
+        match self.knowledge(config) {
+            Some(knowledge) => knowledge.level(silence),
+            None => Curve::Ratio.level(self.expectation(config).score(silence)),
+        }
+    }
+
+    /// The first moment at which [`level`](Self::level) is at least the mark, if nothing more arrives. `None` when
+    /// that never happens: before the first arrival, or beyond the end of time.
+    #[must_use]
+    #[inline]
+    pub fn deadline(&self, config: &DetectorConfig, mark: &Mark) -> Option<Instant> {
+        if self.last_arrival == Instant::FAR_FUTURE {
+            return None;
+        }
+        let last = self.last_arrival.as_nanos();
+        let limit = u64::MAX - last;
+        let silence = match self.knowledge(config) {
+            Some(knowledge) => knowledge.silence(mark, limit),
+            None => self.expectation(config).silence(mark.score, limit),
+        };
+        silence.map(|silence| Instant::from_nanos(last + silence))
+    }
+
+    /// The newest arrival that was taken.
+    #[must_use]
+    #[inline]
+    pub fn last_arrival(&self) -> Option<Instant> {
+        (self.last_arrival != Instant::FAR_FUTURE).then_some(self.last_arrival)
+    }
+
+    /// What the detector works with. Zeros before the first arrival.
+    #[must_use]
+    pub fn statistics(&self, config: &DetectorConfig) -> Statistics {
+        let (mean, deviation, samples) = match self.knowledge(config) {
+            _ if self.last_arrival().is_none() => (0.0, 0.0, 0),
+            Some(knowledge) => {
+                let moments = knowledge
+                    .moments
+                    .bounded(knowledge.distribution, knowledge.spans);
+                (moments.mean, moments.deviation, self.samples())
+            }
+            None => (config.spans().interval as f64, 0.0, 0),
+        };
+        Statistics {
+            mean: Duration::from_nanos(mean as u64),
+            std_deviation: Duration::from_nanos(deviation as u64),
+            samples,
+        }
+    }
+
+    const fn samples(&self) -> u32 {
+        match &self.learnt {
+            Learnt::Window(window) => window.samples(),
+            Learnt::Decayed(decayed) => decayed.samples(),
+            Learnt::Nothing => 0,
+        }
+    }
+
+    /// The intervals learnt, newest first. Only a window of intervals remembers them.
+    pub fn recent_intervals(
+        &self,
+        config: &DetectorConfig,
+    ) -> impl Iterator<Item = Duration> + use<'_> {
+        let _ = config;
+        let window = match &self.learnt {
+            Learnt::Window(window) => Some(window),
+            Learnt::Decayed(_) | Learnt::Nothing => None,
+        };
+        window
+            .into_iter()
+            .flat_map(Window::newest_first)
+            .map(Duration::from_nanos)
+    }
+
+    /// Forgets the history and expects intervals of `estimate` from now on; the last arrival stays. For a sender
+    /// that has found a new rhythm. Nothing happens before the first arrival.
+    pub fn restart(&mut self, config: &DetectorConfig, estimate: Duration) {
+        if self.last_arrival != Instant::FAR_FUTURE {
+            self.start(config, nanos(estimate));
+        }
+    }
+
+    /// Reads the memory that the next heartbeat writes, so that a pass over many detectors overlaps their cache
+    /// misses. The value means nothing; summing it keeps the read.
+    #[must_use]
+    #[inline]
+    pub fn touch(&self) -> u64 {
+        match &self.learnt {
+            Learnt::Window(window) => u64::from(window.next_slot()),
+            Learnt::Decayed(_) | Learnt::Nothing => 0,
+        }
+    }
+
+    #[inline]
+    fn knowledge<'a>(&'a self, config: &'a DetectorConfig) -> Option<Knowledge<'a>> {
+        let DetectorParams::Phi(params) = config.params() else {
+            return None;
+        };
+        let (moments, window) = match &self.learnt {
+            Learnt::Window(window) => (window.mean_and_deviation(), Some(window)),
+            Learnt::Decayed(decayed) => (decayed.mean_and_deviation(), None),
+            Learnt::Nothing => return None,
+        };
+        Some(Knowledge {
+            distribution: params.distribution,
+            spans: config.spans(),
+            moments: Moments::new(moments),
+            window,
+        })
+    }
+
+    fn expectation(&self, config: &DetectorConfig) -> Expectation {
+        Expectation {
+            location: 0.0,
+            scale: config.spans().scale,
+        }
+    }
+}
+
+/// The sequence numbers seen.
+#[derive(Clone, Copy, Debug, Default)]
+struct Numbering {
+    newest: u64,
+    /// The low bits of the last stale number, plus one: where a sender that counts anew would go on.
+    anew: u32,
+    seen: Seen,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Seen {
+    #[default]
+    Nothing,
+    Numbers,
+    /// The last number was a stale one.
+    Stale,
+}
+
+enum Order {
+    Next,
+    Duplicate,
+    Stale,
+    /// The sender counts anew.
+    Restarted,
+}
+
+impl Numbering {
+    #[inline]
+    fn take(&mut self, sequence: u64) -> Order {
+        if self.seen != Seen::Nothing && sequence <= self.newest {
+            return self.take_old(sequence);
+        }
+        self.newest = sequence;
+        self.seen = Seen::Numbers;
+        Order::Next
+    }
+
+    /// Old numbers come from a network that reorders, or from a sender that was restarted and counts anew. The
+    /// first kind comes alone; two stale numbers in a row that count upwards are taken for the second kind, as a
+    /// restarted sender must not stay unheard until it has counted past its former life.
+    #[cold]
+    fn take_old(&mut self, sequence: u64) -> Order {
+        if sequence == self.newest {
+            return Order::Duplicate;
+        }
+        let ahead = (sequence as u32).wrapping_sub(self.anew);
+        if self.seen == Seen::Stale && ahead < ANEW_AHEAD_MAX {
+            self.newest = sequence;
+            self.seen = Seen::Numbers;
+            return Order::Restarted;
+        }
+        self.anew = (sequence as u32).wrapping_add(1);
+        self.seen = Seen::Stale;
+        Order::Stale
+    }
+}
+
+/// Numbers that a restarted sender's heartbeats may miss between two that arrive.
+const ANEW_AHEAD_MAX: u32 = 8;
+const LAST: Instant = Instant::from_nanos(u64::MAX - 1);
+
+const _: () = assert!(size_of::<DetectorState>() <= 72);
