@@ -6,3 +6,4 @@ pub mod check;
 pub mod clock;
 pub mod events;
 pub mod settings;
+pub mod store;
