@@ -1,3 +1,49 @@
-//! The auscult command line.
+//! The auscult command line: one file per command under `commands/`, results on stdout, everything
+//! else on stderr, exit codes as `auscult help` lists them.
 
-fn main() {}
+mod args;
+#[expect(dead_code, reason = "the commands that use all of it follow")]
+mod client;
+mod commands;
+mod exit;
+mod logging;
+mod pulser;
+#[expect(dead_code, reason = "the commands that use all of it follow")]
+mod render;
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::{Args, Command};
+use crate::exit::{Exit, Stop};
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match run(args.command) {
+        Ok(()) | Err(Stop::ReaderGone) => ExitCode::SUCCESS,
+        Err(Stop::Failed { exit, message }) => {
+            // A closed stderr leaves nobody to tell.
+            let _ = writeln!(io::stderr(), "auscult: {}", message.trim_end());
+            ExitCode::from(exit as u8)
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Stop> {
+    // The cryptography behind TLS is chosen once per process; a second choice would be refused, and
+    // the first one is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    // Enough threads for sockets, checks and requests side by side.
+    let workers = std::thread::available_parallelism().map_or(2, |count| count.get().min(4));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .enable_all()
+        .build()
+        .map_err(|error| Stop::new(Exit::Cannot, format!("cannot start threads: {error}")))?;
+    let result = runtime.block_on(commands::run(command));
+    // Whatever still runs (a slow name look-up, an open connection) must not delay the exit.
+    runtime.shutdown_background();
+    result
+}

@@ -1,0 +1,458 @@
+//! The command line as clap reads it: every flag, its variable, its default, its sentence of help.
+
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, ArgGroup, Parser, Subcommand, ValueEnum};
+
+/// The end of `auscult help`.
+const AFTER_HELP: &str = "\
+Exit codes:
+  0  done
+  1  the answer is no: the configuration is bad, or no such thing is there
+  2  the command line is wrong
+  3  no monitor answers
+  4  the monitor refused, and says why
+  5  the server cannot start or go on: port or data folder in use, disk full
+
+Environment:
+  AUSCULT_URL   the monitor that client commands talk to
+  HTTP_BIND, UDP_BIND, DATA_DIR, AUSCULT_CONFIG, LOG_FORMAT
+                as the flags of the same meaning of 'auscult serve'
+  RUST_LOG      what is logged, for example 'debug' or 'auscult_monitor=debug,info'
+  NO_COLOR      set to anything: no colours
+
+Results go to stdout, logs and errors to stderr.";
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "auscult",
+    version,
+    about = "Tells, quickly and rarely wrongly, which processes are alive.",
+    long_about = "Tells, quickly and rarely wrongly, which processes are alive.\n\n\
+        Start with 'auscult demo': ten simulated servers and a monitor that listens to them.",
+    after_help = AFTER_HELP,
+    disable_help_subcommand = false,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Watch the targets of a file: checks, heartbeats, metrics, REST and a page
+    Serve(ServeArgs),
+    /// Ten simulated servers and a monitor in one process: the first thing to try
+    Demo(DemoArgs),
+    /// Simulated servers that answer GET /heartbeat and misbehave on demand
+    Pulser(PulserArgs),
+    /// List, read, add, remove, pause and resume the targets of a running monitor
+    Targets(TargetsArgs),
+    /// Print what happened, and with --follow what happens
+    Events(EventsArgs),
+    /// Send a heartbeat to a running monitor: for cron jobs, scripts and tests
+    Heartbeat(HeartbeatArgs),
+    /// Read a configuration file and say everything that is wrong with it
+    CheckConfig(CheckConfigArgs),
+    /// Print the completions for a shell
+    Completions(CompletionsArgs),
+}
+
+/// How logs look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// One readable line per entry
+    Text,
+    /// One JSON object per line
+    Json,
+}
+
+/// How results look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// Aligned columns for people
+    Table,
+    /// What the monitor's REST answers: one document, or one object per line for events
+    Json,
+}
+
+/// Logging flags of the commands that run on.
+#[derive(Debug, clap::Args)]
+pub(crate) struct LogArgs {
+    /// How logs on stderr look
+    #[arg(long, value_enum, env = "LOG_FORMAT", default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+}
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  auscult serve --config servers.yml
+  auscult serve --config servers.yml --http-bind 0.0.0.0:8000 --datadir /var/lib/auscult
+  RUST_LOG=debug auscult serve -c servers.yml --log-format json
+
+Signals:
+  SIGHUP           reads the configuration file again; a bad one changes nothing
+  SIGTERM, SIGINT  stop in order within 5 s (exit code 0); a second one stops at once";
+
+/// `auscult serve`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = SERVE_EXAMPLES)]
+pub(crate) struct ServeArgs {
+    /// What to watch (YAML); without it only what was added over the API is watched
+    #[arg(short, long, value_name = "FILE", env = "AUSCULT_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where the page, the API and the metrics are served
+    #[arg(
+        long,
+        value_name = "ADDR:PORT",
+        env = "HTTP_BIND",
+        default_value = "127.0.0.1:8000",
+        value_parser = socket_addr
+    )]
+    pub(crate) http_bind: SocketAddr,
+    /// Where heartbeats are taken over UDP, or 'none' [default: the address and port of HTTP]
+    #[arg(long, value_name = "ADDR:PORT", env = "UDP_BIND", value_parser = udp_bind)]
+    pub(crate) udp_bind: Option<UdpBind>,
+    /// Where settings made over the API are kept
+    #[arg(
+        long,
+        alias = "data-dir",
+        value_name = "DIR",
+        env = "DATA_DIR",
+        default_value = "auscult-data"
+    )]
+    pub(crate) datadir: PathBuf,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+/// Whether and where heartbeats are taken over UDP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UdpBind {
+    At(SocketAddr),
+    Nowhere,
+}
+
+/// `auscult demo`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DemoArgs {
+    /// Ends by itself after this time, for example 30s [default: runs until Ctrl-C]
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    pub(crate) time: Option<Duration>,
+    /// The port of the first simulated server; the others follow
+    #[arg(long, value_name = "PORT", default_value_t = 8081)]
+    pub(crate) first_port: u16,
+    /// Where the monitor's page, API and metrics are served, and heartbeats taken over UDP
+    #[arg(
+        long,
+        value_name = "ADDR:PORT",
+        env = "HTTP_BIND",
+        default_value = "127.0.0.1:8000",
+        value_parser = socket_addr
+    )]
+    pub(crate) http_bind: SocketAddr,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+const PULSER_EXAMPLES: &str = "\
+Examples:
+  auscult pulser                                  # one at http://127.0.0.1:8081/heartbeat
+  auscult pulser --count 10                       # ten, at the ports 8081 to 8090
+  curl -X POST localhost:8081/control -d '{\"delay\":10}'     # answers after 10 s
+  curl -X POST localhost:8081/control -d '{\"status\":503}'   # answers 'unavailable'
+  curl -X POST localhost:8081/control -d '{\"drop\":0.3}'     # closes 30 % without an answer
+  curl localhost:8081/control                     # how it behaves now";
+
+/// `auscult pulser`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = PULSER_EXAMPLES)]
+pub(crate) struct PulserArgs {
+    /// The address to serve on
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1")]
+    pub(crate) bind: std::net::IpAddr,
+    /// The port of the first one; the others follow. 0: free ones
+    #[arg(long, value_name = "PORT", default_value_t = 8081)]
+    pub(crate) first_port: u16,
+    /// How many
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) count: u16,
+    /// Seconds to wait before each answer, at first
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.0)]
+    pub(crate) delay: f64,
+    /// The status code of the answers, at first
+    #[arg(long, value_name = "CODE", default_value_t = 200)]
+    pub(crate) status: u16,
+    /// The fraction of requests that are closed without an answer, at first
+    #[arg(long, value_name = "FRACTION", default_value_t = 0.0)]
+    pub(crate) drop: f64,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+/// Flags of every command that talks to a running monitor.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ClientArgs {
+    /// The monitor to talk to
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "AUSCULT_URL",
+        default_value = "http://127.0.0.1:8000"
+    )]
+    pub(crate) url: String,
+    /// How results look
+    #[arg(long, short, global = true, value_enum, default_value_t = Output::Table)]
+    pub(crate) output: Output,
+}
+
+/// `auscult targets`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct TargetsArgs {
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+    #[command(subcommand)]
+    pub(crate) command: TargetsCommand,
+}
+
+const ADD_EXAMPLES: &str = "\
+Examples:
+  auscult targets add shop --http https://shop.example/healthz --interval 5s
+  auscult targets add db --tcp db.internal:5432 --label team=data
+  auscult targets add backup --push 24h
+  auscult targets add shop --file shop.json
+  jq '.interval = \"2s\"' shop.json | auscult targets add shop --file -";
+
+/// What to do with targets.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TargetsCommand {
+    /// List targets, worst first
+    #[command(visible_alias = "ls")]
+    List(ListArgs),
+    /// Read one target: status, evidence, signals
+    Get {
+        /// The target's name
+        id: String,
+    },
+    /// Add a target, or with --replace change one
+    Add(AddArgs),
+    /// Forget targets that were added over the API
+    Rm {
+        /// The targets' names
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+    /// Stop judging targets; they keep their history
+    Pause {
+        /// The targets' names
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+    /// Judge paused targets again
+    Resume {
+        /// The targets' names
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+}
+
+/// `auscult targets list`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ListArgs {
+    /// Only those with this status: up, late, down, unknown or paused; may be repeated
+    #[arg(long, value_name = "STATUS", value_delimiter = ',')]
+    pub(crate) status: Vec<String>,
+    /// Only those with this label; may be repeated
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) label: Vec<String>,
+    /// Only those of this group
+    #[arg(long)]
+    pub(crate) group: Option<String>,
+    /// Only those whose name contains this
+    #[arg(short = 'q', long, value_name = "TEXT")]
+    pub(crate) query: Option<String>,
+}
+
+/// `auscult targets add`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = ADD_EXAMPLES)]
+#[command(group = ArgGroup::new("source").required(true).args(["http", "tcp", "push", "file"]))]
+pub(crate) struct AddArgs {
+    /// The target's name
+    pub(crate) id: String,
+    /// Check this URL
+    #[arg(long, value_name = "URL")]
+    pub(crate) http: Option<String>,
+    /// Check that this port accepts connections
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) tcp: Option<String>,
+    /// Wait for heartbeats, which come this often
+    #[arg(long, value_name = "INTERVAL")]
+    pub(crate) push: Option<String>,
+    /// Read the target's settings (JSON, as the API takes them) from a file, or '-' for stdin
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["interval", "timeout", "label"])]
+    pub(crate) file: Option<PathBuf>,
+    /// How often to check
+    #[arg(long, value_name = "TIME", conflicts_with = "push")]
+    pub(crate) interval: Option<String>,
+    /// How long an answer may take
+    #[arg(long, value_name = "TIME", conflicts_with = "push")]
+    pub(crate) timeout: Option<String>,
+    /// A label to give it; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = name_value)]
+    pub(crate) label: Vec<(String, String)>,
+    /// Replace the target if there is one of that name
+    #[arg(long, action = ArgAction::SetTrue)]
+    pub(crate) replace: bool,
+}
+
+/// `auscult events`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct EventsArgs {
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+    /// Go on with what happens, until Ctrl-C; reconnects without a gap
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Only events after the one with this number
+    #[arg(long, value_name = "ID")]
+    pub(crate) since: Option<u64>,
+    /// Only events of this target
+    #[arg(long, value_name = "TARGET")]
+    pub(crate) target: Option<String>,
+}
+
+const HEARTBEAT_EXAMPLES: &str = "\
+Examples:
+  auscult heartbeat backup                       # at the end of a cron job
+  auscult heartbeat worker-7 --every 1s          # as long as it runs
+  auscult heartbeat worker-7 --udp 127.0.0.1:8000";
+
+/// `auscult heartbeat`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = HEARTBEAT_EXAMPLES)]
+pub(crate) struct HeartbeatArgs {
+    /// The target that is alive
+    pub(crate) id: String,
+    /// The signal of the target [default: its first]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) signal: Option<String>,
+    /// The monitor to tell, over HTTP
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "AUSCULT_URL",
+        default_value = "http://127.0.0.1:8000"
+    )]
+    pub(crate) url: String,
+    /// Tell it over UDP instead, here; nobody answers, so a loss is not noticed
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) udp: Option<String>,
+    /// Go on, one per this time, until Ctrl-C
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) every: Option<Duration>,
+}
+
+/// `auscult check-config`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CheckConfigArgs {
+    /// The file (YAML)
+    pub(crate) file: PathBuf,
+}
+
+/// `auscult completions`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  auscult completions bash > /etc/bash_completion.d/auscult")]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+fn socket_addr(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(addr) = text.parse() {
+        return Ok(addr);
+    }
+    if text.parse::<u16>().is_ok() {
+        return Err(format!("an address is missing: say 127.0.0.1:{text}"));
+    }
+    if let Some(port) = text.strip_prefix(':') {
+        return Err(format!(
+            "an address is missing: say 127.0.0.1:{port}, or 0.0.0.0:{port} for every interface"
+        ));
+    }
+    if !text.contains(':') {
+        return Err(format!("a port is missing: say {text}:8000"));
+    }
+    let mut found = text
+        .to_socket_addrs()
+        .map_err(|error| format!("not an address and port such as 127.0.0.1:8000 ({error})"))?;
+    found
+        .next()
+        .ok_or_else(|| "that name has no address".into())
+}
+
+fn udp_bind(text: &str) -> Result<UdpBind, String> {
+    if text == "none" {
+        return Ok(UdpBind::Nowhere);
+    }
+    socket_addr(text).map(UdpBind::At)
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let expected = "not a time such as 500ms, 30s, 5m or 1h30m";
+    let span: jiff::SignedDuration = text.parse().map_err(|_| expected.to_owned())?;
+    match Duration::try_from(span) {
+        Ok(span) if !span.is_zero() => Ok(span),
+        _ => Err("must be above 0".into()),
+    }
+}
+
+fn name_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.into(), value.into())),
+        _ => Err("not of the form NAME=VALUE".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn an_address_that_lacks_a_part_says_which() {
+        check_address("8000", "an address is missing");
+        check_address(":8000", "0.0.0.0:8000");
+        check_address("127.0.0.1", "a port is missing");
+        assert_eq!(socket_addr("[::1]:9"), Ok("[::1]:9".parse().unwrap()));
+        assert!(socket_addr("localhost:9").is_ok());
+    }
+
+    fn check_address(text: &str, says: &str) {
+        let error = socket_addr(text).unwrap_err();
+        assert!(error.contains(says), "{text}: {error}");
+    }
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        for (text, millis) in [("500ms", 500), ("30s", 30_000), ("1h30m", 5_400_000)] {
+            assert_eq!(duration(text), Ok(Duration::from_millis(millis)));
+        }
+        for text in ["", "30", "0s", "-1s", "soon"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+}

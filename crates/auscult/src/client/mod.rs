@@ -1,0 +1,240 @@
+//! A running monitor, as the client commands talk to it: one request per connection, plain
+//! HTTP/1.1.
+
+mod base;
+pub(crate) mod sse;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
+use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, USER_AGENT};
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpStream;
+
+use crate::exit::{Exit, Stop};
+
+use base::Base;
+
+/// What is waited for a connection: more than a lost packet costs, less than patience.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What is waited for an answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What an answer may weigh: a page of the largest list is far below.
+const ANSWER_BYTES_MAX: usize = 256 << 20;
+
+/// The way to a monitor.
+pub(crate) struct Client {
+    base: Base,
+}
+
+/// A request.
+pub(crate) struct Ask<'a> {
+    pub(crate) method: Method,
+    /// Path and query, from `/v1/` on.
+    pub(crate) path: &'a str,
+    /// Header fields besides the usual ones.
+    pub(crate) headers: HeaderMap,
+    /// JSON, or nothing.
+    pub(crate) body: Option<String>,
+}
+
+impl<'a> Ask<'a> {
+    /// A request without a body.
+    pub(crate) fn new(method: Method, path: &'a str) -> Self {
+        Self {
+            method,
+            path,
+            headers: HeaderMap::new(),
+            body: None,
+        }
+    }
+}
+
+/// What the monitor said, when it did what was asked for.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Bytes,
+}
+
+impl Client {
+    /// Prepares the way; nothing is sent yet.
+    pub(crate) fn new(url: &str) -> Result<Self, Stop> {
+        let base = Base::parse(url)
+            .map_err(|message| Stop::new(Exit::Usage, format!("--url {url}: {message}")))?;
+        Ok(Self { base })
+    }
+
+    /// Asks and reads the whole answer.
+    pub(crate) async fn ask(&self, ask: Ask<'_>) -> Result<Answer, Stop> {
+        let response = self.open(ask).await?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect();
+        let body = tokio::time::timeout(ANSWER_TIMEOUT, body)
+            .await
+            .map_err(|_| self.unreachable("the answer did not end in time"))?
+            .map_err(|error| self.unreachable(&format!("the answer broke off: {error}")))?
+            .to_bytes();
+        Ok(Answer { status, body })
+    }
+
+    /// Asks and returns as soon as the monitor agreed; the body can be read as it comes. A refusal
+    /// is an error that carries the monitor's own words.
+    pub(crate) async fn open(&self, ask: Ask<'_>) -> Result<Response<Incoming>, Stop> {
+        let response = tokio::time::timeout(ANSWER_TIMEOUT, self.send(ask))
+            .await
+            .map_err(|_| self.unreachable("no answer in time"))??;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        Err(self.refused(response).await)
+    }
+
+    async fn send(&self, ask: Ask<'_>) -> Result<Response<Incoming>, Stop> {
+        let (host, port) = self.base.host_and_port();
+        let stream = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect((host, port)))
+            .await
+            .map_err(|_| self.unreachable("no connection in time"))?
+            .map_err(|error| self.unreachable(&reason(&error)))?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake::<_, Full<Bytes>>(TokioIo::new(stream))
+                .await
+                .map_err(|error| self.unreachable(&error.to_string()))?;
+        tokio::spawn(connection);
+        let request = self.request(ask)?;
+        let sent = sender.send_request(request).await;
+        sent.map_err(|error| self.unreachable(&format!("not HTTP: {error}")))
+    }
+
+    fn request(&self, ask: Ask<'_>) -> Result<Request<Full<Bytes>>, Stop> {
+        let mut request = Request::builder()
+            .method(ask.method)
+            .uri(self.base.target(ask.path))
+            .header(HOST, self.base.authority())
+            .header(USER_AGENT, concat!("auscult/", env!("CARGO_PKG_VERSION")));
+        if !ask.headers.contains_key(ACCEPT) {
+            request = request.header(ACCEPT, "application/json");
+        }
+        if ask.body.is_some() {
+            let json = HeaderValue::from_static("application/json");
+            request = request.header(CONTENT_TYPE, json);
+        }
+        let body = Full::new(Bytes::from(ask.body.unwrap_or_default()));
+        let mut request = request
+            .body(body)
+            .map_err(|error| Stop::new(Exit::Usage, format!("cannot ask that: {error}")))?;
+        request.headers_mut().extend(ask.headers);
+        Ok(request)
+    }
+
+    async fn refused(&self, response: Response<Incoming>) -> Stop {
+        let status = response.status();
+        let body = Limited::new(response.into_body(), 1 << 20).collect().await;
+        let body = body.map(|body| body.to_bytes()).unwrap_or_default();
+        let exit = match status {
+            StatusCode::NOT_FOUND => Exit::No,
+            _ => Exit::Refused,
+        };
+        match serde_json::from_slice::<Value>(&body) {
+            Ok(problem) if problem.is_object() => Stop::new(exit, problem_text(&problem, status)),
+            _ => {
+                let base = &self.base;
+                let message =
+                    format!("{base} answers '{status}', but not as a monitor does; see --url");
+                Stop::new(Exit::Refused, message)
+            }
+        }
+    }
+
+    fn unreachable(&self, why: &str) -> Stop {
+        let message = format!(
+            "no monitor answers at {} ({why}): start one with 'auscult serve', or name another \
+             with --url",
+            self.base
+        );
+        Stop::new(Exit::Unreachable, message)
+    }
+}
+
+/// A problem document in words: its detail, and each error that it lists on a line of its own.
+fn problem_text(problem: &Value, status: StatusCode) -> String {
+    let text = |name: &str| problem[name].as_str().filter(|text| !text.is_empty());
+    let mut message = text("detail")
+        .or_else(|| text("title"))
+        .map_or_else(|| status.to_string(), str::to_owned);
+    for error in problem["errors"].as_array().into_iter().flatten() {
+        let at = error["pointer"].as_str().or_else(|| error["path"].as_str());
+        let what = error["detail"]
+            .as_str()
+            .or_else(|| error["message"].as_str());
+        if let Some(what) = what {
+            message.push_str("\n  ");
+            if let Some(at) = at.filter(|at| !at.is_empty()) {
+                message = message + at + ": ";
+            }
+            message.push_str(what);
+        }
+        if let Some(hint) = error["hint"].as_str() {
+            message = message + " (" + hint + ")";
+        }
+    }
+    message
+}
+
+/// What the system says about a connection, without its number.
+fn reason(error: &std::io::Error) -> String {
+    if error.kind() == std::io::ErrorKind::ConnectionRefused {
+        return "connection refused".into();
+    }
+    let text = error.to_string();
+    let plain = text.split(" (os error").next().unwrap_or(&text);
+    plain.to_lowercase()
+}
+
+/// A name as one segment of a path, or one value in a query.
+pub(crate) fn encode(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded += &format!("%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_leave_their_place_in_a_path() {
+        assert_eq!(encode("a/../b?c=d&e"), "a%2F..%2Fb%3Fc%3Dd%26e");
+        assert_eq!(encode("grün"), "gr%C3%BCn");
+    }
+
+    #[test]
+    fn a_problem_is_told_with_every_error() {
+        let problem = serde_json::json!({
+            "title": "Bad", "detail": "the target is not valid",
+            "errors": [
+                { "pointer": "/url", "detail": "is missing" },
+                { "detail": "is odd", "hint": "say 1s" },
+            ],
+        });
+        let expected = "the target is not valid\n  /url: is missing\n  is odd (say 1s)";
+        assert_eq!(problem_text(&problem, StatusCode::BAD_REQUEST), expected);
+        let empty = serde_json::json!({});
+        assert_eq!(
+            problem_text(&empty, StatusCode::BAD_REQUEST),
+            "400 Bad Request"
+        );
+    }
+}

@@ -1,0 +1,113 @@
+//! `auscult heartbeat`: says 'I am here' for a target, once or again and again.
+
+use std::io::{self, Write as _};
+use std::time::Duration;
+
+use auscult_core::wire::heartbeat::Heartbeat;
+use auscult_monitor::clock::Clock;
+use hyper::Method;
+use tokio::net::UdpSocket;
+use tokio::time::MissedTickBehavior;
+
+use super::interrupt::Interrupts;
+use crate::args::HeartbeatArgs;
+use crate::client::{Ask, Client, encode};
+use crate::exit::{Exit, Stop};
+
+pub(crate) async fn run(args: &HeartbeatArgs) -> Result<(), Stop> {
+    let way = Way::open(args).await?;
+    let Some(every) = args.every else {
+        return way.send(args, 0).await;
+    };
+    let mut interrupts = Interrupts::install()?;
+    let mut ticks = tokio::time::interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // Larger than any number of an earlier run, so that a restarted sender is not taken for a late
+    // one.
+    let clock = Clock::new();
+    let sequence = || u64::try_from(clock.wall_now().as_microsecond()).unwrap_or(0);
+    loop {
+        tokio::select! {
+            () = interrupts.next() => return Ok(()),
+            _ = ticks.tick() => {}
+        }
+        if let Err(stop) = way.send(args, sequence()).await {
+            if !passes(&stop) {
+                return Err(stop);
+            }
+            // A monitor that restarts is told again at the next tick.
+            writeln!(io::stderr(), "auscult: {stop}")?;
+        }
+    }
+}
+
+fn passes(stop: &Stop) -> bool {
+    match stop {
+        Stop::Failed { exit, .. } => *exit == Exit::Unreachable,
+        Stop::ReaderGone => false,
+    }
+}
+
+/// How the monitor is told.
+enum Way {
+    Http(Client),
+    Udp(UdpSocket),
+}
+
+impl Way {
+    async fn open(args: &HeartbeatArgs) -> Result<Self, Stop> {
+        let Some(to) = &args.udp else {
+            return Ok(Self::Http(Client::new(&args.url)?));
+        };
+        let failed = |error: io::Error| {
+            let message = format!("cannot send to {to} over UDP: {error}");
+            Stop::new(Exit::Unreachable, message)
+        };
+        let found = tokio::net::lookup_host(to).await.map_err(failed)?.next();
+        let addr = found.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
+        let local = if addr.is_ipv4() {
+            "0.0.0.0:0"
+        } else {
+            "[::]:0"
+        };
+        let socket = UdpSocket::bind(local).await.map_err(failed)?;
+        socket.connect(addr).await.map_err(failed)?;
+        Ok(Self::Udp(socket))
+    }
+
+    async fn send(&self, args: &HeartbeatArgs, sequence: u64) -> Result<(), Stop> {
+        match self {
+            Self::Http(client) => {
+                let mut path = format!("/v1/heartbeats/{}", encode(&args.id));
+                if let Some(signal) = &args.signal {
+                    path = path + "?signal=" + &encode(signal);
+                }
+                client.ask(Ask::new(Method::POST, &path)).await?;
+            }
+            Self::Udp(socket) => {
+                let datagram = datagram(args, sequence)?;
+                // The kernel reports here that nobody listened for the datagram before.
+                if let Err(error) = socket.send(&datagram).await {
+                    let message = format!("no monitor takes UDP at {:?}: {error}", args.udp);
+                    return Err(Stop::new(Exit::Unreachable, message));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn datagram(args: &HeartbeatArgs, sequence: u64) -> Result<Vec<u8>, Stop> {
+    let whole_millis = |every: Duration| Duration::from_millis(every.as_millis() as u64);
+    let heartbeat = Heartbeat {
+        target: &args.id,
+        signal: args.signal.as_deref(),
+        sequence: args.every.map(|_| sequence),
+        interval_hint: args.every.map(whole_millis),
+    };
+    let mut datagram = Vec::new();
+    heartbeat
+        .encode(&mut datagram)
+        .map_err(|error| Stop::new(Exit::Usage, format!("cannot say that: {error:?}")))?;
+    Ok(datagram)
+}

@@ -1,0 +1,85 @@
+//! One event, one line.
+
+use auscult_core::monitor::EventKind;
+use auscult_monitor::events::LoggedEvent;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::time::{date_and_time, time_of_day};
+use super::{Ink, Screen, printable};
+
+/// What a line says.
+#[derive(Debug)]
+pub(crate) struct EventLine {
+    pub(crate) at: Timestamp,
+    /// How good or bad it is.
+    pub(crate) ink: Ink,
+    /// One sentence; what stands before its first colon is what happened, the rest is why.
+    pub(crate) text: String,
+}
+
+/// How much of the moment a line shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// For those who watch.
+    TimeOfDay,
+    /// For those who look back.
+    DateAndTime,
+}
+
+impl EventLine {
+    pub(crate) fn of(event: &LoggedEvent) -> Self {
+        Self {
+            at: event.at,
+            ink: ink(&event.event.kind),
+            text: event.text.clone(),
+        }
+    }
+
+    /// The line, without its end.
+    pub(crate) fn render(&self, screen: Screen, zone: &TimeZone, moment: Moment) -> String {
+        let at = match moment {
+            Moment::TimeOfDay => time_of_day(self.at, zone),
+            Moment::DateAndTime => date_and_time(self.at, zone),
+        };
+        let text = printable(&self.text);
+        let (what, why) = match text.split_once(": ") {
+            Some((what, why)) => (what, format!(": {why}")),
+            None => (text.as_str(), String::new()),
+        };
+        let at = screen.paint(Ink::Quiet, &at);
+        let what = screen.paint(self.ink, what);
+        format!("{at}  {what}{why}")
+    }
+}
+
+fn ink(kind: &EventKind) -> Ink {
+    match kind {
+        EventKind::Transition { to, .. } => Ink::of(*to),
+        EventKind::FlappingStarted { .. }
+        | EventKind::ObserverSuspectsItself { .. }
+        | EventKind::Stalled { .. } => Ink::Warning,
+        EventKind::FlappingStopped { .. } | EventKind::ObserverTrustsItself { .. } => Ink::Good,
+        EventKind::Relearnt { .. } => Ink::Strong,
+        EventKind::Added | EventKind::Replaced | EventKind::Removed => Ink::Plain,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_when_what_and_why() {
+        let line = EventLine {
+            at: Timestamp::from_millisecond(1_780_000_000_123).unwrap(),
+            ink: Ink::Bad,
+            text: "web is down: nothing arrived\nfor 4.6 s".into(),
+        };
+        let at = |moment| line.render(Screen::PIPE, &TimeZone::UTC, moment);
+        let rest = "web is down: nothing arrived\u{fffd}for 4.6 s";
+        assert_eq!(at(Moment::TimeOfDay), format!("20:26:40.123  {rest}"));
+        let expected = format!("2026-05-28 20:26:40.123  {rest}");
+        assert_eq!(at(Moment::DateAndTime), expected);
+    }
+}
