@@ -200,8 +200,8 @@ fn rehearse(path: &Path) -> Result<Contents, Trouble> {
     });
     outcome.map_err(|trouble| match trouble {
         // Memory does not fail to be read: it ended before the page that was looked for.
-        Trouble::Io(text) => Trouble::Torn(text),
-        trouble => trouble,
+        Trouble::Io(text) | Trouble::Torn(text) => Trouble::Torn(text),
+        Trouble::InUse | Trouble::Foreign(_) | Trouble::Version { .. } | Trouble::Full => trouble,
     })
 }
 
