@@ -166,6 +166,22 @@ pub struct BertierParams {
     pub min_margin: Duration,
 }
 
+impl BertierParams {
+    /// The published parameters for a sender with this interval: a window of 1,000, beta 1, phi 4, gamma 0.1;
+    /// and a least margin of 100 ms, about what a busy machine's scheduler adds.
+    #[must_use]
+    pub const fn new(interval: Duration) -> Self {
+        Self {
+            interval,
+            window: 1_000,
+            beta: 1.0,
+            phi: 4.0,
+            gamma: 0.1,
+            min_margin: Duration::from_millis(100),
+        }
+    }
+}
+
 /// Parameters of a fixed time-out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeadlineParams {
@@ -269,6 +285,16 @@ impl DetectorConfig {
     #[must_use]
     pub const fn params(&self) -> &DetectorParams {
         &self.params
+    }
+
+    /// The number of samples remembered; 0 where none are.
+    pub(super) const fn window(&self) -> usize {
+        match &self.params {
+            DetectorParams::Phi(phi) => phi.history.samples(),
+            DetectorParams::Chen(chen) => chen.window,
+            DetectorParams::Bertier(bertier) => bertier.window,
+            DetectorParams::Deadline(_) => 0,
+        }
     }
 
     pub(super) const fn spans(&self) -> &Spans {

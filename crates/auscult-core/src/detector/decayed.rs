@@ -4,6 +4,8 @@
 //! one after it. Until as many intervals were seen, all have the same weight, so the start is that of a
 //! window. The variance is updated in a form that cannot become negative.
 
+use super::config::DetectorConfig;
+
 /// Exponentially weighted mean and variance, in nanoseconds.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Decayed {
@@ -31,15 +33,32 @@ impl Decayed {
         };
     }
 
-    /// Takes an interval in nanoseconds; `samples` is the number of intervals over which one fades.
+    /// Takes an interval in nanoseconds. One fades over as many intervals as the window of the configuration has.
     #[inline]
-    pub(super) fn push(&mut self, nanos: u64, samples: usize) {
+    pub(super) fn push(&mut self, nanos: u64, config: &DetectorConfig) {
         self.seen = self.seen.saturating_add(1);
-        let weight = 1.0 / (self.seen as usize).min(samples) as f64;
+        let weight = 1.0 / (self.seen as usize).min(config.window()) as f64;
         let error = nanos as f64 - self.mean;
         let step = weight * error;
         self.mean += step;
         self.variance = (1.0 - weight) * (self.variance + error * step);
+    }
+
+    /// The state as words that can be stored one by one.
+    #[cfg(target_has_atomic = "64")]
+    pub(super) const fn to_words(self) -> [u64; 4] {
+        let (mean, variance) = (self.mean.to_bits(), self.variance.to_bits());
+        [mean, variance, self.seen as u64, 0]
+    }
+
+    /// The inverse of [`to_words`](Self::to_words).
+    #[cfg(target_has_atomic = "64")]
+    pub(super) const fn from_words([mean, variance, seen, _]: [u64; 4]) -> Self {
+        Self {
+            mean: f64::from_bits(mean),
+            variance: f64::from_bits(variance),
+            seen: seen as u32,
+        }
     }
 
     /// Mean and standard deviation in nanoseconds.

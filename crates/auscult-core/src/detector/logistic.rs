@@ -38,3 +38,33 @@ fn exponent(y: f64) -> f64 {
 
 const LINEAR: f64 = 1.5976;
 const CUBIC: f64 = 0.070566;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detector::golden::LEVELS;
+
+    #[test]
+    fn levels_are_those_of_fifty_digits() {
+        for &(y, _, logistic) in LEVELS {
+            let error = phi(y) / logistic - 1.0;
+            assert!(
+                error.abs() <= 1e-14,
+                "y = {y}: {} is off by {error:e}",
+                phi(y)
+            );
+        }
+    }
+
+    #[test]
+    fn the_inverse_leads_back() {
+        for &(y, _, logistic) in LEVELS {
+            let error = (quantile(logistic) - y) / y.abs().max(0.01);
+            assert!(
+                error.abs() <= 1e-13,
+                "y = {y}: {} is off by {error:e}",
+                quantile(logistic)
+            );
+        }
+    }
+}

@@ -1,14 +1,24 @@
 //! Failure detectors: from the arrivals of one signal to a level of suspicion.
 
+mod bertier;
+mod chen;
 pub mod config;
 mod curve;
+mod deadline;
 mod decayed;
 mod empirical;
 mod expectation;
+#[cfg(test)]
+mod golden;
 mod logistic;
 mod mark;
 mod normal;
+mod outages;
+mod phase;
 mod phi;
+#[cfg(target_has_atomic = "64")]
+pub mod shared;
+mod standalone;
 mod state;
 mod window;
 
@@ -17,12 +27,16 @@ use core::fmt;
 
 use crate::time::Instant;
 
+pub use bertier::Bertier;
+pub use chen::Chen;
 pub use config::{
     BertierParams, ChenParams, DeadlineParams, DetectorConfig, DetectorParams, Distribution,
     History, PhiParams, Violation,
 };
 use curve::Curve;
+pub use deadline::Deadline;
 pub use mark::Mark;
+pub use phi::Phi;
 pub use state::{DetectorState, Heard, Learn, Statistics};
 
 /// A failure detector of one signal.
@@ -57,9 +71,11 @@ impl Level {
 
     /// Takes a level: NaN and negative values become zero, infinity becomes [`MAX`](Self::MAX).
     #[must_use]
-    pub fn new(value: f64) -> Self {
-        if value > 0.0 {
-            Self(value.min(f64::MAX))
+    pub const fn new(value: f64) -> Self {
+        if value > f64::MAX {
+            Self::MAX
+        } else if value > 0.0 {
+            Self(value)
         } else {
             Self::ZERO
         }

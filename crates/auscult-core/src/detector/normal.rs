@@ -97,3 +97,71 @@ const fn convergent() -> ([f64; TERMS], [f64; TERMS]) {
     }
     (above[1], below[1])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detector::golden::{LEVELS, QUANTILES};
+
+    #[test]
+    fn levels_are_those_of_fifty_digits() {
+        for &(z, normal, _) in LEVELS {
+            let error = phi(z) / normal - 1.0;
+            assert!(
+                error.abs() <= 1e-14,
+                "z = {z}: {} is off by {error:e}",
+                phi(z)
+            );
+        }
+    }
+
+    #[test]
+    fn levels_rise_strictly_from_minus_six_to_a_million() {
+        let mut last = phi(-6.0);
+        let mut z = -6.0;
+        while z < 1e6 {
+            z += if z < 60.0 { 1.0 / 1_024.0 } else { z / 1e4 };
+            let level = phi(z);
+            assert!(
+                level > last && level.is_finite(),
+                "{level} after {last} at {z}"
+            );
+            last = level;
+        }
+    }
+
+    #[test]
+    fn levels_do_not_step_where_the_method_changes() {
+        for join in [0.0_f64, 5.0] {
+            let (below, above) = (phi(join.next_down()), phi(join));
+            assert!((above / below - 1.0).abs() < 1e-15, "{below} {above}");
+        }
+    }
+
+    #[test]
+    fn the_inverse_is_exact_too() {
+        for &(level, z) in QUANTILES {
+            let error = (quantile(level) - z) / z.abs().max(0.1);
+            assert!(
+                error.abs() <= 1e-14,
+                "{level}: {} is off by {error:e}",
+                quantile(level)
+            );
+        }
+    }
+
+    #[test]
+    fn far_out_there_is_neither_nan_nor_a_negative_level() {
+        for z in [
+            -1e300,
+            -40.0,
+            1e153,
+            1e200,
+            f64::MAX,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+        ] {
+            assert!(phi(z) >= 0.0, "{} at {z}", phi(z));
+        }
+    }
+}

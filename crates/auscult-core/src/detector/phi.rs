@@ -10,12 +10,120 @@
 //! Fails when: one scale mixes loss with jitter, as a lost heartbeat doubles an interval; and when a new
 //! rhythm sets in, until the window has filled with it.
 
-use super::config::{Distribution, Spans};
+use alloc::vec::Vec;
+
+use super::config::{DetectorConfig, DetectorParams, Distribution, PhiParams, Spans, Violation};
 use super::curve::Curve;
 use super::empirical;
 use super::expectation::{Expectation, first_at_least};
-use super::window::Window;
-use super::{Level, Mark};
+use super::outages::Outages;
+use super::window::{Slots, Window};
+use super::{Detector, DetectorState, Heard, Level, Mark, Statistics};
+use crate::time::Instant;
+
+/// The phi accrual detector of one sender.
+///
+/// It has no status to tell it of outages, so it judges by its level: an interval at whose end the level had
+/// reached the *outage level*, by default [`OUTAGE_LEVEL`](Self::OUTAGE_LEVEL), is not learnt, as a window with one
+/// ten-minute outage in it would need minutes to notice the next. When eight intervals in a row were of
+/// that kind, the sender has a new rhythm: the detector then forgets the old one.
+///
+/// ```
+/// use auscult_core::detector::{Detector, Level, Phi, PhiParams};
+/// use auscult_core::time::Instant;
+///
+/// let mut detector = Phi::new(PhiParams::new())?;
+/// for second in 0..60 {
+///     detector.heartbeat(Instant::from_secs(second), None);
+/// }
+/// assert!(detector.level(Instant::from_secs(60)).get() < 1.0);
+/// assert!(detector.level(Instant::from_secs(64)).get() > 8.0);
+/// // No need to ask again and again: this is when it will be 8, if nothing more arrives.
+/// assert!(detector.deadline(Level::new(8.0)) < Some(Instant::from_secs(64)));
+/// # Ok::<(), Vec<auscult_core::detector::Violation>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Phi {
+    config: DetectorConfig,
+    state: DetectorState,
+    outage: Mark,
+    outages: Outages,
+}
+
+impl Phi {
+    /// The level from which a silence counts as an outage: 16, the threshold at which monitors with these
+    /// defaults speak of a fault.
+    pub const OUTAGE_LEVEL: Level = Level::new(16.0);
+
+    /// A detector that has heard nothing.
+    ///
+    /// # Errors
+    /// Every violated rule. State: nothing was made.
+    pub fn new(params: PhiParams) -> Result<Self, Vec<Violation>> {
+        Self::with_outage_level(params, Self::OUTAGE_LEVEL)
+    }
+
+    /// A detector that learns the intervals at whose end its level was below `outage_level`. With
+    /// [`Level::MAX`] it learns them all.
+    ///
+    /// # Errors
+    /// Every violated rule. State: nothing was made.
+    pub fn with_outage_level(
+        params: PhiParams,
+        outage_level: Level,
+    ) -> Result<Self, Vec<Violation>> {
+        let config = DetectorConfig::new(DetectorParams::Phi(params))?;
+        let state = DetectorState::new(&config);
+        let outage = Mark::new(&config, outage_level);
+        Ok(Self {
+            config,
+            state,
+            outage,
+            outages: Outages::NONE,
+        })
+    }
+
+    /// The newest arrival that was taken.
+    #[must_use]
+    pub fn last_arrival(&self) -> Option<Instant> {
+        self.state.last_arrival()
+    }
+
+    /// What the detector works with.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        self.state.statistics(&self.config)
+    }
+}
+
+impl Detector for Phi {
+    fn heartbeat(&mut self, received_at: Instant, sequence: Option<u64>) {
+        let overdue = self.state.deadline(&self.config, &self.outage);
+        let mut outages = self.outages;
+        let learn = outages.judge(overdue.is_some_and(|overdue| received_at >= overdue));
+        let before = self.state.last_arrival();
+        let heard = self
+            .state
+            .heartbeat(&self.config, received_at, sequence, learn);
+        if heard != Heard::Taken {
+            return;
+        }
+        if let (true, Some(before)) = (outages.are_a_rhythm(), before) {
+            self.state.restart(&self.config, received_at.since(before));
+            outages = Outages::NONE;
+        }
+        self.outages = outages;
+    }
+
+    fn level(&self, now: Instant) -> Level {
+        self.state.level(&self.config, now)
+    }
+
+    fn deadline(&self, threshold: Level) -> Option<Instant> {
+        let mark = Mark::new(&self.config, threshold);
+        self.state.deadline(&self.config, &mark)
+    }
+}
 
 /// Mean and standard deviation of the remembered intervals, in nanoseconds.
 #[derive(Clone, Copy, Debug)]
@@ -79,15 +187,15 @@ pub(super) const fn curve(distribution: Distribution) -> Curve {
 }
 
 /// What the detector knows, borrowed to answer one question.
-pub(super) struct Knowledge<'a> {
+pub(super) struct Knowledge<'a, S> {
     pub(super) distribution: Distribution,
     pub(super) spans: &'a Spans,
     pub(super) moments: Moments,
     /// The intervals themselves, where there are any.
-    pub(super) window: Option<&'a Window>,
+    pub(super) window: Option<&'a Window<S>>,
 }
 
-impl Knowledge<'_> {
+impl<S: Slots> Knowledge<'_, S> {
     /// The level after a silence of `nanos`.
     pub(super) fn level(&self, nanos: u64) -> Level {
         let expectation = self.moments.expectation(self.distribution, self.spans);

@@ -1,10 +1,13 @@
 //! What one detector has learnt, apart from its configuration: a million of them share a few configurations.
 
+use alloc::boxed::Box;
 use core::time::Duration;
 
+use super::bertier::Margin;
 use super::config::{DetectorConfig, DetectorParams, History};
 use super::decayed::Decayed;
 use super::expectation::Expectation;
+use super::phase::{self, Phase};
 use super::phi::{Knowledge, Moments};
 use super::window::Window;
 use super::{Curve, Level, Mark};
@@ -26,6 +29,8 @@ pub struct DetectorState {
 enum Learnt {
     Window(Window),
     Decayed(Decayed),
+    Chen(Phase),
+    Bertier(Phase, Margin),
     /// The arrival alone counts.
     Nothing,
 }
@@ -57,6 +62,7 @@ pub struct Statistics {
     /// The interval expected.
     pub mean: Duration,
     /// The standard deviation worked with: the measured one or the configured minimum, whichever is larger.
+    /// Chen and Bertier: the margin. A fixed time-out has it in both.
     pub std_deviation: Duration,
     /// Intervals that this rests on, the two assumed at the start included.
     pub samples: u32,
@@ -71,9 +77,9 @@ impl DetectorState {
                 History::Window { .. } => Learnt::Window(Window::unallocated()),
                 History::Decayed { .. } => Learnt::Decayed(Decayed::EMPTY),
             },
-            DetectorParams::Chen(_) | DetectorParams::Bertier(_) | DetectorParams::Deadline(_) => {
-                Learnt::Nothing
-            }
+            DetectorParams::Chen(_) => Learnt::Chen(Phase::unallocated()),
+            DetectorParams::Bertier(_) => Learnt::Bertier(Phase::unallocated(), Margin::default()),
+            DetectorParams::Deadline(_) => Learnt::Nothing,
         };
         Self {
             last_arrival: Instant::FAR_FUTURE,
@@ -97,6 +103,7 @@ impl DetectorState {
         if !first && received_at < self.last_arrival {
             return Heard::Stale;
         }
+        let before = self.numbering;
         let mut learn = learn;
         if let Some(sequence) = sequence {
             match self.numbering.take(sequence) {
@@ -108,36 +115,70 @@ impl DetectorState {
         }
         if first {
             self.start(config, config.spans().interval);
-        } else if learn == Learn::Interval {
+        } else {
             let interval = received_at.as_nanos() - self.last_arrival.as_nanos();
-            self.learn(config, interval);
+            match (&mut self.learnt, learn) {
+                (Learnt::Window(window), Learn::Interval) => window.push(interval),
+                (Learnt::Decayed(decayed), Learn::Interval) => decayed.push(interval, config),
+                (Learnt::Chen(_) | Learnt::Bertier(..), _) => {
+                    let numbered = sequence.is_some();
+                    self.learn_phase(config, (before, numbered), received_at, learn);
+                }
+                (Learnt::Window(_) | Learnt::Decayed(_), Learn::Skip) | (Learnt::Nothing, _) => {}
+            }
         }
         self.last_arrival = received_at;
         Heard::Taken
     }
 
-    #[inline]
-    fn learn(&mut self, config: &DetectorConfig, interval: u64) {
-        match &mut self.learnt {
-            Learnt::Window(window) => window.push(interval),
-            Learnt::Decayed(decayed) => {
-                if let DetectorParams::Phi(phi) = config.params() {
-                    decayed.push(interval, phi.history.samples());
-                }
-            }
-            Learnt::Nothing => {}
+    /// Learns from an arrival that follows another one, by the numbers of both.
+    fn learn_phase(
+        &mut self,
+        config: &DetectorConfig,
+        (before, numbered): (Numbering, bool),
+        received_at: Instant,
+        learn: Learn,
+    ) {
+        let (at, last) = (received_at.as_nanos(), self.last_arrival.as_nanos());
+        let interval = config.spans().interval;
+        if !numbered && before.seen == Seen::Nothing {
+            // Rounded to the nearest number of intervals.
+            let passed = (at - last).saturating_add(interval / 2) / interval;
+            self.numbering.newest = before.newest.wrapping_add(passed);
         }
+        let number = self.numbering.newest;
+        let comparable = numbered == (before.seen != Seen::Nothing) && number != before.newest;
+        let step = phase::step((last, before.newest), (at, number), interval);
+        let margin = self.expectation(config).scale;
+        let (phase, errors) = match &mut self.learnt {
+            Learnt::Chen(phase) => (phase, None),
+            Learnt::Bertier(phase, margin) => (phase, Some(margin)),
+            Learnt::Window(_) | Learnt::Decayed(_) | Learnt::Nothing => return,
+        };
+        let distance = step as f64 * phase::TICK_NANOS - phase.mean_above_newest();
+        // So far from where it was due, it says more about the sender than about the way: a new rhythm.
+        let jumped = distance.abs() > interval as f64 + margin;
+        if !comparable || jumped || learn == Learn::Skip {
+            phase.begin(config.window());
+            return;
+        }
+        if let (Some(errors), DetectorParams::Bertier(params)) = (errors, config.params()) {
+            errors.learn(distance, params.gamma);
+        }
+        phase.push(step);
     }
 
     /// Begins a history with an assumed interval.
     #[cold]
     fn start(&mut self, config: &DetectorConfig, estimate: u64) {
-        match (&mut self.learnt, config.params()) {
-            (Learnt::Window(window), DetectorParams::Phi(phi)) => {
-                window.assume(phi.history.samples(), estimate);
+        match &mut self.learnt {
+            Learnt::Window(window) => {
+                window.allocate(config.window());
+                window.assume(estimate);
             }
-            (Learnt::Decayed(decayed), _) => decayed.assume(estimate),
-            _ => {}
+            Learnt::Decayed(decayed) => decayed.assume(estimate),
+            Learnt::Chen(phase) | Learnt::Bertier(phase, _) => phase.begin(config.window()),
+            Learnt::Nothing => {}
         }
     }
 
@@ -189,7 +230,10 @@ impl DetectorState {
                     .bounded(knowledge.distribution, knowledge.spans);
                 (moments.mean, moments.deviation, self.samples())
             }
-            None => (config.spans().interval as f64, 0.0, 0),
+            None => {
+                let interval = config.spans().interval as f64;
+                (interval, self.expectation(config).scale, self.samples())
+            }
         };
         Statistics {
             mean: Duration::from_nanos(mean as u64),
@@ -202,19 +246,20 @@ impl DetectorState {
         match &self.learnt {
             Learnt::Window(window) => window.samples(),
             Learnt::Decayed(decayed) => decayed.samples(),
+            Learnt::Chen(phase) | Learnt::Bertier(phase, _) => phase.samples(),
             Learnt::Nothing => 0,
         }
     }
 
-    /// The intervals learnt, newest first. Only a window of intervals remembers them.
+    /// The intervals learnt, newest first. Only a window of intervals remembers them; those assumed at the start
+    /// are left out.
     pub fn recent_intervals(
         &self,
         config: &DetectorConfig,
     ) -> impl Iterator<Item = Duration> + use<'_> {
-        let _ = config;
-        let window = match &self.learnt {
-            Learnt::Window(window) => Some(window),
-            Learnt::Decayed(_) | Learnt::Nothing => None,
+        let window = match (&self.learnt, config.params()) {
+            (Learnt::Window(window), DetectorParams::Phi(_)) => Some(window),
+            _ => None,
         };
         window
             .into_iter()
@@ -237,19 +282,20 @@ impl DetectorState {
     pub fn touch(&self) -> u64 {
         match &self.learnt {
             Learnt::Window(window) => u64::from(window.next_slot()),
+            Learnt::Chen(phase) | Learnt::Bertier(phase, _) => u64::from(phase.next_slot()),
             Learnt::Decayed(_) | Learnt::Nothing => 0,
         }
     }
 
     #[inline]
-    fn knowledge<'a>(&'a self, config: &'a DetectorConfig) -> Option<Knowledge<'a>> {
+    fn knowledge<'a>(&'a self, config: &'a DetectorConfig) -> Option<Knowledge<'a, Box<[u32]>>> {
         let DetectorParams::Phi(params) = config.params() else {
             return None;
         };
         let (moments, window) = match &self.learnt {
             Learnt::Window(window) => (window.mean_and_deviation(), Some(window)),
             Learnt::Decayed(decayed) => (decayed.mean_and_deviation(), None),
-            Learnt::Nothing => return None,
+            Learnt::Chen(_) | Learnt::Bertier(..) | Learnt::Nothing => return None,
         };
         Some(Knowledge {
             distribution: params.distribution,
@@ -259,10 +305,23 @@ impl DetectorState {
         })
     }
 
+    #[inline]
     fn expectation(&self, config: &DetectorConfig) -> Expectation {
-        Expectation {
-            location: 0.0,
-            scale: config.spans().scale,
+        let spans = config.spans();
+        let due = |phase: &Phase| spans.interval as f64 + phase.mean_above_newest();
+        match (&self.learnt, config.params()) {
+            (Learnt::Chen(phase), _) => Expectation {
+                location: due(phase),
+                scale: spans.scale,
+            },
+            (Learnt::Bertier(phase, margin), DetectorParams::Bertier(params)) => Expectation {
+                location: due(phase),
+                scale: margin.nanos(params, spans),
+            },
+            _ => Expectation {
+                location: 0.0,
+                scale: spans.scale,
+            },
         }
     }
 }

@@ -8,6 +8,37 @@
 use alloc::boxed::Box;
 use alloc::vec;
 
+/// Memory for the intervals of a window, owned or shared.
+pub(super) trait Slots {
+    fn len(&self) -> usize;
+    /// The value at `index`, or 0 beyond the end.
+    fn get(&self, index: usize) -> u32;
+    /// Writes the value at `index`, which is below the length.
+    fn set(&mut self, index: usize, value: u32);
+    /// The values from `from` up to `to`, both at most the length.
+    fn range(&self, from: usize, to: usize) -> impl DoubleEndedIterator<Item = u32>;
+}
+
+impl Slots for Box<[u32]> {
+    fn len(&self) -> usize {
+        <[u32]>::len(self)
+    }
+
+    #[inline]
+    fn get(&self, index: usize) -> u32 {
+        <[u32]>::get(self, index).copied().unwrap_or(0)
+    }
+
+    #[inline]
+    fn set(&mut self, index: usize, value: u32) {
+        self[index] = value;
+    }
+
+    fn range(&self, from: usize, to: usize) -> impl DoubleEndedIterator<Item = u32> {
+        self[from..to].iter().copied()
+    }
+}
+
 /// Nanoseconds of one unit of the ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tick {
@@ -47,15 +78,22 @@ impl Tick {
 /// Number, sum and sum of squares of some `u32`s, exactly.
 ///
 /// Invariant: at most 65,536 of them, so the sum is below 2^48 and the sum of squares below 2^80.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Moments {
-    sum: u64,
-    squares_low: u64,
-    squares_high: u32,
-    samples: u32,
+    pub(super) sum: u64,
+    pub(super) squares_low: u64,
+    pub(super) squares_high: u32,
+    pub(super) samples: u32,
 }
 
 impl Moments {
+    const EMPTY: Self = Self {
+        sum: 0,
+        squares_low: 0,
+        squares_high: 0,
+        samples: 0,
+    };
+
     pub(super) const fn samples(self) -> u32 {
         self.samples
     }
@@ -98,110 +136,178 @@ const fn square(value: u32) -> u64 {
 
 /// A ring of intervals.
 #[derive(Clone, Debug)]
-pub(super) struct Window {
-    ring: Box<[u32]>,
-    moments: Moments,
-    next: u32,
+pub(super) struct Window<S = Box<[u32]>> {
+    ring: S,
+    header: Header,
+}
+
+/// All of a window but the intervals themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) moments: Moments,
+    pub(super) next: u32,
     /// How many of the intervals in the ring were assumed, not measured.
-    assumed: u8,
-    tick: Tick,
+    pub(super) assumed: u8,
+    pub(super) tick: Tick,
+}
+
+impl Header {
+    pub(super) const EMPTY: Self = Self {
+        moments: Moments::EMPTY,
+        next: 0,
+        assumed: 0,
+        tick: Tick::Micro,
+    };
+
+    /// The header as words that can be stored one by one.
+    #[cfg(target_has_atomic = "64")]
+    pub(super) fn to_words(self) -> [u64; 4] {
+        let Moments {
+            sum,
+            squares_low,
+            squares_high,
+            samples,
+        } = self.moments;
+        let coarse = match self.tick {
+            Tick::Micro => 0,
+            Tick::Milli => 1 << 8,
+        };
+        let counts = u64::from(squares_high) << 32 | u64::from(samples);
+        let place = u64::from(self.next) << 32 | coarse | u64::from(self.assumed);
+        [sum, squares_low, counts, place]
+    }
+
+    /// The inverse of [`to_words`](Self::to_words).
+    #[cfg(target_has_atomic = "64")]
+    pub(super) const fn from_words([sum, squares_low, counts, place]: [u64; 4]) -> Self {
+        Self {
+            moments: Moments {
+                sum,
+                squares_low,
+                squares_high: (counts >> 32) as u32,
+                samples: counts as u32,
+            },
+            next: (place >> 32) as u32,
+            assumed: place as u8,
+            tick: match place >> 8 & 1 {
+                0 => Tick::Micro,
+                _ => Tick::Milli,
+            },
+        }
+    }
 }
 
 impl Window {
     /// An empty window, without memory: there was no arrival.
     pub(super) fn unallocated() -> Self {
-        Self {
-            ring: Box::default(),
-            moments: Moments::default(),
-            next: 0,
-            assumed: 0,
-            tick: Tick::Micro,
+        Self::over(Box::default(), Header::EMPTY)
+    }
+
+    /// Takes memory for `len` intervals, unless there is.
+    pub(super) fn allocate(&mut self, len: usize) {
+        if self.ring.len() != len {
+            self.ring = vec![0; len].into_boxed_slice();
         }
+    }
+}
+
+impl<S: Slots> Window<S> {
+    /// A window over this memory.
+    pub(super) const fn over(ring: S, header: Header) -> Self {
+        Self { ring, header }
+    }
+
+    #[cfg(target_has_atomic = "64")]
+    pub(super) const fn header(&self) -> Header {
+        self.header
     }
 
     /// Forgets everything and assumes two intervals, a quarter below and a quarter above `estimate`
     /// nanoseconds, so that the mean is the estimate and the deviation a quarter of it.
-    pub(super) fn assume(&mut self, len: usize, estimate: u64) {
-        if self.ring.len() != len {
-            self.ring = vec![0; len].into_boxed_slice();
-        }
-        self.moments = Moments::default();
-        self.next = 0;
-        self.assumed = 0;
+    pub(super) fn assume(&mut self, estimate: u64) {
         let quarter = estimate / 4;
-        self.tick = Tick::for_interval(estimate.saturating_add(quarter));
+        self.header = Header {
+            tick: Tick::for_interval(estimate.saturating_add(quarter)),
+            ..Header::EMPTY
+        };
         self.push(estimate - quarter);
         self.push(estimate.saturating_add(quarter));
-        self.assumed = self.moments.samples as u8;
+        self.header.assumed = self.header.moments.samples() as u8;
     }
 
     /// Takes an interval in nanoseconds.
     #[inline]
     pub(super) fn push(&mut self, nanos: u64) {
-        let mut ticks = self.tick.round(nanos);
-        if ticks == u32::MAX && self.tick == Tick::Micro {
+        let mut ticks = self.header.tick.round(nanos);
+        if ticks == u32::MAX && self.header.tick == Tick::Micro {
             self.coarsen();
-            ticks = self.tick.round(nanos);
+            ticks = self.header.tick.round(nanos);
         }
         let len = self.ring.len() as u32;
-        let Some(slot) = self.ring.get_mut(self.next as usize) else {
+        let next = self.header.next;
+        if next >= len {
             return;
-        };
-        if self.moments.samples < len {
-            self.moments.add(ticks);
+        }
+        if self.header.moments.samples() < len {
+            self.header.moments.add(ticks);
         } else {
-            self.moments.replace(*slot, ticks);
-            self.assumed = self.assumed.saturating_sub(1);
+            let oldest = self.ring.get(next as usize);
+            self.header.moments.replace(oldest, ticks);
+            self.header.assumed = self.header.assumed.saturating_sub(1);
         }
-        *slot = ticks;
-        self.next += 1;
-        if self.next == len {
-            self.next = 0;
-        }
+        self.ring.set(next as usize, ticks);
+        self.header.next = if next + 1 == len { 0 } else { next + 1 };
     }
 
     /// Mean and population standard deviation in nanoseconds.
     #[inline]
     pub(super) fn mean_and_deviation(&self) -> (f64, f64) {
-        let (mean, deviation) = self.moments.mean_and_deviation();
-        let tick = self.tick.nanos() as f64;
+        let (mean, deviation) = self.header.moments.mean_and_deviation();
+        let tick = self.header.tick.nanos() as f64;
         (mean * tick, deviation * tick)
     }
 
     pub(super) const fn samples(&self) -> u32 {
-        self.moments.samples()
+        self.header.moments.samples()
     }
 
     /// The intervals in nanoseconds, newest first, without those that were only assumed.
-    pub(super) fn newest_first(&self) -> impl Iterator<Item = u64> + use<'_> {
-        let measured = self.moments.samples as usize - usize::from(self.assumed);
-        let (before, after) = self.ring.split_at(self.next as usize);
-        let tick = self.tick.nanos();
-        let ticks = before.iter().rev().chain(after.iter().rev());
-        ticks
+    pub(super) fn newest_first(&self) -> impl Iterator<Item = u64> + use<'_, S> {
+        let measured = self.samples() as usize - usize::from(self.header.assumed);
+        let next = self.header.next as usize;
+        let tick = self.header.tick.nanos();
+        let newer = self.ring.range(0, next).rev();
+        let older = self.ring.range(next, self.ring.len()).rev();
+        newer
+            .chain(older)
             .take(measured)
-            .map(move |&ticks| u64::from(ticks) * tick)
+            .map(move |ticks| u64::from(ticks) * tick)
     }
 
-    /// All intervals in ticks, in no order, and the nanoseconds of a tick.
-    pub(super) fn ticks(&self) -> (&[u32], u64) {
-        let filled = self.moments.samples as usize;
-        (&self.ring[..filled], self.tick.nanos())
+    /// All intervals in ticks, in no order.
+    pub(super) fn ticks(&self) -> impl Iterator<Item = u32> + use<'_, S> {
+        self.ring.range(0, self.samples() as usize)
+    }
+
+    /// Nanoseconds of one tick.
+    pub(super) const fn tick_nanos(&self) -> u64 {
+        self.header.tick.nanos()
     }
 
     /// The memory that the next interval will go to.
     pub(super) fn next_slot(&self) -> u32 {
-        self.ring.get(self.next as usize).copied().unwrap_or(0)
+        self.ring.get(self.header.next as usize)
     }
 
     #[cold]
     fn coarsen(&mut self) {
-        self.tick = Tick::Milli;
-        let filled = self.moments.samples as usize;
-        self.moments = Moments::default();
-        for ticks in &mut self.ring[..filled] {
-            *ticks = Tick::Milli.round(u64::from(*ticks) * 1_000);
-            self.moments.add(*ticks);
+        self.header.tick = Tick::Milli;
+        let filled = self.samples() as usize;
+        self.header.moments = Moments::EMPTY;
+        for index in 0..filled {
+            let ticks = Tick::Milli.round(u64::from(self.ring.get(index)) * 1_000);
+            self.ring.set(index, ticks);
+            self.header.moments.add(ticks);
         }
     }
 }
