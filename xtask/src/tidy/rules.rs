@@ -5,7 +5,7 @@ use super::source::{Name, Place, Source};
 
 const FILE_LINES_MAX: usize = 800;
 const FUNCTION_LINES_MAX: usize = 70;
-const COLUMNS_MAX: usize = 100;
+const COLUMNS_MAX: usize = 120;
 
 /// A function that is longer than the rest, and why it is better so.
 struct LongFunction {
