@@ -1,0 +1,76 @@
+//! One signal, hot in the cache: a heartbeat with its deadline, the exact level, the question
+//! whether the threshold is crossed, and the sweep of a million deadlines. Allocations are counted.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use auscult_bench::subject::{
+    Auscult, AuscultDecayed, FailureDetector, PhiAccrual, PhiDetector, SharedDetector,
+};
+use auscult_bench::{Arrivals, Subject};
+use auscult_core::time::Instant;
+use divan::{AllocProfiler, Bencher};
+
+#[global_allocator]
+static ALLOCATIONS: AllocProfiler = AllocProfiler::system();
+
+fn main() {
+    divan::main();
+}
+
+const WINDOWS: [usize; 2] = [200, 1000];
+
+#[divan::bench(args = WINDOWS, sample_size = 10_000, types = [
+    Auscult, AuscultDecayed, FailureDetector, PhiDetector, PhiAccrual, SharedDetector,
+])]
+fn heartbeat<S: Subject>(bencher: Bencher, window: usize) {
+    let mut subject = S::filled(window);
+    let arrivals = Arrivals::new();
+    let mut at = window + 1;
+    bencher.bench_local(|| {
+        at += 1;
+        subject.heartbeat(arrivals.at(at));
+    });
+}
+
+#[divan::bench(args = WINDOWS, sample_size = 10_000, types = [
+    Auscult, AuscultDecayed, FailureDetector, PhiDetector, PhiAccrual, SharedDetector,
+])]
+fn level<S: Subject>(bencher: Bencher, window: usize) {
+    let mut subject = S::filled(window);
+    let arrivals = Arrivals::new();
+    let mut at = 0;
+    bencher.bench_local(|| {
+        at += 1;
+        subject.level(arrivals.silence(at))
+    });
+}
+
+#[divan::bench(args = WINDOWS, sample_size = 10_000, types = [
+    Auscult, AuscultDecayed, FailureDetector, PhiDetector, PhiAccrual, SharedDetector,
+])]
+fn is_over<S: Subject>(bencher: Bencher, window: usize) {
+    let mut subject = S::filled(window);
+    let arrivals = Arrivals::new();
+    let mut at = 0;
+    bencher.bench_local(|| {
+        at += 1;
+        subject.is_over(arrivals.silence(at))
+    });
+}
+
+#[divan::bench]
+fn sweep_of_a_million_deadlines(bencher: Bencher) {
+    let deadlines: Vec<Instant> = (0..1_000_000)
+        .map(|at| Instant::ORIGIN.after(Duration::from_micros(at * 7 % 1_000_003)))
+        .collect();
+    let mut now = Instant::from_millis(1);
+    bencher.bench_local(|| {
+        now = now.after(Duration::from_micros(1));
+        let now = black_box(now);
+        black_box(&deadlines)
+            .iter()
+            .filter(|deadline| **deadline <= now)
+            .count()
+    });
+}
