@@ -4,7 +4,7 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, ArgGroup, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 
 /// The end of `auscult help`.
 const AFTER_HELP: &str = "\
@@ -224,11 +224,12 @@ pub(crate) struct TargetsArgs {
 
 const ADD_EXAMPLES: &str = "\
 Examples:
-  auscult targets add shop --http https://shop.example/healthz --interval 5s
-  auscult targets add db --tcp db.internal:5432 --label team=data
+  auscult targets add shop https://shop.example/healthz --interval 5s
+  auscult targets add db tcp://db.internal:5432 --label team=data
   auscult targets add backup --push 24h
   auscult targets add shop --file shop.json
-  jq '.interval = \"2s\"' shop.json | auscult targets add shop --file -";
+  echo '{\"url\":\"https://shop.example/\",\"http\":{\"expect_body\":\"cart\"}}' |
+      auscult targets add shop --file -";
 
 /// What to do with targets.
 #[derive(Debug, Subcommand)]
@@ -283,33 +284,37 @@ pub(crate) struct ListArgs {
 /// `auscult targets add`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = ADD_EXAMPLES)]
-#[command(group = ArgGroup::new("source").required(true).args(["http", "tcp", "push", "file"]))]
+#[command(group = ArgGroup::new("source").required(true).args(["address", "push", "file"]))]
 pub(crate) struct AddArgs {
     /// The target's name
     pub(crate) id: String,
-    /// Check this URL
-    #[arg(long, value_name = "URL")]
-    pub(crate) http: Option<String>,
-    /// Check that this port accepts connections
-    #[arg(long, value_name = "HOST:PORT")]
-    pub(crate) tcp: Option<String>,
-    /// Wait for heartbeats, which come this often
-    #[arg(long, value_name = "INTERVAL")]
+    /// Check this: http://host/path, https://host/path or tcp://host:port
+    #[arg(value_name = "ADDRESS")]
+    pub(crate) address: Option<String>,
+    /// Wait for heartbeats instead, which come this often if it is known
+    #[arg(long, value_name = "INTERVAL", num_args = 0..=1, default_missing_value = "")]
     pub(crate) push: Option<String>,
-    /// Read the target's settings (JSON, as the API takes them) from a file, or '-' for stdin
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["interval", "timeout", "label"])]
+    /// Read the settings (JSON, as the API takes them) from a file, or with '-' from stdin
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["interval", "timeout", "group", "label"]
+    )]
     pub(crate) file: Option<PathBuf>,
-    /// How often to check
+    /// How often to check [default: 1s]
     #[arg(long, value_name = "TIME", conflicts_with = "push")]
     pub(crate) interval: Option<String>,
-    /// How long an answer may take
+    /// How long an answer may take [default: 10s]
     #[arg(long, value_name = "TIME", conflicts_with = "push")]
     pub(crate) timeout: Option<String>,
+    /// The group to show it in
+    #[arg(long)]
+    pub(crate) group: Option<String>,
     /// A label to give it; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = name_value)]
     pub(crate) label: Vec<(String, String)>,
-    /// Replace the target if there is one of that name
-    #[arg(long, action = ArgAction::SetTrue)]
+    /// Replace the target of that name, if there is one
+    #[arg(long)]
     pub(crate) replace: bool,
 }
 
@@ -321,9 +326,12 @@ pub(crate) struct EventsArgs {
     /// Go on with what happens, until Ctrl-C; reconnects without a gap
     #[arg(short, long)]
     pub(crate) follow: bool,
-    /// Only events after the one with this number
+    /// Only events after the one with this number; 0: from the oldest one kept
     #[arg(long, value_name = "ID")]
     pub(crate) since: Option<u64>,
+    /// How many at most, before --follow goes on [default: the newest 20; with --since all]
+    #[arg(short = 'n', long, value_name = "COUNT")]
+    pub(crate) limit: Option<u64>,
     /// Only events of this target
     #[arg(long, value_name = "TARGET")]
     pub(crate) target: Option<String>,

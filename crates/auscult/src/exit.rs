@@ -35,6 +35,14 @@ impl Stop {
             message: message.into(),
         }
     }
+
+    /// Whether this is the exit code that it leads to.
+    pub(crate) fn is(&self, wanted: Exit) -> bool {
+        match self {
+            Self::Failed { exit, .. } => *exit == wanted,
+            Self::ReaderGone => false,
+        }
+    }
 }
 
 impl From<io::Error> for Stop {

@@ -2,7 +2,6 @@
 //! else on stderr, exit codes as `auscult help` lists them.
 
 mod args;
-#[expect(dead_code, reason = "the commands that use all of it follow")]
 mod client;
 mod commands;
 mod exit;

@@ -4,14 +4,23 @@ use std::fmt;
 
 use hyper::Uri;
 
-/// A monitor's address. Invariant: `http`, with a host.
+/// A monitor's address. Invariant: it has a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Base {
+    scheme: Scheme,
     host: String,
     port: u16,
     authority: String,
     /// What stands before `/v1`, without a slash at its end.
     prefix: String,
+}
+
+/// How a monitor is talked to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    Http,
+    /// A proxy in front of the monitor speaks TLS; the monitor itself does not.
+    Https,
 }
 
 impl Base {
@@ -27,13 +36,11 @@ impl Base {
         };
         let bad = |why: &str| format!("not an address such as http://127.0.0.1:8000 ({why})");
         let uri: Uri = with_scheme.parse().map_err(|_| bad("not a URL"))?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => {
-                return Err("the monitor itself speaks plain http; https is not supported".into());
-            }
-            _ => return Err(bad("the scheme must be http")),
-        }
+        let (scheme, port) = match uri.scheme_str() {
+            Some("http") => (Scheme::Http, 80),
+            Some("https") => (Scheme::Https, 443),
+            _ => return Err(bad("the scheme must be http or https")),
+        };
         if uri.query().is_some() {
             return Err(bad("no query belongs here"));
         }
@@ -43,11 +50,17 @@ impl Base {
             return Err(bad("a host is missing"));
         }
         Ok(Self {
+            scheme,
             host: host.trim_matches(['[', ']']).to_owned(),
-            port: authority.port_u16().unwrap_or(80),
+            port: authority.port_u16().unwrap_or(port),
             authority: authority.to_string(),
             prefix: uri.path().trim_end_matches('/').to_owned(),
         })
+    }
+
+    /// How to talk.
+    pub(crate) fn scheme(&self) -> Scheme {
+        self.scheme
     }
 
     /// Where to connect.
@@ -68,7 +81,11 @@ impl Base {
 
 impl fmt::Display for Base {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.authority, self.prefix)
+        let scheme = match self.scheme {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        };
+        write!(f, "{scheme}://{}{}", self.authority, self.prefix)
     }
 }
 
@@ -103,8 +120,7 @@ mod tests {
     #[test]
     fn says_what_is_wrong() {
         for (url, part) in [
-            ("https://a", "https is not supported"),
-            ("ftp://a", "the scheme must be http"),
+            ("ftp://a", "the scheme must be http or https"),
             ("http://a/?b", "no query"),
             ("", "not a URL"),
             ("http://a b", "not a URL"),

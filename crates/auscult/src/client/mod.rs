@@ -1,9 +1,10 @@
-//! A running monitor, as the client commands talk to it: one request per connection, plain
-//! HTTP/1.1.
+//! A running monitor, as the client commands talk to it: one request per connection, HTTP/1.1.
 
 mod base;
 pub(crate) mod sse;
+mod tls;
 
+use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,12 +13,14 @@ use hyper::body::Incoming;
 use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, USER_AGENT};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use crate::exit::{Exit, Stop};
 
-use base::Base;
+use base::{Base, Scheme};
 
 /// What is waited for a connection: more than a lost packet costs, less than patience.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -27,6 +30,11 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What an answer may weigh: a page of the largest list is far below.
 const ANSWER_BYTES_MAX: usize = 256 << 20;
+
+/// A connection, with or without TLS.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// The way to a monitor.
 pub(crate) struct Client {
@@ -84,6 +92,12 @@ impl Client {
         Ok(Answer { status, body })
     }
 
+    /// Reads an answer as what it should be.
+    pub(crate) fn read<T: DeserializeOwned>(&self, answer: &Answer) -> Result<T, Stop> {
+        serde_json::from_slice(&answer.body)
+            .map_err(|error| self.unreachable(&format!("its answer is not a monitor's: {error}")))
+    }
+
     /// Asks and returns as soon as the monitor agreed; the body can be read as it comes. A refusal
     /// is an error that carries the monitor's own words.
     pub(crate) async fn open(&self, ask: Ask<'_>) -> Result<Response<Incoming>, Stop> {
@@ -97,8 +111,8 @@ impl Client {
     }
 
     async fn send(&self, ask: Ask<'_>) -> Result<Response<Incoming>, Stop> {
-        let (host, port) = self.base.host_and_port();
-        let stream = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect((host, port)))
+        let request = self.request(ask)?;
+        let stream = tokio::time::timeout(CONNECT_TIMEOUT, self.connect())
             .await
             .map_err(|_| self.unreachable("no connection in time"))?
             .map_err(|error| self.unreachable(&reason(&error)))?;
@@ -107,9 +121,17 @@ impl Client {
                 .await
                 .map_err(|error| self.unreachable(&error.to_string()))?;
         tokio::spawn(connection);
-        let request = self.request(ask)?;
         let sent = sender.send_request(request).await;
-        sent.map_err(|error| self.unreachable(&format!("not HTTP: {error}")))
+        sent.map_err(|error| self.unreachable(&format!("it does not speak HTTP: {error}")))
+    }
+
+    async fn connect(&self) -> io::Result<Box<dyn Stream>> {
+        let (host, port) = self.base.host_and_port();
+        let stream = TcpStream::connect((host, port)).await?;
+        match self.base.scheme() {
+            Scheme::Http => Ok(Box::new(stream)),
+            Scheme::Https => Ok(Box::new(tls::connect(stream, host).await?)),
+        }
     }
 
     fn request(&self, ask: Ask<'_>) -> Result<Request<Full<Bytes>>, Stop> {
@@ -168,6 +190,9 @@ fn problem_text(problem: &Value, status: StatusCode) -> String {
     let mut message = text("detail")
         .or_else(|| text("title"))
         .map_or_else(|| status.to_string(), str::to_owned);
+    if let Some(hint) = text("hint") {
+        message = message + "\n  = help: " + hint;
+    }
     for error in problem["errors"].as_array().into_iter().flatten() {
         let at = error["pointer"].as_str().or_else(|| error["path"].as_str());
         let what = error["detail"]
@@ -188,8 +213,8 @@ fn problem_text(problem: &Value, status: StatusCode) -> String {
 }
 
 /// What the system says about a connection, without its number.
-fn reason(error: &std::io::Error) -> String {
-    if error.kind() == std::io::ErrorKind::ConnectionRefused {
+fn reason(error: &io::Error) -> String {
+    if error.kind() == io::ErrorKind::ConnectionRefused {
         return "connection refused".into();
     }
     let text = error.to_string();

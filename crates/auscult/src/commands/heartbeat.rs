@@ -14,6 +14,9 @@ use crate::args::HeartbeatArgs;
 use crate::client::{Ask, Client, encode};
 use crate::exit::{Exit, Stop};
 
+/// What is waited for the word that nobody listens: a round trip in one building.
+const REFUSAL_WAIT: Duration = Duration::from_millis(20);
+
 pub(crate) async fn run(args: &HeartbeatArgs) -> Result<(), Stop> {
     let way = Way::open(args).await?;
     let Some(every) = args.every else {
@@ -32,19 +35,12 @@ pub(crate) async fn run(args: &HeartbeatArgs) -> Result<(), Stop> {
             _ = ticks.tick() => {}
         }
         if let Err(stop) = way.send(args, sequence()).await {
-            if !passes(&stop) {
+            if !stop.is(Exit::Unreachable) {
                 return Err(stop);
             }
             // A monitor that restarts is told again at the next tick.
             writeln!(io::stderr(), "auscult: {stop}")?;
         }
-    }
-}
-
-fn passes(stop: &Stop) -> bool {
-    match stop {
-        Stop::Failed { exit, .. } => *exit == Exit::Unreachable,
-        Stop::ReaderGone => false,
     }
 }
 
@@ -86,14 +82,25 @@ impl Way {
             }
             Self::Udp(socket) => {
                 let datagram = datagram(args, sequence)?;
-                // The kernel reports here that nobody listened for the datagram before.
-                if let Err(error) = socket.send(&datagram).await {
-                    let message = format!("no monitor takes UDP at {:?}: {error}", args.udp);
-                    return Err(Stop::new(Exit::Unreachable, message));
-                }
+                tell(socket, &datagram).await.map_err(|error| {
+                    let to = args.udp.as_deref().unwrap_or_default();
+                    let message = format!("no monitor takes heartbeats at {to} over UDP ({error})");
+                    Stop::new(Exit::Unreachable, message)
+                })?;
             }
         }
         Ok(())
+    }
+}
+
+/// Sends a datagram. Where nobody listens, the system says so at once on this host and perhaps a
+/// little later from another, so that is waited for a moment; no word is no answer.
+async fn tell(socket: &UdpSocket, datagram: &[u8]) -> Result<(), &'static str> {
+    let refused = "nobody listens there";
+    socket.send(datagram).await.map_err(|_| refused)?;
+    match tokio::time::timeout(REFUSAL_WAIT, socket.recv(&mut [0])).await {
+        Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => Err(refused),
+        _ => Ok(()),
     }
 }
 

@@ -1,9 +1,11 @@
 //! One file per command.
 
 mod completions;
+mod events;
 mod heartbeat;
 mod interrupt;
 mod pulser;
+mod targets;
 
 use crate::args::Command;
 use crate::exit::{Exit, Stop};
@@ -12,12 +14,12 @@ use crate::exit::{Exit, Stop};
 pub(crate) async fn run(command: Command) -> Result<(), Stop> {
     match command {
         Command::Pulser(args) => pulser::run(&args).await,
+        Command::Targets(args) => targets::run(&args).await,
         Command::Completions(args) => completions::run(&args),
+        Command::Events(args) => events::run(&args).await,
         Command::Heartbeat(args) => heartbeat::run(&args).await,
-        Command::Serve(_)
-        | Command::Demo(_)
-        | Command::Targets(_)
-        | Command::Events(_)
-        | Command::CheckConfig(_) => Err(Stop::new(Exit::Cannot, "not in this build yet")),
+        Command::Serve(_) | Command::Demo(_) | Command::CheckConfig(_) => {
+            Err(Stop::new(Exit::Cannot, "not in this build yet"))
+        }
     }
 }

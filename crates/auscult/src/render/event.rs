@@ -4,6 +4,7 @@ use auscult_core::monitor::EventKind;
 use auscult_monitor::events::LoggedEvent;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use serde_json::Value;
 
 use super::time::{date_and_time, time_of_day};
 use super::{Ink, Screen, printable};
@@ -34,6 +35,22 @@ impl EventLine {
             ink: ink(&event.event.kind),
             text: event.text.clone(),
         }
+    }
+
+    /// What the API says of an event; `None` when it is not one.
+    pub(crate) fn of_json(event: &Value) -> Option<Self> {
+        let ink = match event["kind"].as_str()? {
+            "transition" => Ink::of_name(event["to"].as_str().unwrap_or_default()),
+            "flapping_started" | "observer_suspects_itself" | "stalled" => Ink::Warning,
+            "flapping_stopped" | "observer_trusts_itself" => Ink::Good,
+            "relearnt" => Ink::Strong,
+            _ => Ink::Plain,
+        };
+        Some(Self {
+            at: event["at"].as_str()?.parse().ok()?,
+            ink,
+            text: event["text"].as_str()?.to_owned(),
+        })
     }
 
     /// The line, without its end.
@@ -68,6 +85,20 @@ fn ink(kind: &EventKind) -> Ink {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_event_of_the_api_is_read() {
+        let at = "2026-05-28T20:26:40.123Z";
+        let event = serde_json::json!({
+            "id": 7, "at": at, "kind": "transition", "to": "late", "text": "web is late: silent",
+        });
+        let line = EventLine::of_json(&event).unwrap();
+        assert_eq!(
+            (line.ink, line.at.to_string()),
+            (Ink::Warning, at.to_owned())
+        );
+        assert!(EventLine::of_json(&serde_json::json!({ "lost": 7 })).is_none());
+    }
 
     #[test]
     fn a_line_says_when_what_and_why() {

@@ -37,10 +37,10 @@ fn a_wrong_command_line_is_code_2_with_a_suggestion() {
     };
     check(&["serv"], "'serve'");
     check(&["serve", "--http-bind", "8000"], "say 127.0.0.1:8000");
-    check(&["targets", "add", "web"], "--http <URL>");
+    check(&["targets", "add", "web"], "ADDRESS");
     check(
-        &["heartbeat", "web", "--url", "https://a"],
-        "https is not supported",
+        &["heartbeat", "web", "--url", "ftp://a"],
+        "must be http or https",
     );
     check(
         &["heartbeat", "web", "--every", "1"],
