@@ -1,0 +1,202 @@
+//! The routes, asked as a client asks them.
+
+mod streams;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode};
+use axum::response::Response;
+use http_body_util::BodyExt;
+use serde_json::Value;
+use tower::ServiceExt;
+
+use super::*;
+
+/// A monitor without a network.
+struct Bench {
+    router: Router,
+    events: EventLog,
+    stopper: Stopper,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let clock = Clock::new();
+        let events = EventLog::keeping(8, clock.clone());
+        let (stopper, stop) = Stop::channel();
+        let state = ApiState::new(ApiParts {
+            clock,
+            events: events.clone(),
+            stop,
+            connections: Arc::default(),
+        });
+        Self {
+            router: router(state),
+            events,
+            stopper,
+        }
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
+        let response = self.open(method, path, headers, body).await;
+        Answer::read(response).await
+    }
+
+    async fn open(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Response {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request
+            .body(Body::from(body.to_owned()))
+            .expect("a request");
+        self.router
+            .clone()
+            .oneshot(request)
+            .await
+            .expect("an answer")
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.ask(Method::GET, path, &[], "").await
+    }
+}
+
+struct Answer {
+    status: StatusCode,
+    headers: axum::http::HeaderMap,
+    body: String,
+}
+
+impl Answer {
+    async fn read(response: Response) -> Self {
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.expect("a body").to_bytes();
+        Self {
+            status: parts.status,
+            headers: parts.headers,
+            body: String::from_utf8(body.to_vec()).expect("text"),
+        }
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).expect("JSON")
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().expect("text"))
+    }
+
+    /// Asserts that this is a problem of that status and kind, and returns its detail.
+    fn problem(&self, status: u16, kind: &str) -> String {
+        assert_eq!(self.status.as_u16(), status, "{}", self.body);
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        let json = self.json();
+        assert_eq!(json["type"], format!("urn:auscult:problem:{kind}"));
+        assert_eq!(json["status"], status);
+        assert!(json["title"].is_string());
+        json["detail"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+#[tokio::test]
+async fn unknown_addresses_and_methods_are_problems() {
+    let bench = Bench::new();
+    let detail = bench
+        .get("/nothing/here")
+        .await
+        .problem(404, "unknown_route");
+    assert_eq!(detail, "/nothing/here is not an address here");
+    let answer = bench.ask(Method::DELETE, "/-/healthy", &[], "").await;
+    let detail = answer.problem(405, "method_not_allowed");
+    assert_eq!(detail, "/-/healthy does not take DELETE");
+    assert_eq!(answer.header("allow"), "GET,HEAD");
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_change_nothing() {
+    let bench = Bench::new();
+    let foreign: [&[(&str, &str)]; 4] = [
+        &[
+            ("sec-fetch-site", "cross-site"),
+            ("host", "a:1"),
+            ("origin", "http://a:1"),
+        ],
+        &[("sec-fetch-site", "same-site")],
+        &[
+            ("origin", "http://evil.example"),
+            ("host", "localhost:8000"),
+        ],
+        &[("origin", "null"), ("host", "localhost:8000")],
+    ];
+    for headers in foreign {
+        let answer = bench.ask(Method::POST, "/-/healthy", headers, "").await;
+        answer.problem(403, "foreign_origin");
+        let answer = bench.ask(Method::GET, "/-/healthy", headers, "").await;
+        assert_eq!(
+            answer.status,
+            StatusCode::OK,
+            "reading is for everyone, but without CORS"
+        );
+        assert_eq!(answer.header("access-control-allow-origin"), "");
+    }
+    let own: [&[(&str, &str)]; 4] = [
+        &[],
+        &[("sec-fetch-site", "same-origin")],
+        &[("sec-fetch-site", "none")],
+        &[
+            ("origin", "http://localhost:8000"),
+            ("host", "localhost:8000"),
+        ],
+    ];
+    for headers in own {
+        let answer = bench.ask(Method::POST, "/-/healthy", headers, "").await;
+        answer.problem(405, "method_not_allowed");
+    }
+}
+
+#[tokio::test]
+async fn the_page_is_small_closed_and_asked_for_again_cheaply() {
+    let bench = Bench::new();
+    for (path, media_type) in [
+        ("/", "text/html; charset=utf-8"),
+        ("/assets/auscult.js", "text/javascript; charset=utf-8"),
+        ("/assets/auscult.css", "text/css; charset=utf-8"),
+    ] {
+        let answer = bench.get(path).await;
+        assert_eq!(answer.status, StatusCode::OK);
+        assert_eq!(answer.header("content-type"), media_type);
+        assert!(
+            answer
+                .header("content-security-policy")
+                .starts_with("default-src 'none'")
+        );
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        assert!(
+            !answer.body.contains("http://") || !answer.body.contains("src=\"http"),
+            "{path}"
+        );
+        let tag = answer.header("etag").to_owned();
+        let again = bench
+            .ask(Method::GET, path, &[("if-none-match", &tag)], "")
+            .await;
+        assert_eq!(
+            (again.status, again.body.as_str()),
+            (StatusCode::NOT_MODIFIED, "")
+        );
+    }
+}

@@ -1,0 +1,289 @@
+//! Every family of metrics: the one table from which `/metrics` and `api/metrics.md` are written.
+
+/// A family of metrics.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Family {
+    /// As it stands in a query: counters with `_total`, infos with `_info`.
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) labels: &'static [&'static str],
+    pub(crate) help: &'static str,
+}
+
+/// The type of a family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+    /// A sum and a count, without quantiles.
+    Summary,
+    Info,
+}
+
+/// Families about one subject.
+#[derive(Debug)]
+pub(crate) struct Section {
+    pub(crate) title: &'static str,
+    pub(crate) intro: &'static str,
+    pub(crate) families: &'static [&'static Family],
+}
+
+macro_rules! families {
+    ($($ident:ident: $kind:ident $name:literal [$($label:literal),*] $help:literal;)*) => {
+        $(pub(crate) static $ident: Family = Family {
+            name: $name,
+            kind: Kind::$kind,
+            labels: &[$($label),*],
+            help: $help,
+        };)*
+    };
+}
+
+families! {
+    TARGETS: Gauge "auscult_targets" ["status"]
+        "Targets by status.";
+    SIGNALS: Gauge "auscult_signals" []
+        "Signals watched.";
+    TARGET_INFO: Info "auscult_target_info" ["target", "group", "label_*"]
+        "What an operator says about the target: its group, and each of its labels as label_NAME.";
+    TARGET_STATUS: Gauge "auscult_target_status" ["target"]
+        "Status of the target, the larger the worse: 0 paused, 1 up, 2 unknown, 3 late, 4 down.";
+    TARGET_FLAPPING: Gauge "auscult_target_flapping" ["target"]
+        "1 while the target changes its status too often, else 0.";
+    TARGET_TRANSITIONS: Counter "auscult_target_transitions_total" ["target"]
+        "Changes of the target's status.";
+    TARGET_LEVEL: Gauge "auscult_target_level" ["target", "signal"]
+        "Level of suspicion at the time of the scrape. What a value means is the detector's own.";
+    TARGET_LAST_ARRIVAL: Gauge "auscult_target_last_arrival_timestamp_seconds" ["target", "signal"]
+        "Unix time of the last arrival. Absent before the first one.";
+    TARGET_ARRIVALS: Counter "auscult_target_arrivals_total" ["target", "signal"]
+        "Arrivals taken: heartbeats, and checks that were answered as expected.";
+    INTERVAL_MEAN: Gauge "auscult_heartbeat_interval_seconds" ["target", "signal"]
+        "Mean interval between arrivals that the detector expects.";
+    INTERVAL_DEVIATION: Gauge "auscult_heartbeat_interval_stddev_seconds" ["target", "signal"]
+        "Standard deviation of the interval that the detector works with, its minimum applied.";
+    TARGET_CHECK_DURATION: Summary "auscult_target_check_duration_seconds" ["target", "signal"]
+        "Durations of the checks of one signal, good and failed: their sum and count.";
+    TARGET_CHECK_FAILURES: Counter "auscult_target_check_failures_total" ["target", "signal"]
+        "Failed checks of one signal.";
+    TARGET_TLS_EXPIRY: Gauge "auscult_target_tls_expiry_timestamp_seconds" ["target", "signal"]
+        "Unix time at which the certificate seen by the last good check expires. Absent without TLS.";
+
+    PHI_VALUE: Gauge "server_phivalue" ["server_name"]
+        "Largest phi among the target's signals at the time of the scrape. Absent without a phi detector.";
+    RUNTIME: Gauge "server_runtime_seconds" ["server_name"]
+        "Seconds for which this monitor has watched the target.";
+
+    ARRIVALS: Counter "auscult_arrivals_total" []
+        "Arrivals taken, from all sources.";
+    ARRIVALS_REJECTED: Counter "auscult_arrivals_rejected_total" ["reason"]
+        "Arrivals that were well formed and not taken, by reason.";
+    TRANSITIONS: Counter "auscult_transitions_total" ["from", "to"]
+        "Changes of a target's status.";
+    WAKEUPS: Counter "auscult_wakeups_total" ["reason"]
+        "Wake-ups of the machine that judges, by what it was woken for.";
+    STALLS: Counter "auscult_stalls_total" []
+        "Times at which the monitor itself did not run and judged nothing for that time.";
+    SUSPECTS_ITSELF: Gauge "auscult_observer_suspects_itself" []
+        "1 while the monitor suspects itself instead of most of its targets, else 0.";
+    EVENTS: Counter "auscult_events_total" []
+        "Events logged.";
+
+    DATAGRAMS_RECEIVED: Counter "auscult_datagrams_received_total" []
+        "Heartbeat datagrams read from the socket.";
+    DATAGRAMS_REJECTED: Counter "auscult_datagrams_rejected_total" ["reason"]
+        "Heartbeat datagrams that were not taken, by reason.";
+    DATAGRAMS_DROPPED: Counter "auscult_datagrams_dropped_total" []
+        "Heartbeat datagrams that the kernel dropped because its queue was full.";
+
+    CHECK_DURATION: Histogram "auscult_check_duration_seconds" ["kind"]
+        "Durations of checks, good and failed, by kind of check.";
+    CHECK_LATENESS: Histogram "auscult_check_lateness_seconds" []
+        "How long after its scheduled moment each check began.";
+    CHECK_FAILURES: Counter "auscult_check_failures_total" ["reason"]
+        "Failed checks by reason.";
+    CHECKS_IN_FLIGHT: Gauge "auscult_checks_in_flight" []
+        "Checks running now.";
+    CHECKS_SKIPPED: Counter "auscult_checks_skipped_total" []
+        "Checks not made because the one before them still ran.";
+    CHECKS_DELAYED: Counter "auscult_checks_delayed_total" []
+        "Checks that waited because all sockets were in use.";
+    CHECK_CONNECTIONS: Counter "auscult_check_connections_opened_total" []
+        "Connections that checks made.";
+    CHECK_CONNECTIONS_STALE: Counter "auscult_check_connections_stale_total" []
+        "Kept connections that the server had closed when a check was to use them again.";
+    CHECK_SOCKETS: Gauge "auscult_check_sockets" []
+        "Sockets in use by checks, kept connections included.";
+    CHECK_SOCKETS_MAX: Gauge "auscult_check_sockets_max" []
+        "Sockets that checks may use at most.";
+
+    HTTP_RESPONSES: Counter "auscult_http_responses_total" ["class"]
+        "Answers of the monitor's own HTTP server by class of status.";
+    HTTP_PROBLEMS: Counter "auscult_http_problems_total" ["kind"]
+        "Requests that were not done, by kind of problem.";
+    HTTP_CONNECTIONS: Gauge "auscult_http_connections" []
+        "Open connections to the monitor's own HTTP server.";
+    HTTP_ACCEPTED: Counter "auscult_http_connections_accepted_total" []
+        "Connections that the monitor's own HTTP server accepted.";
+    HTTP_BROKEN: Counter "auscult_http_connections_broken_total" []
+        "Connections that ended with an error, slow clients among them.";
+    HTTP_WRITE_TIMEOUTS: Counter "auscult_http_write_timeouts_total" []
+        "Connections given up because the client did not read its answer.";
+    EVENT_STREAMS: Gauge "auscult_event_streams" []
+        "Open streams of events.";
+    EVENTS_MISSED: Counter "auscult_event_stream_events_missed_total" []
+        "Events that streams could not deliver because their readers were too slow.";
+
+    RELOAD_SUCCESSFUL: Gauge "auscult_config_last_reload_successful" []
+        "1 when the settings file was taken the last time it was read, else 0.";
+    RELOAD_TIMESTAMP: Gauge "auscult_config_last_reload_success_timestamp_seconds" []
+        "Unix time at which the settings file was taken last. Absent without a file.";
+    RELOADS: Counter "auscult_config_reloads_total" []
+        "Times the settings file was read again.";
+    RELOAD_FAILURES: Counter "auscult_config_reload_failures_total" []
+        "Times the settings file was read again and refused.";
+
+    BUILD_INFO: Info "auscult_build_info" ["version"]
+        "The version that runs.";
+    PROCESS_CPU: Counter "process_cpu_seconds_total" []
+        "CPU time used by the process, in user and kernel mode.";
+    PROCESS_RESIDENT: Gauge "process_resident_memory_bytes" []
+        "Memory of the process that is in RAM.";
+    PROCESS_VIRTUAL: Gauge "process_virtual_memory_bytes" []
+        "Address space of the process.";
+    PROCESS_FDS: Gauge "process_open_fds" []
+        "Open file descriptors.";
+    PROCESS_FDS_MAX: Gauge "process_max_fds" []
+        "File descriptors that the process may open.";
+    PROCESS_START: Gauge "process_start_time_seconds" []
+        "Unix time at which the process started.";
+}
+
+/// All families, in the order of the output.
+pub(crate) static SECTIONS: &[Section] = &[
+    Section {
+        title: "Targets",
+        intro: "The status is one number per target, not one series per target and status: with 10,000 targets that \
+            is 10,000 series instead of 50,000, `max by (...)` gives the worst, `changes()` counts, and \
+            `auscult_targets` has the totals by name. Labels of a target stand once, in `auscult_target_info`; \
+            join them with `* on (target) group_left (label_team) auscult_target_info`.",
+        families: &[
+            &TARGETS,
+            &SIGNALS,
+            &TARGET_INFO,
+            &TARGET_STATUS,
+            &TARGET_FLAPPING,
+            &TARGET_TRANSITIONS,
+            &TARGET_LEVEL,
+            &TARGET_LAST_ARRIVAL,
+            &TARGET_ARRIVALS,
+            &INTERVAL_MEAN,
+            &INTERVAL_DEVIATION,
+            &TARGET_CHECK_DURATION,
+            &TARGET_CHECK_FAILURES,
+            &TARGET_TLS_EXPIRY,
+        ],
+    },
+    Section {
+        title: "Names of phi-accrual-multi-monitor",
+        intro: "For dashboards that exist already. Unlike there, the value is computed at the time of the scrape, so a \
+            target that hangs is seen to.",
+        families: &[&PHI_VALUE, &RUNTIME],
+    },
+    Section {
+        title: "Verdicts",
+        intro: "What the machine that judges was given, and what it made of it.",
+        families: &[
+            &ARRIVALS,
+            &ARRIVALS_REJECTED,
+            &TRANSITIONS,
+            &WAKEUPS,
+            &STALLS,
+            &SUSPECTS_ITSELF,
+            &EVENTS,
+        ],
+    },
+    Section {
+        title: "Pushed heartbeats",
+        intro: "Nothing is lost silently: datagrams sent are received, rejected or dropped. Refused HTTP heartbeats \
+            are among `auscult_http_problems_total` and `auscult_arrivals_rejected_total`.",
+        families: &[&DATAGRAMS_RECEIVED, &DATAGRAMS_REJECTED, &DATAGRAMS_DROPPED],
+    },
+    Section {
+        title: "Checks",
+        intro: "",
+        families: &[
+            &CHECK_DURATION,
+            &CHECK_LATENESS,
+            &CHECK_FAILURES,
+            &CHECKS_IN_FLIGHT,
+            &CHECKS_SKIPPED,
+            &CHECKS_DELAYED,
+            &CHECK_CONNECTIONS,
+            &CHECK_CONNECTIONS_STALE,
+            &CHECK_SOCKETS,
+            &CHECK_SOCKETS_MAX,
+        ],
+    },
+    Section {
+        title: "The HTTP server",
+        intro: "",
+        families: &[
+            &HTTP_RESPONSES,
+            &HTTP_PROBLEMS,
+            &HTTP_CONNECTIONS,
+            &HTTP_ACCEPTED,
+            &HTTP_BROKEN,
+            &HTTP_WRITE_TIMEOUTS,
+            &EVENT_STREAMS,
+            &EVENTS_MISSED,
+        ],
+    },
+    Section {
+        title: "Settings",
+        intro: "",
+        families: &[
+            &RELOAD_SUCCESSFUL,
+            &RELOAD_TIMESTAMP,
+            &RELOADS,
+            &RELOAD_FAILURES,
+        ],
+    },
+    Section {
+        title: "The process",
+        intro: "",
+        families: &[
+            &BUILD_INFO,
+            &PROCESS_CPU,
+            &PROCESS_RESIDENT,
+            &PROCESS_VIRTUAL,
+            &PROCESS_FDS,
+            &PROCESS_FDS_MAX,
+            &PROCESS_START,
+        ],
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_follow_the_conventions() {
+        let mut seen = BTreeSet::new();
+        for family in SECTIONS.iter().flat_map(|section| section.families) {
+            let name = family.name;
+            assert!(seen.insert(name), "{name} stands twice");
+            let total = name.ends_with("_total");
+            assert_eq!(total, family.kind == Kind::Counter, "{name}");
+            assert_eq!(name.ends_with("_info"), family.kind == Kind::Info, "{name}");
+            let plain = |c: char| c.is_ascii_lowercase() || c == '_';
+            assert!(name.chars().all(plain), "{name}");
+            assert!(family.help.ends_with('.'), "{name}");
+            let quiet = |text: &str| !text.contains(['\\', '"', '\n']);
+            assert!(quiet(family.help), "{name}: its help would need escapes");
+        }
+    }
+}

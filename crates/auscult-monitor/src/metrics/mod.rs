@@ -1,0 +1,348 @@
+//! `/metrics`: figures gathered at the time of the scrape, written in the format that was asked for.
+
+mod document;
+mod exposition;
+mod families;
+mod process;
+#[cfg(test)]
+mod tests;
+
+pub use document::markdown;
+pub(crate) use exposition::{Format, LabelText};
+
+use auscult_core::monitor::Status;
+
+use self::exposition::{Buckets, Exposition};
+use self::families as family;
+use self::process::Process;
+use crate::check::{CheckMetrics, Histogram};
+
+/// A count under a name.
+pub(crate) type Count = (&'static str, u64);
+
+/// Everything that a scrape shows, at one moment.
+#[derive(Debug, Default)]
+pub(crate) struct Figures {
+    pub(crate) targets: Vec<TargetFigures>,
+    pub(crate) signals: Vec<SignalFigures>,
+    pub(crate) verdicts: VerdictFigures,
+    pub(crate) datagrams: DatagramFigures,
+    pub(crate) http: HttpFigures,
+    pub(crate) settings: SettingsFigures,
+}
+
+/// One target.
+#[derive(Debug)]
+pub(crate) struct TargetFigures {
+    pub(crate) labels: LabelText,
+    /// Beside `labels`: the group, and the labels that an operator gave.
+    pub(crate) info: LabelText,
+    pub(crate) server_name: LabelText,
+    pub(crate) status: Status,
+    pub(crate) flapping: bool,
+    pub(crate) transitions: u64,
+    pub(crate) watched_seconds: f64,
+    /// The largest level of its phi detectors.
+    pub(crate) phi: Option<f64>,
+}
+
+/// One signal.
+#[derive(Debug)]
+pub(crate) struct SignalFigures {
+    pub(crate) labels: LabelText,
+    pub(crate) level: f64,
+    pub(crate) last_arrival: Option<f64>,
+    pub(crate) arrivals: u64,
+    pub(crate) mean_seconds: f64,
+    pub(crate) deviation_seconds: f64,
+    pub(crate) checks: Option<CheckFigures>,
+}
+
+/// The checks of one signal.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CheckFigures {
+    pub(crate) count: u64,
+    pub(crate) seconds: f64,
+    pub(crate) failures: u64,
+    pub(crate) tls_expires_at: Option<f64>,
+}
+
+/// The machine that judges.
+#[derive(Debug, Default)]
+pub(crate) struct VerdictFigures {
+    pub(crate) arrivals: u64,
+    pub(crate) rejected: Vec<Count>,
+    pub(crate) transitions: Vec<(Status, Status, u64)>,
+    pub(crate) wakeups: Vec<Count>,
+    pub(crate) stalls: u64,
+    pub(crate) suspects_itself: bool,
+    pub(crate) events: u64,
+}
+
+/// The UDP socket.
+#[derive(Debug, Default)]
+pub(crate) struct DatagramFigures {
+    pub(crate) received: u64,
+    pub(crate) rejected: Vec<Count>,
+    pub(crate) dropped: u64,
+}
+
+/// The HTTP server.
+#[derive(Debug, Default)]
+pub(crate) struct HttpFigures {
+    pub(crate) responses: Vec<Count>,
+    pub(crate) problems: Vec<Count>,
+    pub(crate) open: u64,
+    pub(crate) accepted: u64,
+    pub(crate) broken: u64,
+    pub(crate) write_timeouts: u64,
+    pub(crate) streams: u64,
+    pub(crate) events_missed: u64,
+}
+
+/// The settings file.
+#[derive(Debug, Default)]
+pub(crate) struct SettingsFigures {
+    pub(crate) last_successful: bool,
+    pub(crate) last_success_at: Option<f64>,
+    pub(crate) reloads: u64,
+    pub(crate) failures: u64,
+}
+
+/// What one target adds to the text, roughly: reserving it once saves copying ten megabytes about.
+const BYTES_PER_TARGET: usize = 1_400;
+
+/// Writes everything.
+pub(crate) fn render(figures: &Figures, checks: &CheckMetrics, format: Format) -> String {
+    let bytes = 16_384 + figures.targets.len() * BYTES_PER_TARGET;
+    let mut out = Exposition::new(format, bytes);
+    write_totals(&mut out, figures);
+    write_targets(&mut out, &figures.targets);
+    write_signals(&mut out, &figures.signals);
+    write_signal_checks(&mut out, &figures.signals);
+    write_names_of_old(&mut out, &figures.targets);
+    write_verdicts(&mut out, &figures.verdicts);
+    write_datagrams(&mut out, &figures.datagrams);
+    write_checks(&mut out, checks);
+    write_http(&mut out, &figures.http);
+    write_settings(&mut out, &figures.settings);
+    write_process(&mut out);
+    out.finish()
+}
+
+fn write_totals(out: &mut Exposition, figures: &Figures) {
+    let mut totals = [0_u64; Status::ALL.len()];
+    for target in &figures.targets {
+        totals[usize::from(target.status.severity())] += 1;
+    }
+    let by_status = Status::ALL.iter().map(|status| {
+        let total = totals[usize::from(status.severity())];
+        (status.as_str(), total)
+    });
+    out.by(&family::TARGETS, by_status);
+    out.single(&family::SIGNALS, figures.signals.len());
+}
+
+fn write_targets(out: &mut Exposition, targets: &[TargetFigures]) {
+    out.family(&family::TARGET_INFO);
+    for target in targets {
+        out.sample(&target.info, 1_u64);
+    }
+    out.family(&family::TARGET_STATUS);
+    for target in targets {
+        out.sample(&target.labels, u64::from(target.status.severity()));
+    }
+    out.family(&family::TARGET_FLAPPING);
+    for target in targets {
+        out.sample(&target.labels, u64::from(target.flapping));
+    }
+    out.family(&family::TARGET_TRANSITIONS);
+    for target in targets {
+        out.sample(&target.labels, target.transitions);
+    }
+}
+
+fn write_signals(out: &mut Exposition, signals: &[SignalFigures]) {
+    out.family(&family::TARGET_LEVEL);
+    for signal in signals {
+        out.sample(&signal.labels, signal.level);
+    }
+    out.family(&family::TARGET_LAST_ARRIVAL);
+    for signal in signals {
+        if let Some(at) = signal.last_arrival {
+            out.sample(&signal.labels, at);
+        }
+    }
+    out.family(&family::TARGET_ARRIVALS);
+    for signal in signals {
+        out.sample(&signal.labels, signal.arrivals);
+    }
+    out.family(&family::INTERVAL_MEAN);
+    for signal in signals {
+        out.sample(&signal.labels, signal.mean_seconds);
+    }
+    out.family(&family::INTERVAL_DEVIATION);
+    for signal in signals {
+        out.sample(&signal.labels, signal.deviation_seconds);
+    }
+}
+
+fn write_signal_checks(out: &mut Exposition, signals: &[SignalFigures]) {
+    let checked = || {
+        signals
+            .iter()
+            .filter_map(|signal| Some((&signal.labels, signal.checks?)))
+    };
+    out.family(&family::TARGET_CHECK_DURATION);
+    for (labels, checks) in checked() {
+        out.summary(labels, checks.seconds, checks.count);
+    }
+    out.family(&family::TARGET_CHECK_FAILURES);
+    for (labels, checks) in checked() {
+        out.sample(labels, checks.failures);
+    }
+    out.family(&family::TARGET_TLS_EXPIRY);
+    for (labels, checks) in checked() {
+        if let Some(at) = checks.tls_expires_at {
+            out.sample(labels, at);
+        }
+    }
+}
+
+fn write_names_of_old(out: &mut Exposition, targets: &[TargetFigures]) {
+    out.family(&family::PHI_VALUE);
+    for target in targets {
+        if let Some(phi) = target.phi {
+            out.sample(&target.server_name, phi);
+        }
+    }
+    out.family(&family::RUNTIME);
+    for target in targets {
+        out.sample(&target.server_name, target.watched_seconds);
+    }
+}
+
+fn write_verdicts(out: &mut Exposition, verdicts: &VerdictFigures) {
+    out.single(&family::ARRIVALS, verdicts.arrivals);
+    out.by(
+        &family::ARRIVALS_REJECTED,
+        verdicts.rejected.iter().copied(),
+    );
+    out.family(&family::TRANSITIONS);
+    for &(from, to, count) in &verdicts.transitions {
+        let labels = LabelText::new(&[("from", from.as_str()), ("to", to.as_str())]);
+        out.sample(&labels, count);
+    }
+    out.by(&family::WAKEUPS, verdicts.wakeups.iter().copied());
+    out.single(&family::STALLS, verdicts.stalls);
+    out.single(
+        &family::SUSPECTS_ITSELF,
+        u64::from(verdicts.suspects_itself),
+    );
+    out.single(&family::EVENTS, verdicts.events);
+}
+
+fn write_datagrams(out: &mut Exposition, datagrams: &DatagramFigures) {
+    out.single(&family::DATAGRAMS_RECEIVED, datagrams.received);
+    out.by(
+        &family::DATAGRAMS_REJECTED,
+        datagrams.rejected.iter().copied(),
+    );
+    out.single(&family::DATAGRAMS_DROPPED, datagrams.dropped);
+}
+
+fn write_checks(out: &mut Exposition, checks: &CheckMetrics) {
+    out.family(&family::CHECK_DURATION);
+    write_histogram(
+        out,
+        &LabelText::new(&[("kind", "http")]),
+        &checks.http_duration,
+    );
+    write_histogram(
+        out,
+        &LabelText::new(&[("kind", "tcp")]),
+        &checks.tcp_duration,
+    );
+    out.family(&family::CHECK_LATENESS);
+    write_histogram(out, &LabelText::default(), &checks.lateness);
+    out.by(&family::CHECK_FAILURES, checks.failures());
+    out.single(&family::CHECKS_IN_FLIGHT, checks.in_flight());
+    out.single(&family::CHECKS_SKIPPED, checks.skipped());
+    out.single(&family::CHECKS_DELAYED, checks.delayed());
+    out.single(&family::CHECK_CONNECTIONS, checks.connections_opened());
+    out.single(&family::CHECK_CONNECTIONS_STALE, checks.connections_stale());
+    out.single(&family::CHECK_SOCKETS, checks.sockets());
+    out.single(&family::CHECK_SOCKETS_MAX, checks.sockets_max());
+}
+
+fn write_histogram(out: &mut Exposition, labels: &LabelText, histogram: &Histogram) {
+    let snapshot = histogram.snapshot();
+    let buckets = Buckets {
+        counts: &snapshot.buckets,
+        above: snapshot.above,
+        sum: snapshot.sum_seconds,
+    };
+    out.histogram(labels, &buckets);
+}
+
+fn write_http(out: &mut Exposition, http: &HttpFigures) {
+    out.by(&family::HTTP_RESPONSES, http.responses.iter().copied());
+    out.by(&family::HTTP_PROBLEMS, http.problems.iter().copied());
+    out.single(&family::HTTP_CONNECTIONS, http.open);
+    out.single(&family::HTTP_ACCEPTED, http.accepted);
+    out.single(&family::HTTP_BROKEN, http.broken);
+    out.single(&family::HTTP_WRITE_TIMEOUTS, http.write_timeouts);
+    out.single(&family::EVENT_STREAMS, http.streams);
+    out.single(&family::EVENTS_MISSED, http.events_missed);
+}
+
+fn write_settings(out: &mut Exposition, settings: &SettingsFigures) {
+    out.single(
+        &family::RELOAD_SUCCESSFUL,
+        u64::from(settings.last_successful),
+    );
+    out.family(&family::RELOAD_TIMESTAMP);
+    if let Some(at) = settings.last_success_at {
+        out.sample(&LabelText::default(), at);
+    }
+    out.single(&family::RELOADS, settings.reloads);
+    out.single(&family::RELOAD_FAILURES, settings.failures);
+}
+
+fn write_process(out: &mut Exposition) {
+    let version = LabelText::new(&[("version", env!("CARGO_PKG_VERSION"))]);
+    out.family(&family::BUILD_INFO);
+    out.sample(&version, 1_u64);
+    let process = Process::read();
+    let none = LabelText::default();
+    out.family(&family::PROCESS_CPU);
+    process
+        .cpu_seconds
+        .into_iter()
+        .for_each(|value| out.sample(&none, value));
+    out.family(&family::PROCESS_RESIDENT);
+    process
+        .resident_bytes
+        .into_iter()
+        .for_each(|value| out.sample(&none, value));
+    out.family(&family::PROCESS_VIRTUAL);
+    process
+        .virtual_bytes
+        .into_iter()
+        .for_each(|value| out.sample(&none, value));
+    out.family(&family::PROCESS_FDS);
+    process
+        .open_fds
+        .into_iter()
+        .for_each(|value| out.sample(&none, value));
+    out.family(&family::PROCESS_FDS_MAX);
+    process
+        .max_fds
+        .into_iter()
+        .for_each(|value| out.sample(&none, value));
+    out.family(&family::PROCESS_START);
+    process
+        .started_at
+        .into_iter()
+        .for_each(|value| out.sample(&none, value));
+}

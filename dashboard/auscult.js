@@ -1,0 +1,315 @@
+// The page: the worst targets first, kept fresh by reading the list every two seconds, and at once when an
+// event says that something changed. Everything that comes from outside is set as text, never as markup.
+
+const STATUSES = ["down", "late", "unknown", "up", "paused"];
+const ROWS_MAX = 200;
+const EVENTS_MAX = 40;
+const REFRESH_MS = 2000;
+const PATIENCE_MS = 7000;
+
+const at = (id) => document.getElementById(id);
+const page = {
+  rows: new Map(),
+  only: null, // the status shown alone
+  query: "",
+  clockOffset: 0, // the monitor's clock minus the browser's
+  heardAt: Date.now(), // when the monitor answered last
+  timer: 0,
+  asking: null,
+  again: false,
+};
+
+// Small pieces of the document
+
+function make(tag, className, ...children) {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  node.append(...children);
+  return node;
+}
+
+function say(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+function spanText(ms) {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  const [minutes, hours, days] = [60, 3600, 86400].map((unit) => Math.floor(seconds / unit));
+  if (days > 0) return `${days} d ${hours % 24} h`;
+  if (hours > 0) return `${hours} h ${minutes % 60} min`;
+  if (minutes > 0) return `${minutes} min ${seconds % 60} s`;
+  return `${seconds} s`;
+}
+
+// How long something has lasted already: the largest unit is enough.
+function roughText(ms) {
+  const minutes = Math.floor(Math.max(0, ms) / 60000);
+  if (minutes >= 1440) return `${Math.floor(minutes / 1440)} d`;
+  if (minutes >= 60) return `${Math.floor(minutes / 60)} h`;
+  return minutes > 0 ? `${minutes} min` : spanText(ms);
+}
+
+function levelText(level) {
+  if (level >= 1e6) return level.toExponential(0);
+  return level >= 100 ? level.toFixed(0) : level.toFixed(level >= 10 ? 1 : 2);
+}
+
+const monitorNow = () => Date.now() + page.clockOffset;
+
+// Targets
+
+function newRow() {
+  const row = {
+    tr: make("tr"),
+    word: make("span"),
+    since: make("small"),
+    link: make("a"),
+    labels: make("span", "labels"),
+    labelsText: "",
+    number: make("b"),
+    bar: make("span", "bar"),
+    late: make("span", "tick"),
+    down: make("span", "tick"),
+    heard: make("td", "heard"),
+    why: make("td", "why"),
+  };
+  row.bar.append(make("span", "fill"), row.late, row.down);
+  row.bar.setAttribute("role", "img");
+  row.tr.append(
+    make("td", "status", make("span", "mark"), row.word, row.since),
+    make("td", "name", row.link, row.labels),
+    make("td", "level-cell", make("div", "level", row.number, row.bar)),
+    row.heard,
+    row.why,
+  );
+  return row;
+}
+
+function fillRow(row, target) {
+  row.target = target;
+  if (row.tr.dataset.status !== target.status) row.tr.dataset.status = target.status;
+  say(row.word, target.status);
+  say(row.link, target.id);
+  const href = `v1/targets/${encodeURIComponent(target.id)}`;
+  if (row.link.getAttribute("href") !== href) row.link.href = href;
+  const labels = Object.entries(target.labels).map(([name, value]) => `${name}: ${value}`);
+  if (target.flapping) labels.unshift("flapping");
+  const joined = labels.join("\n");
+  if (row.labelsText !== joined) {
+    row.labelsText = joined;
+    row.labels.replaceChildren(...labels.map((label) => make("i", "", label)));
+  }
+  const { late, down } = target.thresholds;
+  const whole = down * 1.25;
+  say(row.number, levelText(target.level));
+  const part = Math.min(1, target.level / whole).toFixed(3);
+  if (row.bar.style.getPropertyValue("--part") !== part) row.bar.style.setProperty("--part", part);
+  row.late.style.setProperty("--at", (late / whole).toFixed(3));
+  row.down.style.setProperty("--at", (down / whole).toFixed(3));
+  const label = `level ${levelText(target.level)}, late from ${late}, down from ${down}`;
+  if (row.bar.title !== label) {
+    row.bar.title = label;
+    row.bar.setAttribute("aria-label", label);
+  }
+  say(row.why, target.why);
+  tickRow(row);
+}
+
+function tickRow(row) {
+  const now = monitorNow();
+  const { last_arrival, since } = row.target;
+  say(row.heard, last_arrival ? `${spanText(now - Date.parse(last_arrival))} ago` : "never");
+  say(row.since, `for ${roughText(now - Date.parse(since))}`);
+}
+
+function showTargets(list) {
+  page.clockOffset = Date.parse(list.now) - Date.now();
+  const body = at("targets");
+  const seen = new Set();
+  let before = null;
+  for (const target of list.targets) {
+    seen.add(target.id);
+    let row = page.rows.get(target.id);
+    if (!row) page.rows.set(target.id, (row = newRow()));
+    fillRow(row, target);
+    // Rows that stand right already are not touched, so nothing is laid out twice.
+    const next = before ? before.nextSibling : body.firstChild;
+    if (row.tr !== next) body.insertBefore(row.tr, next);
+    before = row.tr;
+  }
+  for (const [id, row] of page.rows) {
+    if (!seen.has(id)) {
+      row.tr.remove();
+      page.rows.delete(id);
+    }
+  }
+  showCounts(list.counts);
+  const hidden = list.matched - list.targets.length;
+  const all = Object.values(list.counts).reduce((sum, count) => sum + count, 0);
+  let more = "";
+  if (hidden > 0) {
+    more = `The ${list.targets.length} worst of ${list.matched.toLocaleString("en")} are shown. Search for the others.`;
+  } else if (list.matched === 0) {
+    more = page.query || page.only ? "No target matches." : "Nothing is watched yet. Add a target with PUT v1/targets/NAME, or to the settings file.";
+  }
+  say(at("more"), more);
+  at("doubt").hidden = !list.observer_suspects_itself;
+  say(
+    at("doubt"),
+    "The monitor suspects itself: too many targets fell silent at once, so the fault is likelier here, or on the way to them. No target is called down for it meanwhile.",
+  );
+  showHeadline(list.counts, all);
+}
+
+function showHeadline(counts, all) {
+  const parts = ["down", "late", "unknown"].filter((status) => counts[status] > 0).map((status) => `${counts[status].toLocaleString("en")} ${status}`);
+  const matching = page.query ? " matching" : "";
+  const text = parts.length > 0 ? `${parts.join(", ")} of ${all.toLocaleString("en")}${matching}` : all > 0 ? `All ${all.toLocaleString("en")}${matching} are well` : "";
+  say(at("headline"), text);
+  document.title = counts.down > 0 ? `${counts.down} down · auscult` : "auscult";
+  const worst = STATUSES.slice(0, 3).find((status) => counts[status] > 0) ?? "up";
+  const fill = { down: "%23cf2436", late: "%23e08a1e", unknown: "%238087b8", up: "%2312805c" }[worst];
+  const href = `data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Ccircle cx='8' cy='8' r='6' fill='${fill}'/%3E%3C/svg%3E`;
+  const icon = document.querySelector("link[rel=icon]");
+  if (icon.getAttribute("href") !== href) icon.href = href;
+}
+
+// Counts
+
+function makeCounts() {
+  for (const status of STATUSES) {
+    const button = make("button", "none", make("b", "", "0"), make("i", "mark"), make("span", "", status));
+    button.type = "button";
+    button.dataset.status = status;
+    button.setAttribute("aria-pressed", "false");
+    button.addEventListener("click", () => {
+      page.only = page.only === status ? null : status;
+      for (const other of at("counts").children) {
+        other.setAttribute("aria-pressed", String(other.dataset.status === page.only));
+      }
+      refresh();
+    });
+    at("counts").append(button);
+  }
+}
+
+function showCounts(counts) {
+  for (const button of at("counts").children) {
+    const count = counts[button.dataset.status] ?? 0;
+    say(button.firstChild, count.toLocaleString("en"));
+    button.classList.toggle("none", count === 0);
+  }
+}
+
+// Reading the list
+
+async function refresh() {
+  clearTimeout(page.timer);
+  if (page.asking) {
+    page.again = true;
+    return;
+  }
+  const query = new URLSearchParams({ sort: "worst", limit: String(ROWS_MAX) });
+  if (page.only) query.set("status", page.only);
+  if (page.query) query.set("q", page.query);
+  page.asking = new AbortController();
+  const patience = setTimeout(() => page.asking?.abort(), PATIENCE_MS);
+  try {
+    const answer = await fetch(`v1/targets?${query}`, { cache: "no-store", signal: page.asking.signal });
+    if (!answer.ok) throw new Error(`status ${answer.status}`);
+    showTargets(await answer.json());
+    page.heardAt = Date.now();
+    at("lost").hidden = true;
+  } catch (error) {
+    lost();
+  } finally {
+    clearTimeout(patience);
+    page.asking = null;
+    const soon = page.again;
+    page.again = false;
+    page.timer = setTimeout(refresh, soon ? 150 : REFRESH_MS);
+  }
+}
+
+function lost() {
+  const since = new Date(page.heardAt).toLocaleTimeString();
+  say(at("lost"), `No connection to the monitor. What is shown is from ${since}.`);
+  at("lost").hidden = false;
+}
+
+// Events
+
+function showEvent(event) {
+  const item = make("li", "", make("span", "mark"), make("span", "", event.text));
+  if (event.to) item.dataset.status = event.to;
+  const time = make("time", "", new Date(event.at).toLocaleTimeString());
+  time.dateTime = event.at;
+  item.append(time);
+  at("events").prepend(item);
+  while (at("events").children.length > EVENTS_MAX) at("events").lastChild.remove();
+}
+
+let newest = 0;
+
+async function follow() {
+  try {
+    const answer = await fetch(`v1/events?limit=${EVENTS_MAX}`, { cache: "no-store" });
+    if (answer.ok) {
+      const past = await answer.json();
+      at("events").replaceChildren();
+      past.events.forEach(showEvent);
+      newest = past.next;
+    }
+  } catch {
+    lost();
+  }
+  const stream = new EventSource(`v1/events/stream?since=${newest}`);
+  const take = (message) => {
+    const event = JSON.parse(message.data);
+    newest = event.id;
+    showEvent(event);
+    refresh();
+  };
+  for (const kind of ["added", "replaced", "removed", "transition", "flapping_started", "flapping_stopped", "relearnt", "observer_suspects_itself", "observer_trusts_itself", "stalled"]) {
+    stream.addEventListener(kind, take);
+  }
+  stream.addEventListener("lagged", () => refresh());
+  stream.onerror = () => {
+    // The browser reconnects by itself after a break, but not after a refusal.
+    if (stream.readyState === EventSource.CLOSED) setTimeout(follow, 5000);
+  };
+}
+
+async function showVersion() {
+  try {
+    const answer = await fetch("v1/monitor");
+    if (answer.ok) say(at("version"), `auscult ${(await answer.json()).version}`);
+  } catch {
+    // The list says already that nobody answers.
+  }
+}
+
+// Start
+
+makeCounts();
+at("search").addEventListener("input", (event) => {
+  page.query = event.target.value.trim();
+  refresh();
+});
+document.addEventListener("keydown", (event) => {
+  const typing = document.activeElement === at("search");
+  if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey) {
+    event.preventDefault();
+    at("search").focus();
+  }
+});
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) clearTimeout(page.timer);
+  else refresh();
+});
+setInterval(() => {
+  if (!document.hidden) for (const row of page.rows.values()) tickRow(row);
+}, 1000);
+refresh();
+follow();
+showVersion();
