@@ -131,6 +131,18 @@ pub struct TcpCheck {
     pub timeout: Duration,
 }
 
+impl TcpCheck {
+    /// The address as a URL: `tcp://host:port`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let Self { host, port, .. } = self;
+        match host.contains(':') {
+            true => format!("tcp://[{host}]:{port}"),
+            false => format!("tcp://{host}:{port}"),
+        }
+    }
+}
+
 /// The HTTP version that a check speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HttpVersion {
@@ -142,7 +154,26 @@ pub enum HttpVersion {
     Http2,
 }
 
+impl SourceSpec {
+    /// How often arrivals are expected, where that is known.
+    #[must_use]
+    pub const fn interval(&self) -> Option<Duration> {
+        match self {
+            Self::Http(check) => Some(check.interval),
+            Self::Tcp(check) => Some(check.interval),
+            Self::Push { interval } => *interval,
+        }
+    }
+}
+
 impl HttpVersion {
+    /// The version of that name.
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        [Self::Auto, Self::Http1, Self::Http2]
+            .into_iter()
+            .find(|version| version.as_str() == name)
+    }
+
     /// The name used in settings.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -164,6 +195,13 @@ pub enum Connection {
 }
 
 impl Connection {
+    /// The one of that name.
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        [Self::Reuse, Self::Fresh]
+            .into_iter()
+            .find(|connection| connection.as_str() == name)
+    }
+
     /// The name used in settings.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
