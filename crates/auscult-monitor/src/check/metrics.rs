@@ -1,10 +1,12 @@
 //! Figures about checks: atomics, written by the checks and read by whoever renders them.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use auscult_core::monitor::Failure;
 use auscult_core::time::nanos;
+use tokio::sync::Semaphore;
 
 /// Upper bounds of the buckets of check durations, in seconds.
 pub(super) const DURATION_BOUNDS: &[f64] = &[
@@ -31,8 +33,8 @@ pub struct CheckMetrics {
     pub(super) delayed: AtomicU64,
     pub(super) connections_opened: AtomicU64,
     pub(super) connections_stale: AtomicU64,
-    pub(super) sockets: AtomicU64,
-    pub(super) sockets_max: AtomicU64,
+    sockets: Arc<Semaphore>,
+    sockets_max: usize,
     pub(super) failures: [AtomicU64; FAILURE_REASONS.len()],
 }
 
@@ -50,7 +52,7 @@ pub(super) const FAILURE_REASONS: [&str; 9] = [
 ];
 
 impl CheckMetrics {
-    pub(super) fn new(sockets_max: usize) -> Self {
+    pub(super) fn new(sockets: Arc<Semaphore>) -> Self {
         Self {
             http_duration: Histogram::new(DURATION_BOUNDS),
             tcp_duration: Histogram::new(DURATION_BOUNDS),
@@ -60,8 +62,8 @@ impl CheckMetrics {
             delayed: AtomicU64::new(0),
             connections_opened: AtomicU64::new(0),
             connections_stale: AtomicU64::new(0),
-            sockets: AtomicU64::new(0),
-            sockets_max: AtomicU64::new(sockets_max as u64),
+            sockets_max: sockets.available_permits(),
+            sockets,
             failures: [const { AtomicU64::new(0) }; FAILURE_REASONS.len()],
         }
     }
@@ -98,14 +100,14 @@ impl CheckMetrics {
 
     /// Sockets in use, by checks in flight and kept connections.
     #[must_use]
-    pub fn sockets(&self) -> u64 {
-        self.sockets.load(Ordering::Relaxed)
+    pub fn sockets(&self) -> usize {
+        self.sockets_max - self.sockets.available_permits()
     }
 
     /// The most sockets that checks may use, below the process's limit of descriptors.
     #[must_use]
-    pub fn sockets_max(&self) -> u64 {
-        self.sockets_max.load(Ordering::Relaxed)
+    pub const fn sockets_max(&self) -> usize {
+        self.sockets_max
     }
 
     /// Failed checks by reason.

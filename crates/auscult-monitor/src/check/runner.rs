@@ -3,23 +3,24 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::{self, JoinHandle};
 
 use parking_lot::Mutex;
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::AbortHandle;
 
-use super::Sink;
+use super::context::Context;
 use super::metrics::{CheckMetrics, SignalMetrics};
+use super::plan::Plan;
 use super::report::CheckReport;
+use super::resolve::Names;
 use super::spec::{CheckSpec, InvalidCheck};
+use super::task::{self, Signal};
+use super::tls::TlsConfigs;
+use super::{SignalKey, Sink};
 use crate::clock::Clock;
-
-/// Stands for a signal until the machine's own key is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SignalKey {
-    /// Where it stands.
-    pub slot: u32,
-    /// Which of those that stood there.
-    pub generation: u32,
-}
 
 /// How much of the machine checking may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,16 +32,41 @@ pub struct RunnerConfig {
     pub sockets_max: usize,
 }
 
-/// Makes checks on threads of its own.
-pub struct CheckRunner {
-    metrics: Arc<CheckMetrics>,
-    targets: Mutex<HashMap<SignalKey, Arc<Target>>>,
+impl RunnerConfig {
+    /// One thread per core, and the process's limit of open files less what the rest of it needs.
+    #[must_use]
+    pub fn detect() -> Self {
+        let files = open_files_max().unwrap_or(OPEN_FILES_ASSUMED);
+        let others = (files / 8).clamp(OTHER_FILES_MIN, OTHER_FILES_MAX);
+        Self {
+            threads: thread::available_parallelism().map_or(1, usize::from),
+            sockets_max: files.saturating_sub(others).max(1),
+        }
+    }
 }
 
-struct Target {
-    spec: Mutex<CheckSpec>,
-    metrics: SignalMetrics,
-    last: Mutex<Option<CheckReport>>,
+/// Makes checks, on threads of its own.
+pub struct CheckRunner {
+    metrics: Arc<CheckMetrics>,
+    loops: Vec<EventLoop>,
+    signals: Mutex<HashMap<SignalKey, Entry>>,
+    /// The number of signals ever set; each gets the next place in the spread of first checks.
+    places: AtomicU32,
+    tls_configs: Arc<TlsConfigs>,
+}
+
+struct Entry {
+    signal: Arc<Signal>,
+    task: AbortHandle,
+}
+
+struct EventLoop {
+    handle: Handle,
+    context: Arc<Context>,
+    /// Dropping it ends the loop.
+    stop: oneshot::Sender<()>,
+    ended: oneshot::Receiver<()>,
+    thread: JoinHandle<()>,
 }
 
 impl CheckRunner {
@@ -48,37 +74,68 @@ impl CheckRunner {
     ///
     /// # Errors
     /// When a thread or its event loop could not be made. State: nothing runs.
-    pub fn start(_sink: impl Sink, _clock: Clock, config: RunnerConfig) -> io::Result<Self> {
+    pub fn start(sink: impl Sink, clock: &Clock, config: RunnerConfig) -> io::Result<Self> {
+        let sink: Arc<dyn Sink> = Arc::new(sink);
+        let sockets_max = config.sockets_max.clamp(1, Semaphore::MAX_PERMITS);
+        let sockets = Arc::new(Semaphore::new(sockets_max));
+        let metrics = Arc::new(CheckMetrics::new(Arc::clone(&sockets)));
+        let context = |clock: Clock| Context {
+            names: Names::new(clock.clone()),
+            clock,
+            sink: Arc::clone(&sink),
+            metrics: Arc::clone(&metrics),
+            sockets: Arc::clone(&sockets),
+            sockets_reserve: (sockets_max / 10).max(1),
+        };
+        let loops = (0..config.threads.max(1))
+            .map(|number| EventLoop::start(number, || context(clock.clone())))
+            .collect::<io::Result<_>>()?;
         Ok(Self {
-            metrics: Arc::new(CheckMetrics::new(config.sockets_max)),
-            targets: Mutex::new(HashMap::new()),
+            metrics,
+            loops,
+            signals: Mutex::new(HashMap::new()),
+            places: AtomicU32::new(0),
+            tls_configs: Arc::default(),
         })
     }
 
-    /// Checks a signal from now on, or checks it differently.
+    /// Checks a signal from now on, or checks it differently. The first check falls within the first
+    /// interval. A connection is kept over a change unless it leads elsewhere now.
     ///
     /// # Errors
     /// When this is no check. State: the signal is checked as before.
     pub fn set(&self, key: SignalKey, spec: CheckSpec) -> Result<(), InvalidCheck> {
-        let target = Target {
-            spec: Mutex::new(spec),
-            metrics: SignalMetrics::default(),
-            last: Mutex::new(None),
-        };
-        self.targets.lock().insert(key, Arc::new(target));
+        let mut signals = self.signals.lock();
+        let known = signals.get(&key);
+        if known.is_some_and(|known| known.signal.plan().spec == spec) {
+            return Ok(());
+        }
+        let plan = Arc::new(Plan::new(spec, &self.tls_configs)?);
+        if let Some(known) = known {
+            known.signal.replace(plan);
+            return Ok(());
+        }
+        let place = self.places.fetch_add(1, Ordering::Relaxed);
+        let signal = Arc::new(Signal::new(key, place, plan));
+        let host = &self.loops[place as usize % self.loops.len()];
+        let work = task::run(Arc::clone(&signal), Arc::clone(&host.context));
+        let task = host.handle.spawn(work).abort_handle();
+        signals.insert(key, Entry { signal, task });
         Ok(())
     }
 
     /// Checks a signal no longer. A check in flight is given up.
     pub fn remove(&self, key: SignalKey) {
-        self.targets.lock().remove(&key);
+        if let Some(entry) = self.signals.lock().remove(&key) {
+            entry.task.abort();
+        }
     }
 
     /// The last check of a signal.
     #[must_use]
     pub fn last(&self, key: SignalKey) -> Option<Arc<CheckReport>> {
-        let target = self.targets.lock().get(&key).cloned()?;
-        let last = target.last.lock().clone();
+        let signal = self.signal_of(key)?;
+        let last = signal.last.lock().clone();
         last.map(Arc::new)
     }
 
@@ -88,18 +145,84 @@ impl CheckRunner {
         &self.metrics
     }
 
-    /// What a signal's checks are, with their figures.
-    pub fn signal<R>(
-        &self,
-        key: SignalKey,
-        read: impl FnOnce(&CheckSpec, &SignalMetrics) -> R,
-    ) -> Option<R> {
-        let target = self.targets.lock().get(&key).cloned()?;
-        let spec = target.spec.lock();
-        Some(read(&spec, &target.metrics))
+    /// Reads the figures about one signal's checks.
+    pub fn signal<R>(&self, key: SignalKey, read: impl FnOnce(&SignalMetrics) -> R) -> Option<R> {
+        self.signal_of(key).map(|signal| read(&signal.metrics))
     }
 
-    /// Ends all checks; those in flight are given up.
-    #[expect(clippy::unused_async, reason = "will wait for the threads that check")]
-    pub async fn shutdown(self) {}
+    /// How many signals are checked.
+    #[must_use]
+    pub fn signals(&self) -> usize {
+        self.signals.lock().len()
+    }
+
+    /// Ends all checks at once; those in flight are given up.
+    pub async fn shutdown(self) {
+        let ending: Vec<_> = self.loops.into_iter().map(EventLoop::stop).collect();
+        for (ended, thread) in ending {
+            // Either way the loop is gone.
+            let _ = ended.await;
+            let _ = thread.join();
+        }
+    }
+
+    fn signal_of(&self, key: SignalKey) -> Option<Arc<Signal>> {
+        let signals = self.signals.lock();
+        signals.get(&key).map(|entry| Arc::clone(&entry.signal))
+    }
+}
+
+impl EventLoop {
+    fn start(number: usize, context: impl FnOnce() -> Context) -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let handle = runtime.handle().clone();
+        let context = {
+            let _entered = handle.enter();
+            Arc::new(context())
+        };
+        let (stop, stopped) = oneshot::channel();
+        let (end, ended) = oneshot::channel();
+        let thread = thread::Builder::new()
+            .name(format!("checks-{number}"))
+            .spawn(move || {
+                turn(&runtime, stopped);
+                drop(runtime);
+                // Nobody waits when the runner was dropped without a shutdown.
+                let _ = end.send(());
+            })?;
+        Ok(Self {
+            handle,
+            context,
+            stop,
+            ended,
+            thread,
+        })
+    }
+
+    fn stop(self) -> (oneshot::Receiver<()>, JoinHandle<()>) {
+        drop(self.stop);
+        (self.ended, self.thread)
+    }
+}
+
+fn turn(runtime: &Runtime, stopped: oneshot::Receiver<()>) {
+    // The sender is never used, only dropped.
+    let _ = runtime.block_on(stopped);
+}
+
+/// Where the process's limit is not to be found.
+const OPEN_FILES_ASSUMED: usize = 1_024;
+/// The server's own sockets and files.
+const OTHER_FILES_MIN: usize = 64;
+const OTHER_FILES_MAX: usize = 1_024;
+
+fn open_files_max() -> Option<usize> {
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))?;
+    match line.split_whitespace().next()? {
+        "unlimited" => Some(Semaphore::MAX_PERMITS),
+        number => number.parse().ok(),
+    }
 }

@@ -1,21 +1,30 @@
-//! What to check, as the settings say it.
+//! What to check: the settings of a signal's source, if it is one that is checked.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::RangeInclusive;
-use std::path::PathBuf;
 use std::time::Duration;
+
+use crate::settings::{HttpCheck, SourceSpec, StatusRanges, TcpCheck};
 
 /// One check of one signal.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CheckSpec {
     /// Over HTTP or HTTPS.
-    Http(HttpCheck),
+    Http(Box<HttpCheck>),
     /// A TCP connection that is made and closed at once.
     Tcp(TcpCheck),
 }
 
 impl CheckSpec {
+    /// The check that a source asks for; `None` when its arrivals are sent to us.
+    #[must_use]
+    pub fn from_source(source: &SourceSpec) -> Option<Self> {
+        match source {
+            SourceSpec::Http(check) => Some(Self::Http(check.clone())),
+            SourceSpec::Tcp(check) => Some(Self::Tcp(check.clone())),
+            SourceSpec::Push { .. } => None,
+        }
+    }
+
     /// From one check to the next.
     #[must_use]
     pub const fn interval(&self) -> Duration {
@@ -35,132 +44,10 @@ impl CheckSpec {
     }
 }
 
-/// A check over HTTP or HTTPS.
-#[derive(Clone, Debug, PartialEq)]
-pub struct HttpCheck {
-    /// `http://` or `https://`, host, and what follows.
-    pub url: String,
-    /// `GET` by default.
-    pub method: String,
-    /// Sent with every request, beside those that HTTP needs.
-    pub headers: BTreeMap<String, String>,
-    /// Sent with every request.
-    pub body: Option<String>,
-    /// Status codes that count as good: 2xx by default.
-    pub expect_status: StatusRanges,
-    /// A regular expression that the body must match.
-    pub expect_body: Option<String>,
-    /// How many redirects are followed: 5 by default.
-    pub redirects: u8,
-    /// Which HTTP to speak.
-    pub version: HttpVersion,
-    /// Whether a connection serves many checks.
-    pub connection: Connection,
-    /// How TLS is verified.
-    pub tls: TlsSpec,
-    /// From one check to the next: 1 s by default.
-    pub interval: Duration,
-    /// How long the whole check may take: 10 s by default.
-    pub timeout: Duration,
-}
-
-/// A TCP connection that is made and closed at once.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TcpCheck {
-    /// A name or an address.
-    pub host: String,
-    /// The port.
-    pub port: u16,
-    /// From one check to the next: 1 s by default.
-    pub interval: Duration,
-    /// How long the whole check may take: 10 s by default.
-    pub timeout: Duration,
-}
-
-/// Which HTTP to speak.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HttpVersion {
-    /// What the server prefers over TLS, HTTP/1.1 without it.
-    Auto,
-    /// HTTP/1.1.
-    Http1,
-    /// HTTP/2; without TLS with prior knowledge.
-    Http2,
-}
-
-/// Whether a connection serves many checks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Connection {
-    /// Kept alive: cheap, and finds a hung process as well.
-    Reuse,
-    /// A new one for each check: also finds a listener or a certificate that went away.
-    Fresh,
-}
-
-/// How TLS is verified.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsSpec {
-    /// `false` accepts any certificate.
-    pub verify: bool,
-    /// PEM file with the authorities to trust, in place of the system's.
-    pub ca_file: Option<PathBuf>,
-    /// The name to ask for and to verify, in place of the URL's host.
-    pub server_name: Option<String>,
-    /// The check fails when the certificate has less than this to live.
-    pub expires_within: Option<Duration>,
-}
-
-impl Default for TlsSpec {
-    fn default() -> Self {
-        Self {
-            verify: true,
-            ca_file: None,
-            server_name: None,
-            expires_within: None,
-        }
-    }
-}
-
-/// Status codes that count as good.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StatusRanges(pub Vec<RangeInclusive<u16>>);
-
-impl StatusRanges {
-    /// Tells whether `code` is among them.
-    #[must_use]
-    pub fn contains(&self, code: u16) -> bool {
-        self.0.iter().any(|range| range.contains(&code))
-    }
-}
-
-impl Default for StatusRanges {
-    fn default() -> Self {
-        Self(vec![200..=299])
-    }
-}
-
-impl fmt::Display for StatusRanges {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (position, range) in self.0.iter().enumerate() {
-            let (low, high) = (*range.start(), *range.end());
-            let separator = if position == 0 { "" } else { ", " };
-            match () {
-                () if low == high => write!(f, "{separator}{low}")?,
-                () if low % 100 == 0 && high == low + 99 => {
-                    write!(f, "{separator}{}xx", low / 100)?;
-                }
-                () => write!(f, "{separator}{low}-{high}")?,
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Why a check cannot be made at all: the settings let something through that is no check.
-/// State: nothing was changed.
+/// Why a check cannot be made at all. State: nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidCheck {
-    /// The field at fault.
+    /// The field at fault, as the settings name it.
     pub field: &'static str,
     /// What is wrong with it.
     pub text: String,
@@ -173,3 +60,35 @@ impl fmt::Display for InvalidCheck {
 }
 
 impl std::error::Error for InvalidCheck {}
+
+/// Status ranges as people write them: `2xx, 301, 404-410`.
+pub(super) struct Expected<'a>(pub(super) &'a StatusRanges);
+
+impl fmt::Display for Expected<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, &(first, last)) in self.0.ranges().iter().enumerate() {
+            if position > 0 {
+                f.write_str(", ")?;
+            }
+            if first == last {
+                write!(f, "{first}")?;
+            } else if first % 100 == 0 && last == first + 99 {
+                write!(f, "{}xx", first / 100)?;
+            } else {
+                write!(f, "{first}-{last}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expected_statuses_read_as_people_write_them() {
+        let ranges = StatusRanges::new(vec![(200, 299), (301, 301), (404, 410)]);
+        assert_eq!(Expected(&ranges).to_string(), "2xx, 301, 404-410");
+    }
+}

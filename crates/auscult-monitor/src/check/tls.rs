@@ -1,0 +1,169 @@
+//! How TLS is verified: one configuration per distinct setting, shared by all checks that have it.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
+
+use auscult_core::monitor::Failure;
+use parking_lot::Mutex;
+use rustls::client::Resumption;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::WebPkiSupportedAlgorithms;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+
+use super::report::CheckError;
+use crate::settings::{HttpVersion, TlsSpec};
+
+/// Makes and shares TLS configurations.
+#[derive(Default)]
+pub(super) struct TlsConfigs {
+    shared: Mutex<HashMap<Key, Arc<ClientConfig>>>,
+    system_roots: OnceLock<Arc<RootCertStore>>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    trust: Trust,
+    protocols: Vec<Vec<u8>>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Trust {
+    Anyone,
+    System,
+    /// A file as it was at that time, so that a changed file is read again.
+    File(PathBuf, Option<SystemTime>),
+}
+
+impl TlsConfigs {
+    /// The configuration for a check.
+    pub(super) fn get(
+        &self,
+        spec: &TlsSpec,
+        version: HttpVersion,
+    ) -> Result<Arc<ClientConfig>, CheckError> {
+        let trust = match (&spec.ca_file, spec.verify) {
+            (_, false) => Trust::Anyone,
+            (None, true) => Trust::System,
+            (Some(file), true) => {
+                let changed = std::fs::metadata(file)
+                    .and_then(|data| data.modified())
+                    .ok();
+                Trust::File(file.clone(), changed)
+            }
+        };
+        let protocols: &[&[u8]] = match version {
+            HttpVersion::Auto => &[b"h2", b"http/1.1"],
+            HttpVersion::Http1 => &[b"http/1.1"],
+            HttpVersion::Http2 => &[b"h2"],
+        };
+        let protocols = protocols.iter().map(|name| name.to_vec()).collect();
+        let key = Key { trust, protocols };
+        if let Some(config) = self.shared.lock().get(&key) {
+            return Ok(Arc::clone(config));
+        }
+        let config = Arc::new(self.make(&key)?);
+        self.shared.lock().insert(key, Arc::clone(&config));
+        Ok(config)
+    }
+
+    fn make(&self, key: &Key) -> Result<ClientConfig, CheckError> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let algorithms = provider.signature_verification_algorithms;
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| CheckError::new(Failure::Local, error.to_string()))?;
+        let mut config = match &key.trust {
+            Trust::Anyone => builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(AcceptAnyone { algorithms })),
+            Trust::System => builder.with_root_certificates(self.system_roots()),
+            Trust::File(file, _) => builder.with_root_certificates(roots_from(file)?),
+        }
+        .with_no_client_auth();
+        config.alpn_protocols.clone_from(&key.protocols);
+        // A resumed session shows no certificate: an expired or renewed one would go unnoticed.
+        config.resumption = Resumption::disabled();
+        Ok(config)
+    }
+
+    /// The system's authorities, or Mozilla's where the system has none (a container from scratch).
+    fn system_roots(&self) -> Arc<RootCertStore> {
+        Arc::clone(self.system_roots.get_or_init(|| {
+            let mut roots = RootCertStore::empty();
+            let found = rustls_native_certs::load_native_certs();
+            roots.add_parsable_certificates(found.certs);
+            if roots.is_empty() {
+                roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+            }
+            Arc::new(roots)
+        }))
+    }
+}
+
+fn roots_from(file: &Path) -> Result<RootCertStore, CheckError> {
+    // Our own settings are at fault, not the target.
+    let failed = |what: String| {
+        CheckError::new(
+            Failure::Local,
+            format!("ca_file {}: {what}", file.display()),
+        )
+    };
+    let certificates =
+        CertificateDer::pem_file_iter(file).map_err(|error| failed(error.to_string()))?;
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates {
+        let certificate = certificate.map_err(|error| failed(error.to_string()))?;
+        roots
+            .add(certificate)
+            .map_err(|error| failed(error.to_string()))?;
+    }
+    if roots.is_empty() {
+        return Err(failed("has no certificate".into()));
+    }
+    Ok(roots)
+}
+
+/// For checks that do not verify: any certificate will do, but the handshake must still be sound.
+#[derive(Debug)]
+struct AcceptAnyone {
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl ServerCertVerifier for AcceptAnyone {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
