@@ -271,12 +271,12 @@ pub(crate) struct ListArgs {
     #[arg(long, value_name = "STATUS", value_delimiter = ',')]
     pub(crate) status: Vec<String>,
     /// Only those with this label; may be repeated
-    #[arg(long, value_name = "NAME=VALUE")]
+    #[arg(long, value_name = "NAME[=VALUE]")]
     pub(crate) label: Vec<String>,
     /// Only those of this group
     #[arg(long)]
     pub(crate) group: Option<String>,
-    /// Only those whose name contains this
+    /// Only those whose name, group or labels contain this
     #[arg(short = 'q', long, value_name = "TEXT")]
     pub(crate) query: Option<String>,
 }
@@ -371,7 +371,7 @@ pub(crate) struct HeartbeatArgs {
 /// `auscult check-config`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct CheckConfigArgs {
-    /// The file (YAML)
+    /// The file (YAML), or '-' for stdin
     pub(crate) file: PathBuf,
 }
 

@@ -51,8 +51,22 @@ impl From<io::Error> for Stop {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Self::ReaderGone;
         }
-        Self::new(Exit::Cannot, format!("cannot write the output: {error}"))
+        Self::new(
+            Exit::Cannot,
+            format!("cannot write the output: {}", in_words(&error)),
+        )
     }
+}
+
+/// What the system says, without the number that only programs need.
+pub(crate) fn in_words(error: &io::Error) -> String {
+    let text = error.to_string();
+    let plain = text.split(" (os error").next().unwrap_or(&text);
+    let mut chars = plain.chars();
+    // The rest of a message is lower case, and so are we.
+    chars.next().map_or_else(String::new, |first| {
+        first.to_lowercase().chain(chars).collect()
+    })
 }
 
 impl fmt::Display for Stop {

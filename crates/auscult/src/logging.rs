@@ -13,7 +13,7 @@ use crate::exit::{Exit, Stop};
 use crate::render::Screen;
 
 /// Starts logging. `default` is the filter when `RUST_LOG` is not set.
-pub(crate) fn start(args: &LogArgs, clock: Clock, default: &str) -> Result<(), Stop> {
+pub(crate) fn start(args: &LogArgs, default: &str) -> Result<(), Stop> {
     let filter = match std::env::var("RUST_LOG") {
         Ok(text) if !text.trim().is_empty() => EnvFilter::try_new(&text).map_err(|error| {
             let message = format!("RUST_LOG={text:?} is not a log filter: {error}");
@@ -24,7 +24,7 @@ pub(crate) fn start(args: &LogArgs, clock: Clock, default: &str) -> Result<(), S
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
-        .with_timer(WallClock(clock))
+        .with_timer(WallClock(Clock::new()))
         .with_target(false)
         .with_ansi(Screen::stderr().colour());
     // A logger that is there already stays: only tests start two.

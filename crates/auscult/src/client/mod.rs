@@ -18,7 +18,7 @@ use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-use crate::exit::{Exit, Stop};
+use crate::exit::{self, Exit, Stop};
 
 use base::{Base, Scheme};
 
@@ -115,7 +115,7 @@ impl Client {
         let stream = tokio::time::timeout(CONNECT_TIMEOUT, self.connect())
             .await
             .map_err(|_| self.unreachable("no connection in time"))?
-            .map_err(|error| self.unreachable(&reason(&error)))?;
+            .map_err(|error| self.unreachable(&exit::in_words(&error)))?;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake::<_, Full<Bytes>>(TokioIo::new(stream))
                 .await
@@ -210,16 +210,6 @@ fn problem_text(problem: &Value, status: StatusCode) -> String {
         }
     }
     message
-}
-
-/// What the system says about a connection, without its number.
-fn reason(error: &io::Error) -> String {
-    if error.kind() == io::ErrorKind::ConnectionRefused {
-        return "connection refused".into();
-    }
-    let text = error.to_string();
-    let plain = text.split(" (os error").next().unwrap_or(&text);
-    plain.to_lowercase()
 }
 
 /// A name as one segment of a path, or one value in a query.

@@ -12,7 +12,7 @@ use tokio::time::MissedTickBehavior;
 use super::interrupt::Interrupts;
 use crate::args::HeartbeatArgs;
 use crate::client::{Ask, Client, encode};
-use crate::exit::{Exit, Stop};
+use crate::exit::{self, Exit, Stop};
 
 /// What is waited for the word that nobody listens: a round trip in one building.
 const REFUSAL_WAIT: Duration = Duration::from_millis(20);
@@ -56,6 +56,7 @@ impl Way {
             return Ok(Self::Http(Client::new(&args.url)?));
         };
         let failed = |error: io::Error| {
+            let error = exit::in_words(&error);
             let message = format!("cannot send to {to} over UDP: {error}");
             Stop::new(Exit::Unreachable, message)
         };

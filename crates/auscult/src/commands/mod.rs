@@ -1,11 +1,13 @@
 //! One file per command.
 
+mod check_config;
 mod completions;
 mod events;
 mod heartbeat;
 mod interrupt;
 mod pulser;
 mod targets;
+mod watched;
 
 use crate::args::Command;
 use crate::exit::{Exit, Stop};
@@ -15,10 +17,11 @@ pub(crate) async fn run(command: Command) -> Result<(), Stop> {
     match command {
         Command::Pulser(args) => pulser::run(&args).await,
         Command::Targets(args) => targets::run(&args).await,
+        Command::CheckConfig(args) => check_config::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Events(args) => events::run(&args).await,
         Command::Heartbeat(args) => heartbeat::run(&args).await,
-        Command::Serve(_) | Command::Demo(_) | Command::CheckConfig(_) => {
+        Command::Serve(_) | Command::Demo(_) => {
             Err(Stop::new(Exit::Cannot, "not in this build yet"))
         }
     }

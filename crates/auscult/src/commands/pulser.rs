@@ -3,12 +3,11 @@
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 
-use auscult_monitor::clock::Clock;
 use tokio::task::JoinSet;
 
 use super::interrupt::Interrupts;
 use crate::args::PulserArgs;
-use crate::exit::{Exit, Stop};
+use crate::exit::{self, Exit, Stop};
 use crate::logging;
 use crate::pulser::{Behaviour, Pulser};
 
@@ -16,11 +15,12 @@ pub(crate) async fn run(args: &PulserArgs) -> Result<(), Stop> {
     let behaviour = Behaviour::new(args.delay, args.status, args.drop)
         .map_err(|message| Stop::new(Exit::Usage, format!("--{message}")))?;
     let mut interrupts = Interrupts::install()?;
-    logging::start(&args.log, Clock::new(), "info")?;
+    logging::start(&args.log, "info")?;
     let mut pulsers = JoinSet::new();
     let mut out = io::stdout();
     for addr in addrs(args)? {
         let pulser = Pulser::bind(addr, behaviour).await.map_err(|error| {
+            let error = exit::in_words(&error);
             let hint = "say --first-port 0 for free ones";
             Stop::new(
                 Exit::Cannot,

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::args::{AddArgs, ListArgs, Output, TargetsArgs, TargetsCommand};
 use crate::client::{Answer, Ask, Client, encode};
-use crate::exit::{Exit, Stop};
+use crate::exit::{self, Exit, Stop};
 use crate::render::{Ink, Screen, printable};
 
 /// Targets that are asked for at a time.
@@ -56,27 +56,27 @@ impl Targets {
     }
 
     async fn list(&self, args: &ListArgs) -> Result<(), Stop> {
-        let mut query = format!("/v1/targets?sort=worst&limit={PAGE}");
-        let mut add =
-            |name: &str, value: &str| query = query.clone() + "&" + name + "=" + &encode(value);
-        for status in &args.status {
-            add("status", status);
-        }
-        for label in &args.label {
-            add("label", label);
-        }
-        for (name, value) in [("group", &args.group), ("q", &args.query)] {
-            if let Some(value) = value {
-                add(name, value);
-            }
-        }
+        let query = query(args);
         let answer = self.client.ask(Ask::new(Method::GET, &query)).await?;
-        match self.output {
-            Output::Json => print_document(&answer),
-            Output::Table => {
-                let list: Value = self.client.read(&answer)?;
-                Ok(list::print(&mut io::stdout(), self.screen, &list)?)
+        let mut list: Value = self.client.read(&answer)?;
+        let mut pages = 1;
+        while let Some(next) = list["next"].as_str() {
+            let more = format!("{query}&cursor={}", encode(next));
+            let answer = self.client.ask(Ask::new(Method::GET, &more)).await?;
+            let mut page: Value = self.client.read(&answer)?;
+            if let (Some(all), Some(more)) = (
+                list["targets"].as_array_mut(),
+                page["targets"].as_array_mut(),
+            ) {
+                all.append(more);
             }
+            list["next"] = page["next"].take();
+            pages += 1;
+        }
+        match self.output {
+            Output::Json if pages == 1 => print_document(&answer),
+            Output::Json => Ok(writeln!(io::stdout(), "{list}")?),
+            Output::Table => Ok(list::print(&mut io::stdout(), self.screen, &list)?),
         }
     }
 
@@ -132,6 +132,22 @@ fn path(id: &str) -> String {
     format!("/v1/targets/{}", encode(id))
 }
 
+/// The first page of the list that is asked for.
+fn query(args: &ListArgs) -> String {
+    let mut query = format!("/v1/targets?sort=worst&limit={PAGE}");
+    let labels = args
+        .label
+        .iter()
+        .map(|label| ("label", label.replacen('=', ":", 1)));
+    let statuses = args.status.iter().map(|status| ("status", status.clone()));
+    let group = args.group.iter().map(|group| ("group", group.clone()));
+    let text = args.query.iter().map(|text| ("q", text.clone()));
+    for (name, value) in labels.chain(statuses).chain(group).chain(text) {
+        query = query + "&" + name + "=" + &encode(&value);
+    }
+    query
+}
+
 /// The API's own words: one document, one line.
 fn print_document(answer: &Answer) -> Result<(), Stop> {
     let mut out = io::stdout().lock();
@@ -178,7 +194,7 @@ fn read_body(file: &Path, id: &str) -> Result<Value, Stop> {
     } else {
         std::fs::File::open(file).and_then(|mut file| file.read_to_string(&mut text))
     };
-    read.map_err(|error| bad(format!("cannot be read: {error}")))?;
+    read.map_err(|error| bad(format!("cannot be read: {}", exit::in_words(&error))))?;
     let mut body: Value =
         serde_json::from_str(&text).map_err(|error| bad(format!("not JSON: {error}")))?;
     let Some(fields) = body.as_object_mut() else {

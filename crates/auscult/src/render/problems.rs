@@ -5,8 +5,9 @@ use auscult_monitor::settings::Problems;
 use super::{Ink, Screen};
 
 /// How many problems there are, and each with its line; in colours where a person looks.
-pub(crate) fn in_words(screen: Screen, problems: &Problems, file: &str) -> String {
+pub(crate) fn in_words(screen: Screen, problems: &Problems) -> String {
     let count = problems.count();
+    let file = problems.file.as_deref().unwrap_or("the settings");
     let plural = if count == 1 { "" } else { "s" };
     let mut text = format!("{count} problem{plural} in {file}\n\n");
     for line in problems.to_string().lines() {

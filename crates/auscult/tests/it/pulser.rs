@@ -130,7 +130,7 @@ fn check(args: &[&str], code: i32, parts: &[&str]) {
     }
 }
 
-fn start() -> (Process, String) {
+pub(crate) fn start() -> (Process, String) {
     let mut pulser = Process::start(["pulser", "--first-port", "0"]);
     let addr = addr_in(&pulser.line("http://"));
     (pulser, addr)

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::render::table::{self, Align, Cell, Column};
-use crate::render::time::span;
+use crate::render::time::{span, span_ms};
 use crate::render::{Ink, Screen};
 
 const COLUMNS: [Column; 6] = [
@@ -55,12 +55,17 @@ fn row(target: &Value, now: Option<Timestamp>) -> Vec<Cell> {
         Cell::inked(Ink::of_name(status), status),
         Cell::new(ago(&target["since"], now).unwrap_or_default()),
         Cell::new(level(&target["level"])),
-        Cell::new(match ago(&target["last_arrival"], now) {
-            Some(span) => span + " ago",
-            None => "never".into(),
-        }),
+        Cell::new(heard(target)),
         Cell::inked(Ink::Quiet, why),
     ]
+}
+
+/// How long ago the last arrival was.
+pub(super) fn heard(of: &Value) -> String {
+    match of["age_ms"].as_f64() {
+        Some(age) => span_ms(age) + " ago",
+        None => "never".into(),
+    }
 }
 
 /// A level with the precision that matters: whole from 100 on.
@@ -95,12 +100,12 @@ mod tests {
             "targets": [
                 {
                     "id": "server6", "status": "down", "since": "2026-11-21T09:00:07.500Z",
-                    "level": 123.4, "last_arrival": "2026-11-21T09:00:02.000Z",
+                    "level": 123.4, "age_ms": 8000.25,
                     "why": "nothing arrived for 5.5 s", "flapping": true,
                 },
                 {
                     "id": "db", "status": "unknown", "since": "2026-11-21T08:00:00.000Z",
-                    "level": 0.04, "last_arrival": null, "why": "",
+                    "level": 0.04, "age_ms": null, "why": "",
                 },
             ],
         });
