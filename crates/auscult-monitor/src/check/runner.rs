@@ -74,7 +74,7 @@ impl CheckRunner {
     ///
     /// # Errors
     /// When a thread or its event loop could not be made. State: nothing runs.
-    pub fn start(sink: impl Sink, clock: &Clock, config: RunnerConfig) -> io::Result<Self> {
+    pub fn start(sink: impl Sink, clock: Clock, config: RunnerConfig) -> io::Result<Self> {
         let sink: Arc<dyn Sink> = Arc::new(sink);
         let sockets_max = config.sockets_max.clamp(1, Semaphore::MAX_PERMITS);
         let sockets = Arc::new(Semaphore::new(sockets_max));

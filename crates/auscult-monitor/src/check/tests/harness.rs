@@ -64,7 +64,7 @@ impl Checking {
             threads: 1,
             sockets_max,
         };
-        let runner = CheckRunner::start(Postbox(sender), &clock, config).unwrap();
+        let runner = CheckRunner::start(Postbox(sender), clock.clone(), config).unwrap();
         Self {
             runner,
             clock,
