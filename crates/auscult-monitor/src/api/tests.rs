@@ -1,5 +1,6 @@
 //! The routes, asked as a client asks them.
 
+mod connections;
 mod streams;
 
 use axum::Router;
