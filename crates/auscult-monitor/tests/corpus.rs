@@ -1,0 +1,18 @@
+//! Replays the fuzzers' corpora, so that what a fuzzer found once stays found without a fuzzer.
+
+#[path = "../../../fuzz/harness/replay.rs"]
+mod replay;
+#[path = "../../../fuzz/harness/settings_yaml.rs"]
+mod settings_yaml;
+#[path = "../../../fuzz/harness/target_json.rs"]
+mod target_json;
+
+#[test]
+fn settings_files() {
+    replay::replay("settings_yaml", settings_yaml::check);
+}
+
+#[test]
+fn targets_that_come_over_the_api() {
+    replay::replay("target_json", target_json::check);
+}
