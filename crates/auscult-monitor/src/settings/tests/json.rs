@@ -211,7 +211,10 @@ proptest! {
         let written = serde_json::to_string(&spec).unwrap();
         let again = read(&serde_json::from_str(&written).unwrap());
         prop_assert_eq!(again.as_ref(), Ok(&spec), "{}", written);
-        let other = settings("defaults: {interval: 3s, grace: 1h, detector: {window: 9}, http: {body: x, method: PUT, redirects: 3}}");
+        let other = settings(
+            "defaults: {interval: 3s, grace: 1h, detector: {window: 9}, \
+             http: {body: x, method: PUT, redirects: 3}}",
+        );
         prop_assert_eq!(TargetSpec::from_json(&serde_json::to_value(&spec).unwrap(), &other.defaults), Ok(spec));
     }
 }
