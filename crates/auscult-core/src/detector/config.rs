@@ -205,6 +205,9 @@ pub(super) struct Spans {
     pub(super) scale: f64,
     /// The interval to assume or to expect.
     pub(super) interval: u64,
+    /// Whether the silence less mean and pause, over the deviation, is all there is to ask: phi with a normal
+    /// or logistic distribution.
+    pub(super) located: bool,
 }
 
 impl Spans {
@@ -223,7 +226,15 @@ impl Spans {
                 (Duration::ZERO, deadline.timeout, deadline.timeout)
             }
         };
+        let located = matches!(
+            params,
+            DetectorParams::Phi(PhiParams {
+                distribution: Distribution::Normal | Distribution::Logistic,
+                ..
+            })
+        );
         Self {
+            located,
             pause: nanos(pause) as f64,
             scale: nanos(scale) as f64,
             interval: nanos(interval),

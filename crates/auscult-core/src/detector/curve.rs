@@ -41,47 +41,103 @@ impl Curve {
         if level > LEVEL_MAX {
             return f64::INFINITY;
         }
-        let near = match self {
-            Self::Normal => normal::quantile(level),
-            Self::Logistic => logistic::quantile(level),
-            Self::Exponential => level * LN_10,
+        match self {
+            Self::Normal => self.settle(normal::quantile(level), threshold),
+            Self::Logistic => self.settle(logistic::quantile(level), threshold),
+            Self::Exponential => {
+                // A division never wavers: the product is off by two steps at most.
+                let near = (level * LN_10).next_down().next_down();
+                let steps = [near, near.next_up(), near.next_up().next_up()];
+                let reaches = |score: &f64| self.level(*score) >= threshold;
+                let after = steps[2].next_up();
+                steps.into_iter().find(reaches).unwrap_or(after)
+            }
             Self::Ratio => level,
-        };
-        if near.is_finite() {
-            self.settle(near, threshold)
-        } else {
-            near
         }
     }
 
-    /// Moves `score` by single bits to the first one with [`SETTLED`] neighbours above it that all reach the
-    /// threshold: a curve's last digits may waver, its verdict must not.
+    /// Moves `score` by the smallest steps to the first one with [`SETTLED`] neighbours above it that all reach
+    /// the threshold: a curve's last digits may waver, its verdict must not.
     fn settle(self, mut score: f64, threshold: Level) -> f64 {
-        let mut reached = 0;
+        if !score.is_finite() {
+            return score;
+        }
         for _ in 0..STEPS_MAX {
             if self.level(score) < threshold {
                 break;
             }
-            score = score.next_down();
+            score = below(score);
         }
+        let mut first = score;
+        let mut reached = 0;
         while reached <= SETTLED {
-            score = score.next_up();
-            reached = if self.level(score) < threshold {
-                0
+            score = above(score);
+            if self.level(score) < threshold {
+                reached = 0;
             } else {
-                reached + 1
-            };
+                if reached == 0 {
+                    first = score;
+                }
+                reached += 1;
+            }
         }
-        for _ in 0..SETTLED {
-            score = score.next_down();
+        // Between the grains there are more scores, which may waver as much as their neighbours.
+        if first.abs() < 1.0 {
+            first + WAVER
+        } else {
+            first
         }
-        score
     }
 }
 
+/// The next score that can have another level.
+fn above(score: f64) -> f64 {
+    if score.abs() < 1.0 {
+        score + GRAIN
+    } else {
+        score.next_up()
+    }
+}
+
+fn below(score: f64) -> f64 {
+    -above(-score)
+}
+
+/// Around zero the level is about a third, and scores that differ by less do not show in it.
+const GRAIN: f64 = f64::EPSILON / 2.0;
+const WAVER: f64 = GRAIN * 8.0;
 /// Levels above this are never reached: squares of scores would overflow.
 const LEVEL_MAX: f64 = 1e300;
-/// Neighbouring floats over which a curve may waver.
+/// Neighbouring scores over which a curve may waver.
 const SETTLED: u32 = 16;
-/// Floats that an inverse may miss the threshold by.
+/// Scores that an inverse may miss the threshold by.
 const STEPS_MAX: u32 = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A curve may waver by its last digits, but never back below a threshold that it has settled above.
+    #[test]
+    fn no_level_above_a_score_is_below_its_threshold() {
+        for curve in [
+            Curve::Normal,
+            Curve::Logistic,
+            Curve::Exponential,
+            Curve::Ratio,
+        ] {
+            for i in 1..2_000 {
+                let threshold = Level::new(f64::from(i) / 400.0 + 1e-4);
+                let mut score = curve.score(threshold);
+                for step in 0..256 {
+                    let level = curve.level(score);
+                    assert!(
+                        level >= threshold,
+                        "{curve:?}: {level} < {threshold}, {step} above"
+                    );
+                    score = score.next_up();
+                }
+            }
+        }
+    }
+}

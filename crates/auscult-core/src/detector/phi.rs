@@ -141,25 +141,48 @@ impl Moments {
     /// As the distribution works with them: the deviation not below the configured one, the mean not zero.
     #[inline]
     pub(super) fn bounded(self, distribution: Distribution, spans: &Spans) -> Self {
-        let mean = self.mean.max(MEAN_NANOS_MIN);
-        let deviation = match distribution {
-            Distribution::Exponential => mean,
-            Distribution::Normal
-            | Distribution::LogNormal
-            | Distribution::Empirical
-            | Distribution::Logistic => self.deviation.max(spans.scale),
+        match distribution {
+            Distribution::Exponential => {
+                let mean = self.mean.max(NANOS_MIN);
+                Self::new((mean, mean))
+            }
+            Distribution::LogNormal => Self {
+                mean: self.mean.max(NANOS_MIN),
+                ..self.no_less_spread(spans)
+            },
+            Distribution::Normal | Distribution::Empirical | Distribution::Logistic => {
+                self.no_less_spread(spans)
+            }
+        }
+    }
+
+    #[inline]
+    fn no_less_spread(self, spans: &Spans) -> Self {
+        let least = spans.scale;
+        // Unlike `max`, one instruction.
+        let deviation = if self.deviation > least {
+            self.deviation
+        } else {
+            least
         };
-        Self { mean, deviation }
+        Self { deviation, ..self }
+    }
+
+    /// The expectation of the distributions that have a location: normal and logistic.
+    #[inline]
+    pub(super) fn located(self, spans: &Spans) -> Expectation {
+        let Self { mean, deviation } = self.no_less_spread(spans);
+        Expectation {
+            location: mean + spans.pause,
+            scale: deviation,
+        }
     }
 
     #[inline]
     pub(super) fn expectation(self, distribution: Distribution, spans: &Spans) -> Expectation {
         let Self { mean, deviation } = self.bounded(distribution, spans);
         match distribution {
-            Distribution::Normal | Distribution::Logistic => Expectation {
-                location: mean + spans.pause,
-                scale: deviation,
-            },
+            Distribution::Normal | Distribution::Logistic => self.located(spans),
             Distribution::Exponential | Distribution::Empirical => Expectation {
                 location: spans.pause,
                 scale: deviation,
@@ -239,4 +262,4 @@ impl<S: Slots> Knowledge<'_, S> {
 }
 
 /// One microsecond: the finest interval that a window distinguishes from none.
-const MEAN_NANOS_MIN: f64 = 1_000.0;
+const NANOS_MIN: f64 = 1_000.0;

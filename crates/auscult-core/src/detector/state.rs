@@ -99,11 +99,36 @@ impl DetectorState {
     ) -> Heard {
         // The last moment stands for "never".
         let received_at = received_at.min(LAST);
+        // The common case at once. "Never" is after any arrival, so the first one does not pass.
+        if let Learnt::Window(window) = &mut self.learnt
+            && received_at >= self.last_arrival
+            && sequence.is_none_or(|sequence| self.numbering.is_next(sequence))
+        {
+            if let Some(sequence) = sequence {
+                self.numbering.advance(sequence);
+            }
+            if learn == Learn::Interval {
+                window.push(received_at.as_nanos() - self.last_arrival.as_nanos());
+            }
+            self.last_arrival = received_at;
+            return Heard::Taken;
+        }
+        self.hear(config, received_at, sequence, learn)
+    }
+
+    #[inline(never)]
+    fn hear(
+        &mut self,
+        config: &DetectorConfig,
+        received_at: Instant,
+        sequence: Option<u64>,
+        learn: Learn,
+    ) -> Heard {
         let first = self.last_arrival == Instant::FAR_FUTURE;
         if !first && received_at < self.last_arrival {
             return Heard::Stale;
         }
-        let before = self.numbering;
+        let before = self.numbering.newest();
         let mut learn = learn;
         if let Some(sequence) = sequence {
             match self.numbering.take(sequence) {
@@ -120,9 +145,11 @@ impl DetectorState {
             match (&mut self.learnt, learn) {
                 (Learnt::Window(window), Learn::Interval) => window.push(interval),
                 (Learnt::Decayed(decayed), Learn::Interval) => decayed.push(interval, config),
-                (Learnt::Chen(_) | Learnt::Bertier(..), _) => {
-                    let numbered = sequence.is_some();
-                    self.learn_phase(config, (before, numbered), received_at, learn);
+                (Learnt::Chen(_) | Learnt::Bertier(..), Learn::Interval) => {
+                    self.learn_phase(config, received_at, (before, sequence));
+                }
+                (Learnt::Chen(phase) | Learnt::Bertier(phase, _), Learn::Skip) => {
+                    phase.begin(config.window());
                 }
                 (Learnt::Window(_) | Learnt::Decayed(_), Learn::Skip) | (Learnt::Nothing, _) => {}
             }
@@ -135,37 +162,39 @@ impl DetectorState {
     fn learn_phase(
         &mut self,
         config: &DetectorConfig,
-        (before, numbered): (Numbering, bool),
         received_at: Instant,
-        learn: Learn,
+        numbers: (Option<u64>, Option<u64>),
     ) {
         let (at, last) = (received_at.as_nanos(), self.last_arrival.as_nanos());
         let interval = config.spans().interval;
-        if !numbered && before.seen == Seen::Nothing {
-            // Rounded to the nearest number of intervals.
-            let passed = (at - last).saturating_add(interval / 2) / interval;
-            self.numbering.newest = before.newest.wrapping_add(passed);
-        }
-        let number = self.numbering.newest;
-        let comparable = numbered == (before.seen != Seen::Nothing) && number != before.newest;
-        let step = phase::step((last, before.newest), (at, number), interval);
         let margin = self.expectation(config).scale;
+        let step = match numbers {
+            (Some(before), Some(number)) => {
+                Some(phase::step((last, before), (at, number), interval))
+            }
+            (None, None) => {
+                // Rounded to the nearest number of intervals; none is no number.
+                let passed = (at - last).saturating_add(interval / 2) / interval;
+                (passed > 0).then(|| phase::step((last, 0), (at, passed), interval))
+            }
+            (Some(_), None) | (None, Some(_)) => None,
+        };
         let (phase, errors) = match &mut self.learnt {
             Learnt::Chen(phase) => (phase, None),
             Learnt::Bertier(phase, margin) => (phase, Some(margin)),
             Learnt::Window(_) | Learnt::Decayed(_) | Learnt::Nothing => return,
         };
-        let distance = step as f64 * phase::TICK_NANOS - phase.mean_above_newest();
-        // So far from where it was due, it says more about the sender than about the way: a new rhythm.
-        let jumped = distance.abs() > interval as f64 + margin;
-        if !comparable || jumped || learn == Learn::Skip {
-            phase.begin(config.window());
-            return;
+        let distance = |step| step as f64 * phase::TICK_NANOS - phase.mean_above_newest();
+        match step.map(|step| (step, distance(step))) {
+            // So far from where it was due, it says more about the sender than about the way: a new rhythm.
+            Some((step, distance)) if distance.abs() <= interval as f64 + margin => {
+                if let (Some(errors), DetectorParams::Bertier(params)) = (errors, config.params()) {
+                    errors.learn(distance, params.gamma);
+                }
+                phase.push(step);
+            }
+            _ => phase.begin(config.window()),
         }
-        if let (Some(errors), DetectorParams::Bertier(params)) = (errors, config.params()) {
-            errors.learn(distance, params.gamma);
-        }
-        phase.push(step);
     }
 
     /// Begins a history with an assumed interval.
@@ -200,6 +229,21 @@ impl DetectorState {
     #[must_use]
     #[inline]
     pub fn deadline(&self, config: &DetectorConfig, mark: &Mark) -> Option<Instant> {
+        // The common case at once. "Never" plus a silence overflows, so it does not pass.
+        if let Learnt::Window(window) = &self.learnt
+            && config.spans().located
+            && let moments = Moments::new(window.mean_and_deviation())
+            && let expectation = moments.located(config.spans())
+            && let Some(silence) = expectation.silence_without_doubt(mark.score)
+            && let Some(deadline) = self.last_arrival.as_nanos().checked_add(silence)
+        {
+            return Some(Instant::from_nanos(deadline));
+        }
+        self.deadline_in_doubt(config, mark)
+    }
+
+    #[inline(never)]
+    fn deadline_in_doubt(&self, config: &DetectorConfig, mark: &Mark) -> Option<Instant> {
         if self.last_arrival == Instant::FAR_FUTURE {
             return None;
         }
@@ -236,8 +280,8 @@ impl DetectorState {
             }
         };
         Statistics {
-            mean: Duration::from_nanos(mean as u64),
-            std_deviation: Duration::from_nanos(deviation as u64),
+            mean: Duration::from_nanos(libm::round(mean) as u64),
+            std_deviation: Duration::from_nanos(libm::round(deviation) as u64),
             samples,
         }
     }
@@ -329,18 +373,17 @@ impl DetectorState {
 /// The sequence numbers seen.
 #[derive(Clone, Copy, Debug, Default)]
 struct Numbering {
-    newest: u64,
+    /// The newest number plus one; 0 before any was seen.
+    next: u64,
     /// The low bits of the last stale number, plus one: where a sender that counts anew would go on.
     anew: u32,
-    seen: Seen,
+    last: LastNumber,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Seen {
+enum LastNumber {
     #[default]
-    Nothing,
-    Numbers,
-    /// The last number was a stale one.
+    Newest,
     Stale,
 }
 
@@ -354,31 +397,39 @@ enum Order {
 
 impl Numbering {
     #[inline]
-    fn take(&mut self, sequence: u64) -> Order {
-        if self.seen != Seen::Nothing && sequence <= self.newest {
-            return self.take_old(sequence);
-        }
-        self.newest = sequence;
-        self.seen = Seen::Numbers;
-        Order::Next
+    const fn is_next(&self, sequence: u64) -> bool {
+        sequence >= self.next
+    }
+
+    /// The number after the last one there is begins anew.
+    #[inline]
+    const fn advance(&mut self, sequence: u64) {
+        self.next = sequence.wrapping_add(1);
+        self.last = LastNumber::Newest;
+    }
+
+    const fn newest(&self) -> Option<u64> {
+        self.next.checked_sub(1)
     }
 
     /// Old numbers come from a network that reorders, or from a sender that was restarted and counts anew. The
     /// first kind comes alone; two stale numbers in a row that count upwards are taken for the second kind, as a
     /// restarted sender must not stay unheard until it has counted past its former life.
-    #[cold]
-    fn take_old(&mut self, sequence: u64) -> Order {
-        if sequence == self.newest {
+    fn take(&mut self, sequence: u64) -> Order {
+        if self.is_next(sequence) {
+            self.advance(sequence);
+            return Order::Next;
+        }
+        if self.newest() == Some(sequence) {
             return Order::Duplicate;
         }
         let ahead = (sequence as u32).wrapping_sub(self.anew);
-        if self.seen == Seen::Stale && ahead < ANEW_AHEAD_MAX {
-            self.newest = sequence;
-            self.seen = Seen::Numbers;
+        if self.last == LastNumber::Stale && ahead < ANEW_AHEAD_MAX {
+            self.advance(sequence);
             return Order::Restarted;
         }
         self.anew = (sequence as u32).wrapping_add(1);
-        self.seen = Seen::Stale;
+        self.last = LastNumber::Stale;
         Order::Stale
     }
 }

@@ -49,29 +49,11 @@ pub(super) enum Tick {
 }
 
 impl Tick {
-    /// The finest tick in which an interval of `nanos` fits.
-    const fn for_interval(nanos: u64) -> Self {
-        if nanos / 1_000 < u32::MAX as u64 {
-            Self::Micro
-        } else {
-            Self::Milli
-        }
-    }
-
     pub(super) const fn nanos(self) -> u64 {
         match self {
             Self::Micro => 1_000,
             Self::Milli => 1_000_000,
         }
-    }
-
-    /// The nearest number of ticks, saturating.
-    fn round(self, nanos: u64) -> u32 {
-        let ticks = match self {
-            Self::Micro => nanos.saturating_add(500) / 1_000,
-            Self::Milli => nanos.saturating_add(500_000) / 1_000_000,
-        };
-        u32::try_from(ticks).unwrap_or(u32::MAX)
     }
 }
 
@@ -116,19 +98,23 @@ impl Moments {
     /// Mean and population standard deviation, in the unit of the values. Zeros when there are none.
     #[inline]
     pub(super) fn mean_and_deviation(self) -> (f64, f64) {
-        let samples = f64::from(self.samples.max(1));
+        // One division, and off the path that ends in the square root.
+        let per_sample = 1.0 / f64::from(self.samples.max(1));
         let n = u128::from(self.samples);
         // n * squares - sum^2 = n^2 * variance, below 2^96 and exact: this is where floats cancel.
         let squares =
             u128::from(self.squares_low) * n + ((u128::from(self.squares_high) * n) << 64);
         let spread = squares - u128::from(self.sum) * u128::from(self.sum);
-        // The upper half has at most 32 bits, so both halves convert without a call.
-        let spread = f64::from((spread >> 64) as u32) * TWO_POW_64 + (spread as u64) as f64;
-        (self.sum as f64 / samples, libm::sqrt(spread) / samples)
+        // Signed halves convert in one instruction each.
+        let upper = (spread >> HALF_BITS) as i64 as f64;
+        let lower = (spread as i64 & (HALF - 1)) as f64;
+        let deviation = libm::sqrt(upper * HALF as f64 + lower) * per_sample;
+        (self.sum as i64 as f64 * per_sample, deviation)
     }
 }
 
-const TWO_POW_64: f64 = 18_446_744_073_709_551_616.0;
+const HALF_BITS: u32 = 48;
+const HALF: i64 = 1 << HALF_BITS;
 
 const fn square(value: u32) -> u64 {
     value as u64 * value as u64
@@ -226,10 +212,7 @@ impl<S: Slots> Window<S> {
     /// nanoseconds, so that the mean is the estimate and the deviation a quarter of it.
     pub(super) fn assume(&mut self, estimate: u64) {
         let quarter = estimate / 4;
-        self.header = Header {
-            tick: Tick::for_interval(estimate.saturating_add(quarter)),
-            ..Header::EMPTY
-        };
+        self.header = Header::EMPTY;
         self.push(estimate - quarter);
         self.push(estimate.saturating_add(quarter));
         self.header.assumed = self.header.moments.samples() as u8;
@@ -238,17 +221,17 @@ impl<S: Slots> Window<S> {
     /// Takes an interval in nanoseconds.
     #[inline]
     pub(super) fn push(&mut self, nanos: u64) {
-        let mut ticks = self.header.tick.round(nanos);
-        if ticks == u32::MAX && self.header.tick == Tick::Micro {
-            self.coarsen();
-            ticks = self.header.tick.round(nanos);
-        }
+        let ticks = if self.header.tick == Tick::Micro && nanos <= MICRO_NANOS_MAX {
+            ((nanos + 500) / 1_000) as u32
+        } else {
+            self.coarse(nanos)
+        };
         let len = self.ring.len() as u32;
         let next = self.header.next;
         if next >= len {
             return;
         }
-        if self.header.moments.samples() < len {
+        if self.header.moments.samples < len {
             self.header.moments.add(ticks);
         } else {
             let oldest = self.ring.get(next as usize);
@@ -257,6 +240,23 @@ impl<S: Slots> Window<S> {
         }
         self.ring.set(next as usize, ticks);
         self.header.next = if next + 1 == len { 0 } else { next + 1 };
+    }
+
+    /// The interval in ticks of 1 ms, which all intervals have from now on.
+    #[cold]
+    #[inline(never)]
+    fn coarse(&mut self, nanos: u64) -> u32 {
+        if self.header.tick == Tick::Micro {
+            self.header.tick = Tick::Milli;
+            let filled = self.samples() as usize;
+            self.header.moments = Moments::EMPTY;
+            for index in 0..filled {
+                let millis = self.ring.get(index).saturating_add(500) / 1_000;
+                self.ring.set(index, millis);
+                self.header.moments.add(millis);
+            }
+        }
+        u32::try_from(nanos.saturating_add(500_000) / 1_000_000).unwrap_or(u32::MAX)
     }
 
     /// Mean and population standard deviation in nanoseconds.
@@ -298,16 +298,7 @@ impl<S: Slots> Window<S> {
     pub(super) fn next_slot(&self) -> u32 {
         self.ring.get(self.header.next as usize)
     }
-
-    #[cold]
-    fn coarsen(&mut self) {
-        self.header.tick = Tick::Milli;
-        let filled = self.samples() as usize;
-        self.header.moments = Moments::EMPTY;
-        for index in 0..filled {
-            let ticks = Tick::Milli.round(u64::from(self.ring.get(index)) * 1_000);
-            self.ring.set(index, ticks);
-            self.header.moments.add(ticks);
-        }
-    }
 }
+
+/// The longest interval that fits in ticks of 1 µs.
+const MICRO_NANOS_MAX: u64 = u32::MAX as u64 * 1_000;

@@ -1,7 +1,5 @@
 //! The detector must give the values that monitors in service today give, so that thresholds carry over.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use auscult_core::detector::{
     DetectorConfig, DetectorParams, DetectorState, Distribution, Learn, Level, Mark, PhiParams,
 };
