@@ -129,6 +129,11 @@ impl<'t> Report<'t> {
         self.push(&at.path, at.key.or(at.value), message, hint);
     }
 
+    /// Whether further problems are only counted: what they say need not be found out.
+    pub(super) const fn is_full(&self) -> bool {
+        self.list.len() >= Problems::KEPT_MAX
+    }
+
     /// A problem at `span`.
     pub(super) fn push(
         &mut self,
@@ -137,7 +142,7 @@ impl<'t> Report<'t> {
         message: String,
         hint: Option<String>,
     ) {
-        if self.list.len() >= Problems::KEPT_MAX {
+        if self.is_full() {
             self.more += 1;
             return;
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use auscult_core::id::{SignalName, TargetId};
 use auscult_core::monitor::{Labels, Signal, SignalConfig, Target};
 use hyper::{HeaderMap, Method, Uri};
-use regex_lite::Regex;
+use regex_lite::{Regex, RegexBuilder};
 
 /// A target with everything that defaults and groups say about it.
 ///
@@ -273,9 +273,11 @@ impl Pattern {
     /// # Errors
     /// Why it is no regular expression, or that it needs too much memory.
     pub fn new(text: &str) -> Result<Self, regex_lite::Error> {
+        const COMPILED_BYTES_MAX: usize = 1 << 20;
+        let mut builder = RegexBuilder::new(text);
         Ok(Self {
             text: text.into(),
-            regex: Regex::new(text)?,
+            regex: builder.size_limit(COMPILED_BYTES_MAX).build()?,
         })
     }
 

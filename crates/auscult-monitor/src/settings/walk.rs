@@ -167,6 +167,13 @@ fn texts(
     at: &At,
     rule: fn(&str, &str) -> Result<Box<str>, Fault>,
 ) -> Result<Value, Fault> {
+    if entries.len() > LABELS_PER_TARGET_MAX {
+        let count = entries.len();
+        return Err(Fault {
+            message: format!("{count} entries; {LABELS_PER_TARGET_MAX} are the most"),
+            hint: None,
+        });
+    }
     let mut texts: Vec<(Box<str>, Option<Box<str>>)> = Vec::with_capacity(entries.len());
     for (key, node) in entries {
         let at = at.entry(&key.text, key.span, node.span);
@@ -187,13 +194,7 @@ fn texts(
             Err(Fault { message, hint }) => report.key(&at, message, hint),
         }
     }
-    match texts.len() {
-        many if many > LABELS_PER_TARGET_MAX => Err(Fault {
-            message: format!("{many} entries; {LABELS_PER_TARGET_MAX} are the most"),
-            hint: None,
-        }),
-        _ => Ok(Value::Texts(texts)),
-    }
+    Ok(Value::Texts(texts))
 }
 
 fn label(name: &str, text: &str) -> Result<Box<str>, Fault> {
@@ -258,6 +259,10 @@ fn unknown_key(
     at: &At,
 ) -> Option<&'static str> {
     if std::ptr::eq(table, &raw const ROOT) && name.starts_with("x-") {
+        return None;
+    }
+    if report.is_full() {
+        report.key(at, String::new(), None);
         return None;
     }
     let (meant, hint) = meant(name, table);
