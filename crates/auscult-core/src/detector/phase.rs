@@ -63,10 +63,14 @@ impl Phase {
         self.next = self.successor(slot);
         if self.samples() < self.steps.len() as u32 {
             self.others += 1;
-        } else {
-            // The oldest leaves; the span begins at the one after it.
-            self.behind += i64::from(self.span);
-            self.span -= self.steps[usize::from(self.next)] as i32;
+            return;
+        }
+        // The oldest leaves; the span begins at the one after it.
+        self.behind += i64::from(self.span);
+        let leaves = self.steps[usize::from(self.next)] as i32;
+        match self.span.checked_sub(leaves) {
+            Some(span) => self.span = span,
+            None => self.begin(self.steps.len()),
         }
     }
 
