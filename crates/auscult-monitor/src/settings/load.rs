@@ -131,7 +131,8 @@ fn from_root(report: &mut Report<'_>, root: &Section) -> Option<Settings> {
     let targets = targets(report, root, &defaults);
     if !has_targets(root) {
         // Defaults that no target uses are looked at all the same.
-        let _ = judge::signal_config(report, &defaults, Some(std::time::Duration::from_secs(1)));
+        let interval = defaults.duration("interval");
+        let _ = judge::signal_config(report, &defaults, interval);
     }
     let heartbeats = heartbeats(report, &root.section("heartbeats", &HEARTBEATS), &defaults)?;
     let observer = observer(&root.section("observer", &OBSERVER))?;
@@ -215,16 +216,27 @@ fn heartbeats(
     heartbeats: &Section,
     defaults: &Section,
 ) -> Option<HeartbeatSettings> {
-    let section = heartbeats.section("defaults", &CREATED).over(defaults);
+    let mut section = heartbeats.section("defaults", &CREATED).over(defaults);
     let interval = section.section("push", &PUSH).duration("interval");
+    let create = heartbeats.flag("create");
+    let config = if create || heartbeats.says("defaults") {
+        judge::signal_config(report, &section, interval)?
+    } else {
+        // Defaults meant for checks may lack an interval here, which is no fault while nothing is created.
+        let unheard = &mut Report::of_body();
+        judge::signal_config(unheard, &section, interval).or_else(|| {
+            section.entries.retain(|entry| entry.name != "detector");
+            judge::signal_config(unheard, &section, interval)
+        })?
+    };
     let template = Template {
         labels: resolve::labels(report, &section),
         interval,
-        config: judge::signal_config(report, &section, interval)?,
+        config,
         section,
     };
     Some(HeartbeatSettings {
-        create: heartbeats.flag("create"),
+        create,
         targets_max: size(heartbeats, "targets_max")?,
         key_file: heartbeats.path("key_file"),
         template,

@@ -258,6 +258,20 @@ fn an_interval_that_breaks_the_template_is_not_believed() {
 }
 
 #[test]
+fn defaults_for_checks_need_not_suit_heartbeats_that_create_nothing() {
+    for kind in ["chen", "bertier", "deadline"] {
+        let text = format!("defaults: {{detector: {{kind: {kind}}}}}");
+        settings(&format!("{text}\ntargets: [{{id: a, url: 'http://a/'}}]"));
+        settings(&text);
+        let created = format!("{text}\nheartbeats: {{create: true");
+        assert!(Settings::from_yaml(&format!("{created}}}"), "test.yml").is_err());
+        settings(&format!(
+            "{created}, defaults: {{push: {{interval: 1s}}}}}}"
+        ));
+    }
+}
+
+#[test]
 fn files_are_found_beside_the_settings_and_must_be_there() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("auscult.yml");
