@@ -17,6 +17,10 @@ pub const SIGNALS_PER_TARGET_MAX: usize = 16;
 /// Labels of one target: more than that is a database.
 pub const LABELS_PER_TARGET_MAX: usize = 32;
 
+/// Arrivals in a row that may be asked for before a target counts as up again: a day of checks made
+/// every 6 minutes, and countable in one byte.
+pub const RECOVERY_ARRIVALS_MAX: u32 = 255;
+
 const _: () = assert!(TARGETS_MAX * SIGNALS_PER_TARGET_MAX <= u32::MAX as usize);
 
 /// Bytes in a heartbeat datagram: some 60 heartbeats in the text form, and below every receive buffer.

@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::bounds::RECOVERY_ARRIVALS_MAX;
 use crate::detector::{DetectorConfig, DetectorParams, Level, Violation};
 
 /// How a signal is judged: plain values, to be turned into a [`SignalConfig`].
@@ -18,7 +19,7 @@ pub struct SignalParams {
     /// How long a signal may stay unheard after it was added or resumed, before it is `down`; above
     /// 0.
     pub grace: Duration,
-    /// Arrivals in a row that turn `down` into `up`; at least 1. The default 1 believes the first
+    /// Arrivals in a row that turn `down` into `up`; 1 to [`RECOVERY_ARRIVALS_MAX`]. The default 1 believes the first
     /// answer; the flap score tells those that answer once and fall silent again.
     pub recovery_arrivals: u32,
 }
@@ -61,8 +62,8 @@ impl SignalConfig {
         if grace.is_zero() {
             violations.push(Violation::new("grace", "must be above 0".into()));
         }
-        if recovery_arrivals == 0 {
-            let text = "must be at least 1".into();
+        if !(1..=RECOVERY_ARRIVALS_MAX).contains(&recovery_arrivals) {
+            let text = format!("{recovery_arrivals} must be 1 to {RECOVERY_ARRIVALS_MAX}");
             violations.push(Violation::new("recovery_arrivals", text));
         }
         match detector {

@@ -91,6 +91,15 @@ pub enum EventKind {
         /// Why.
         evidence: Box<Evidence>,
     },
+    /// The status of one of the target's several signals changed, and the target's did not.
+    SignalTransition {
+        /// The signal's status before.
+        from: Status,
+        /// The signal's status from now on.
+        to: Status,
+        /// Why.
+        evidence: Box<Evidence>,
+    },
     /// The target changes its status too often; its score crossed the upper mark.
     FlappingStarted {
         /// The flap score, 0 to 1.
@@ -136,7 +145,7 @@ pub enum EventKind {
 /// Why a status changed: everything needed to argue with the verdict.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evidence {
-    /// The signal that decided.
+    /// The signal that decided: the one whose status changed.
     pub signal: SignalName,
     /// The rule that fired.
     pub cause: Cause,
@@ -146,6 +155,8 @@ pub struct Evidence {
     pub threshold: Level,
     /// The last arrival, if there was one.
     pub last_arrival: Option<Instant>,
+    /// How long it was silent: until the arrival that is the cause, or until now.
+    pub silence: Duration,
     /// The last intervals between arrivals, newest first, at most 8. Empty when the detector keeps
     /// none.
     pub recent_intervals: Vec<Duration>,

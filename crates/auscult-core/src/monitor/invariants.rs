@@ -1,0 +1,91 @@
+//! What must always be true of the machine: for tests and simulations, as it looks at everything.
+
+use super::Monitor;
+use super::deaf::Hearing;
+use super::signals::Standing;
+use super::status::Status;
+use super::targets::Judging;
+use crate::time::Instant;
+
+impl Monitor {
+    /// Proves that the parts of the machine agree with each other. Looks at every signal.
+    ///
+    /// # Panics
+    /// When they do not, which is a bug of the machine.
+    pub fn check_invariants(&self) {
+        self.schedule.check_invariants();
+        self.deaf.check_invariants();
+        self.check_targets();
+        self.check_signals();
+        assert_eq!(self.kinds.users(), self.signals.len());
+        let listening = self.hearing == Hearing::Listening;
+        let wake = self.wake.map_or(Instant::FAR_FUTURE, |(at, _)| at);
+        assert!(wake > self.now, "what is due now is done");
+        if listening {
+            let chore = self.next_chore().map_or(Instant::FAR_FUTURE, |(at, _)| at);
+            assert!(
+                chore >= wake,
+                "a chore at {chore} before the wake-up at {wake}"
+            );
+        }
+    }
+
+    fn check_targets(&self) {
+        let (mut targets, mut signals, mut flapping) = (0, 0, 0);
+        for slot in 0..self.targets.slots() as u32 {
+            let Some(record) = self.targets.get(slot) else {
+                continue;
+            };
+            targets += 1;
+            assert_eq!(self.targets.find(&record.id), Some(slot));
+            assert_eq!(self.worst(slot), record.status, "{}", record.id);
+            assert!(record.since <= self.now);
+            let paused = record.judging == Judging::Paused;
+            assert_eq!(paused, record.status == Status::Paused);
+            if record.flap.flapping {
+                flapping += 1;
+                let steady_at = record.flap.steady_at(record.since);
+                assert!(self.steady.contains(&(steady_at, slot)));
+            }
+            for signal in self.signals.chain(record.first) {
+                signals += 1;
+                let signal = &self.signals.records[signal as usize];
+                assert_eq!(signal.target, slot);
+                assert_ne!(signal.standing, Standing::Vacant);
+                assert_eq!(paused, signal.standing == Standing::Paused);
+            }
+        }
+        assert_eq!(flapping, self.steady.len());
+        assert_eq!(flapping, self.counters.flapping);
+        assert_eq!((targets, signals), (self.targets.len(), self.signals.len()));
+        assert_eq!(
+            (targets, signals),
+            (self.counters.targets, self.counters.signals)
+        );
+    }
+
+    fn check_signals(&self) {
+        let wake = self.wake.map_or(Instant::FAR_FUTURE, |(at, _)| at);
+        for (slot, record) in self.signals.records.iter().enumerate() {
+            let slot = slot as u32;
+            let due = self.schedule.due(slot);
+            assert_eq!(record.failed, self.signals.failure(slot).is_some());
+            match record.standing {
+                Standing::Awaited => assert_ne!(due, Instant::FAR_FUTURE),
+                Standing::Up | Standing::Late => assert!(record.state.last_arrival().is_some()),
+                Standing::Held => assert!(self.guard.suspects()),
+                Standing::Down => {}
+                Standing::Paused | Standing::Vacant => assert_eq!(due, Instant::FAR_FUTURE),
+            }
+            if self.hearing == Hearing::Listening {
+                assert!(due >= wake, "signal {slot} is due before the wake-up");
+                assert_eq!(
+                    due,
+                    self.due_of(slot),
+                    "signal {slot} {:?}",
+                    record.standing
+                );
+            }
+        }
+    }
+}
