@@ -145,7 +145,8 @@ impl EventView {
         };
         match kind {
             EventKind::Added | EventKind::Replaced | EventKind::Removed => {}
-            EventKind::Transition { from, to, evidence } => {
+            EventKind::Transition { from, to, evidence }
+            | EventKind::SignalTransition { from, to, evidence } => {
                 view.from = Some(from.as_str());
                 view.to = Some(to.as_str());
                 view.evidence = Some(EvidenceView::new(clock, evidence));
@@ -207,6 +208,7 @@ const fn code(kind: &EventKind) -> &'static str {
         EventKind::Replaced => "replaced",
         EventKind::Removed => "removed",
         EventKind::Transition { .. } => "transition",
+        EventKind::SignalTransition { .. } => "signal_transition",
         EventKind::FlappingStarted { .. } => "flapping_started",
         EventKind::FlappingStopped { .. } => "flapping_stopped",
         EventKind::Relearnt { .. } => "relearnt",

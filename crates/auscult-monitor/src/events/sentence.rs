@@ -20,6 +20,13 @@ pub(super) fn render(event: &Event) -> String {
                 reason(event.at, *from, *to, evidence)
             )
         }
+        EventKind::SignalTransition { from, to, evidence } => {
+            format!(
+                "{} of {subject} is {to}: {}",
+                evidence.signal,
+                reason(event.at, *from, *to, evidence)
+            )
+        }
         EventKind::FlappingStarted { score } => {
             format!("{subject} changes its status too often (flap score {score:.2})")
         }
@@ -46,7 +53,7 @@ pub(super) fn render(event: &Event) -> String {
 
 fn reason(at: Instant, from: Status, to: Status, evidence: &Evidence) -> String {
     let mut text = match evidence.cause {
-        Cause::Arrival => arrival(at, from, evidence),
+        Cause::Arrival => arrival(from, evidence),
         Cause::Silence => silence(at, evidence),
         Cause::NeverHeard => {
             let grace = seconds(evidence.config.grace());
@@ -70,21 +77,17 @@ fn reason(at: Instant, from: Status, to: Status, evidence: &Evidence) -> String 
     text
 }
 
-fn arrival(at: Instant, from: Status, evidence: &Evidence) -> String {
+fn arrival(from: Status, evidence: &Evidence) -> String {
     let signal = &evidence.signal;
-    match (
-        from,
-        evidence.recent_intervals.first(),
-        evidence.last_arrival,
-    ) {
-        (Status::Late | Status::Down, Some(silence), _) => {
-            format!("{signal} is heard again after {}", seconds(*silence))
+    match from {
+        Status::Late | Status::Down if !evidence.silence.is_zero() => {
+            format!(
+                "{signal} is heard again after {}",
+                seconds(evidence.silence)
+            )
         }
-        (Status::Late | Status::Down, None, Some(last)) if last < at => {
-            format!("{signal} is heard again after {}", seconds(at.since(last)))
-        }
-        (Status::Late | Status::Down, _, _) => format!("{signal} is heard again"),
-        (Status::Paused | Status::Up | Status::Unknown, _, _) => format!("{signal} is heard"),
+        Status::Late | Status::Down => format!("{signal} is heard again"),
+        Status::Paused | Status::Up | Status::Unknown => format!("{signal} is heard"),
     }
 }
 
@@ -165,7 +168,7 @@ mod tests {
             "web is down: http was never heard within its grace of 10.0 s",
         );
         evidence.cause = Cause::Arrival;
-        evidence.recent_intervals = vec![Duration::from_millis(61_300)];
+        evidence.silence = Duration::from_millis(61_300);
         check(
             Status::Down,
             Status::Up,
@@ -228,6 +231,7 @@ mod tests {
             level: Level::new(16.0),
             threshold: Level::new(16.0),
             last_arrival: Some(Instant::from_secs(10)),
+            silence: Duration::ZERO,
             recent_intervals: Vec::new(),
             mean: Duration::from_secs(1),
             std_deviation: Duration::from_millis(500),

@@ -40,7 +40,9 @@ impl EventLine {
     /// What the API says of an event; `None` when it is not one.
     pub(crate) fn of_json(event: &Value) -> Option<Self> {
         let ink = match event["kind"].as_str()? {
-            "transition" => Ink::of_name(event["to"].as_str().unwrap_or_default()),
+            "transition" | "signal_transition" => {
+                Ink::of_name(event["to"].as_str().unwrap_or_default())
+            }
             "flapping_started" | "observer_suspects_itself" | "stalled" => Ink::Warning,
             "flapping_stopped" | "observer_trusts_itself" => Ink::Good,
             "relearnt" => Ink::Strong,
@@ -72,7 +74,7 @@ impl EventLine {
 
 fn ink(kind: &EventKind) -> Ink {
     match kind {
-        EventKind::Transition { to, .. } => Ink::of(*to),
+        EventKind::Transition { to, .. } | EventKind::SignalTransition { to, .. } => Ink::of(*to),
         EventKind::FlappingStarted { .. }
         | EventKind::ObserverSuspectsItself { .. }
         | EventKind::Stalled { .. } => Ink::Warning,
