@@ -102,7 +102,7 @@ struct Feed(Arc<Detectors>);
 
 impl Sink for Feed {
     fn arrival(&self, key: SignalKey, at: Instant) {
-        let mut watched = self.0.watched[key.slot as usize].lock();
+        let mut watched = self.0.watched[place(key)].lock();
         watched
             .state
             .heartbeat(&self.0.config, at, None, Learn::Interval);
@@ -112,6 +112,10 @@ impl Sink for Feed {
     fn failed(&self, _key: SignalKey, _at: Instant, _failure: Failure) {
         self.0.failures.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+fn place(key: SignalKey) -> usize {
+    usize::try_from(key.to_bits()).unwrap_or(usize::MAX)
 }
 
 fn measure(
@@ -141,13 +145,7 @@ fn measure(
     let runner = CheckRunner::start(Feed(Arc::clone(&detectors)), clock.clone(), config)?;
     let begun = clock.now();
     for slot in 0..targets {
-        runner.set(
-            SignalKey {
-                slot,
-                generation: 0,
-            },
-            spec.clone(),
-        )?;
+        runner.set(SignalKey::from_bits(slot.into()), spec.clone())?;
     }
     let set = clock.now().since(begun);
     // All are connected, and the figures below are those of a monitor that has run for a while.

@@ -28,19 +28,11 @@ mod tls;
 use auscult_core::monitor::Failure;
 use auscult_core::time::Instant;
 
+pub use auscult_core::monitor::SignalKey;
 pub use metrics::{CheckMetrics, Histogram, HistogramSnapshot, SignalMetrics};
 pub use report::{Answer, CheckError, CheckReport, Phases};
 pub use runner::{CheckRunner, RunnerConfig};
 pub use spec::{CheckSpec, InvalidCheck};
-
-/// Stands for a signal until the machine's own key is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SignalKey {
-    /// Where it stands.
-    pub slot: u32,
-    /// Which of those that stood there.
-    pub generation: u32,
-}
 
 /// Where results go. The engine implements it; tests and benches bring their own.
 pub trait Sink: Send + Sync + 'static {

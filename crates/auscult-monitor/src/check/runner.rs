@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
 
+use auscult_core::monitor::SignalKey;
 use parking_lot::Mutex;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::AbortHandle;
 
+use super::Sink;
 use super::context::Context;
 use super::metrics::{CheckMetrics, SignalMetrics};
 use super::plan::Plan;
@@ -19,7 +21,6 @@ use super::resolve::Names;
 use super::spec::{CheckSpec, InvalidCheck};
 use super::task::{self, Signal};
 use super::tls::TlsConfigs;
-use super::{SignalKey, Sink};
 use crate::clock::Clock;
 
 /// How much of the machine checking may use.
@@ -63,6 +64,11 @@ struct Entry {
 struct EventLoop {
     handle: Handle,
     context: Arc<Context>,
+    /// Empty once the loop was ended.
+    running: Mutex<Option<Running>>,
+}
+
+struct Running {
     /// Dropping it ends the loop.
     stop: oneshot::Sender<()>,
     ended: oneshot::Receiver<()>,
@@ -156,9 +162,17 @@ impl CheckRunner {
         self.signals.lock().len()
     }
 
-    /// Ends all checks at once; those in flight are given up.
-    pub async fn shutdown(self) {
-        let ending: Vec<_> = self.loops.into_iter().map(EventLoop::stop).collect();
+    /// Tells whether a check can be made, without making it.
+    ///
+    /// # Errors
+    /// When it is no check. State: unchanged.
+    pub fn validate(&self, spec: &CheckSpec) -> Result<(), InvalidCheck> {
+        Plan::new(spec.clone(), &self.tls_configs).map(drop)
+    }
+
+    /// Ends all checks at once, for good; those in flight are given up.
+    pub async fn shutdown(&self) {
+        let ending: Vec<_> = self.loops.iter().filter_map(EventLoop::stop).collect();
         for (ended, thread) in ending {
             // Either way the loop is gone.
             let _ = ended.await;
@@ -193,15 +207,18 @@ impl EventLoop {
         Ok(Self {
             handle,
             context,
-            stop,
-            ended,
-            thread,
+            running: Mutex::new(Some(Running {
+                stop,
+                ended,
+                thread,
+            })),
         })
     }
 
-    fn stop(self) -> (oneshot::Receiver<()>, JoinHandle<()>) {
-        drop(self.stop);
-        (self.ended, self.thread)
+    fn stop(&self) -> Option<(oneshot::Receiver<()>, JoinHandle<()>)> {
+        let running = self.running.lock().take()?;
+        drop(running.stop);
+        Some((running.ended, running.thread))
     }
 }
 

@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
+use auscult_core::monitor::SignalKey;
 use auscult_core::time::nanos;
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
 
-use super::SignalKey;
 use super::connection::Kept;
 use super::context::Context;
 use super::metrics::{CheckMetrics, SignalMetrics, reason_index};

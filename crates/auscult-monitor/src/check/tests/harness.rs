@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use auscult_core::monitor::Failure;
+use auscult_core::monitor::{Failure, SignalKey};
 use auscult_core::time::Instant;
 use hyper::{HeaderMap, Method};
 
-use super::super::{CheckReport, CheckRunner, CheckSpec, RunnerConfig, SignalKey, Sink};
+use super::super::{CheckReport, CheckRunner, CheckSpec, RunnerConfig, Sink};
 use crate::clock::Clock;
 use crate::settings::{Connection, HttpCheck, HttpVersion, StatusRanges, TcpCheck, TlsSpec};
 
@@ -43,10 +43,7 @@ pub(super) struct Checking {
 pub(super) const KEY: SignalKey = key(0);
 
 pub(super) const fn key(slot: u32) -> SignalKey {
-    SignalKey {
-        slot,
-        generation: 0,
-    }
+    SignalKey::from_bits((slot as u64) << 32)
 }
 
 /// Long enough for a busy machine; no test that passes waits for it.
