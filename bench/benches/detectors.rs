@@ -4,10 +4,10 @@
 use std::hint::black_box;
 use std::time::Duration;
 
+use auscult_bench::Subject;
 use auscult_bench::subject::{
     Auscult, AuscultDecayed, FailureDetector, PhiAccrual, PhiDetector, SharedDetector,
 };
-use auscult_bench::{Arrivals, Subject};
 use auscult_core::time::Instant;
 use divan::{AllocProfiler, Bencher};
 
@@ -24,39 +24,24 @@ const WINDOWS: [usize; 2] = [200, 1000];
     Auscult, AuscultDecayed, FailureDetector, PhiDetector, PhiAccrual, SharedDetector,
 ])]
 fn heartbeat<S: Subject>(bencher: Bencher, window: usize) {
-    let mut subject = S::filled(window);
-    let arrivals = Arrivals::new();
-    let mut at = window + 1;
-    bencher.bench_local(|| {
-        at += 1;
-        subject.heartbeat(arrivals.at(at));
-    });
+    let (mut subject, mut arrivals) = S::filled(window);
+    bencher.bench_local(|| subject.heartbeat(arrivals.next_nanos()));
 }
 
 #[divan::bench(args = WINDOWS, sample_size = 10_000, types = [
     Auscult, AuscultDecayed, FailureDetector, PhiDetector, PhiAccrual, SharedDetector,
 ])]
 fn level<S: Subject>(bencher: Bencher, window: usize) {
-    let mut subject = S::filled(window);
-    let arrivals = Arrivals::new();
-    let mut at = 0;
-    bencher.bench_local(|| {
-        at += 1;
-        subject.level(arrivals.silence(at))
-    });
+    let (mut subject, mut arrivals) = S::filled(window);
+    bencher.bench_local(|| subject.level(arrivals.next_silence()));
 }
 
 #[divan::bench(args = WINDOWS, sample_size = 10_000, types = [
     Auscult, AuscultDecayed, FailureDetector, PhiDetector, PhiAccrual, SharedDetector,
 ])]
 fn is_over<S: Subject>(bencher: Bencher, window: usize) {
-    let mut subject = S::filled(window);
-    let arrivals = Arrivals::new();
-    let mut at = 0;
-    bencher.bench_local(|| {
-        at += 1;
-        subject.is_over(arrivals.silence(at))
-    });
+    let (mut subject, mut arrivals) = S::filled(window);
+    bencher.bench_local(|| subject.is_over(arrivals.next_silence()));
 }
 
 #[divan::bench]

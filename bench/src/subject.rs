@@ -33,17 +33,17 @@ pub trait Subject {
     /// Whether the level is over the threshold of 8 after this silence.
     fn is_over(&mut self, silence: Duration) -> bool;
 
-    /// One with a full window.
-    fn filled(window: usize) -> Self
+    /// One with a full window, and the arrivals that go on from there.
+    fn filled(window: usize) -> (Self, Arrivals)
     where
         Self: Sized,
     {
         let mut subject = Self::new(window);
-        let arrivals = Arrivals::new();
-        for at in 0..=window + 1 {
-            subject.heartbeat(arrivals.at(at));
+        let mut arrivals = Arrivals::new();
+        for _ in 0..=window + 1 {
+            subject.heartbeat(arrivals.next_nanos());
         }
-        subject
+        (subject, arrivals)
     }
 }
 
@@ -319,9 +319,9 @@ impl Subject for SharedDetector {
     const NAME: &'static str = "phi-accrual-detector";
 
     fn new(window: usize) -> Self {
-        let arrivals = Arrivals::new();
+        let mut arrivals = Arrivals::new();
         let origin = Local::now();
-        let time = |at| origin + TimeDelta::nanoseconds(arrivals.at(at) as i64);
+        let time = |_| origin + TimeDelta::nanoseconds(arrivals.next_nanos() as i64);
         Self {
             detector: phi_accrual_detector::Detector::new(window as u32),
             times: RefCell::new(Times {

@@ -3,10 +3,10 @@
 
 use std::hint::black_box;
 
+use auscult_bench::Subject;
 use auscult_bench::subject::{
     Auscult, AuscultDecayed, FailureDetector, PhiAccrual, PhiDetector, SharedDetector,
 };
-use auscult_bench::{Arrivals, Subject};
 
 const WINDOW: usize = 200;
 
@@ -29,22 +29,21 @@ fn main() {
 }
 
 fn run<S: Subject>(operation: &str, rounds: usize) {
-    let mut subject = S::filled(WINDOW);
-    let arrivals = Arrivals::new();
+    let (mut subject, mut arrivals) = S::filled(WINDOW);
     match operation {
         "heartbeat" => {
-            for at in 0..rounds {
-                subject.heartbeat(arrivals.at(WINDOW + 2 + at));
+            for _ in 0..rounds {
+                subject.heartbeat(arrivals.next_nanos());
             }
         }
         "level" => {
-            for at in 0..rounds {
-                black_box(subject.level(arrivals.silence(at)));
+            for _ in 0..rounds {
+                black_box(subject.level(arrivals.next_silence()));
             }
         }
         "is_over" => {
-            for at in 0..rounds {
-                black_box(subject.is_over(arrivals.silence(at)));
+            for _ in 0..rounds {
+                black_box(subject.is_over(arrivals.next_silence()));
             }
         }
         other => panic!("there is no operation named {other}"),
