@@ -4,8 +4,12 @@
 pub mod api;
 pub mod check;
 pub mod clock;
+pub mod engine;
 pub mod events;
+pub mod ingest;
 #[expect(dead_code, reason = "what is scraped follows with the engine")]
 pub mod metrics;
+pub mod registry;
+pub mod serve;
 pub mod settings;
 pub mod store;

@@ -1,0 +1,287 @@
+//! What is watched, changed from the file, the API and heartbeats.
+
+use super::*;
+use crate::check::RunnerConfig;
+use crate::clock::Clock;
+use crate::events::EventLog;
+use auscult_core::monitor::{EventKind, MonitorConfig, Status};
+use serde_json::json;
+use std::fs;
+use tempfile::TempDir;
+
+#[test]
+fn a_reload_keeps_what_stays_and_changes_the_rest() {
+    let stage = Stage::with_file(
+        "targets:\n- {id: a, push: {}}\n- {id: b, push: {}}\n- {id: c, push: {}}\n",
+    );
+    let reloaded = stage.registry.reload().unwrap();
+    assert_eq!((reloaded.added, reloaded.unchanged), (3, 0));
+    stage.hear("a");
+    stage.hear("b");
+    stage.write("targets:\n- {id: a, push: {}}\n- {id: b, push: {}, labels: {team: x}}\n- {id: d, push: {}}\n");
+    let expected = Reloaded {
+        added: 1,
+        changed: 1,
+        removed: 1,
+        unchanged: 1,
+    };
+    assert_eq!(stage.registry.reload().unwrap(), expected);
+    assert_eq!(stage.ids(), ["a", "b", "d"]);
+    for id in ["a", "b"] {
+        assert_eq!(stage.status(id), Some(Status::Up), "{id} keeps its history");
+    }
+    assert_eq!(
+        stage.registry.origin("d"),
+        Some(Origin::File { line: Some(4) })
+    );
+    let again = stage.registry.reload().unwrap();
+    assert_eq!(again.unchanged, 3);
+    assert_eq!((again.added, again.changed, again.removed), (0, 0, 0));
+}
+
+#[test]
+fn a_bad_file_changes_nothing_and_is_counted() {
+    let stage = Stage::with_file("targets:\n- {id: a, push: {}}\n");
+    stage.registry.reload().unwrap();
+    let key_file = "heartbeats: {key_file: there-is-none}\ntargets: []\n";
+    for bad in ["targets: {", "targets:\n- {id: b, puhs: {}}\n", key_file] {
+        stage.write(bad);
+        let error = stage.registry.reload().unwrap_err().to_string();
+        assert!(!error.is_empty());
+        assert_eq!(stage.ids(), ["a"], "{bad}");
+    }
+    fs::remove_file(stage.folder.path().join("settings.yml")).unwrap();
+    assert!(stage.registry.reload().is_err());
+    assert_eq!(stage.ids(), ["a"]);
+    let status = stage.registry.reload_status();
+    assert_eq!(
+        (status.succeeded, status.failed, status.last_succeeded),
+        (1, 4, false)
+    );
+    assert!(status.last_success.is_some());
+}
+
+#[test]
+fn what_the_api_changed_is_there_after_a_restart() {
+    let mut stage = Stage::with_file("targets:\n- {id: a, push: {}}\n");
+    stage.registry.reload().unwrap();
+    let spec = stage.registry.create(spec("b", "1s")).unwrap();
+    stage.registry.create(self::spec("c", "1s")).unwrap();
+    stage.registry.pause("a").unwrap();
+    stage.registry.pause("b").unwrap();
+    stage.registry.remove("c", |_| true).unwrap();
+    stage.restart();
+    assert_eq!(stage.ids(), ["a", "b"]);
+    assert_eq!(stage.registry.spec("b"), Some(spec));
+    assert_eq!(stage.registry.origin("b"), Some(Origin::Api));
+    assert_eq!((stage.paused("a"), stage.paused("b")), (true, true));
+    stage.registry.resume("b").unwrap();
+    stage.restart();
+    assert_eq!((stage.paused("a"), stage.paused("b")), (true, false));
+}
+
+#[test]
+fn the_file_wins_and_what_it_hides_comes_back() {
+    let mut stage = Stage::with_file("targets: []\n");
+    stage.registry.reload().unwrap();
+    stage.registry.create(spec("web", "7s")).unwrap();
+    stage.write("targets:\n- {id: web, push: {interval: 3s}}\n");
+    assert_eq!(stage.registry.reload().unwrap().changed, 1);
+    assert!(matches!(
+        stage.registry.origin("web"),
+        Some(Origin::File { .. })
+    ));
+    for refused in [
+        stage.registry.create(spec("web", "1s")).unwrap_err(),
+        stage
+            .registry
+            .replace(spec("web", "1s"), |_| true)
+            .unwrap_err(),
+        stage.registry.remove("web", |_| true).unwrap_err(),
+    ] {
+        let expected = matches!(refused, Refused::Exists(_) | Refused::DefinedInFile { .. });
+        assert!(expected, "{refused}");
+    }
+    stage.restart();
+    stage.write("targets: []\n");
+    stage.registry.reload().unwrap();
+    assert_eq!(stage.registry.origin("web"), Some(Origin::Api));
+}
+
+#[test]
+fn a_change_of_what_has_changed_is_refused() {
+    let stage = Stage::with_file("targets: []\n");
+    stage.registry.reload().unwrap();
+    let first = stage.registry.create(spec("web", "1s")).unwrap();
+    let (applied, second) = stage.registry.replace(spec("web", "2s"), |_| true).unwrap();
+    assert_eq!(applied, Applied::Replaced);
+    let as_before = |watched: Option<&Watched>| watched.is_some_and(|it| it.spec == first);
+    let refused = stage
+        .registry
+        .replace(spec("web", "3s"), as_before)
+        .unwrap_err();
+    assert!(matches!(refused, Refused::Changed(_)), "{refused}");
+    assert_eq!(stage.registry.spec("web"), Some(second));
+    let (applied, _) = stage
+        .registry
+        .replace(spec("new", "1s"), |it| it.is_none())
+        .unwrap();
+    assert_eq!(applied, Applied::Added);
+    let refused = stage.registry.remove("nobody", |_| true).unwrap_err();
+    assert!(matches!(refused, Refused::NotFound(_)), "{refused}");
+}
+
+#[test]
+fn heartbeats_create_targets_within_their_bound() {
+    let stage = Stage::with_file("heartbeats: {create: true, targets_max: 2}\n");
+    stage.registry.reload().unwrap();
+    assert!(stage.registry.is_open());
+    let admit = |target, signal| {
+        stage.registry.admit(&Arrival {
+            source: Source::Name { target, signal },
+            received_at: stage.engine.clock().now(),
+            sequence: None,
+            interval_hint: None,
+        })
+    };
+    assert_eq!(admit("a", None), Admitted::Created);
+    assert_eq!(admit("a", None), Admitted::Created);
+    assert_eq!(admit("no name", None), Admitted::Refused);
+    assert_eq!(admit("b", Some("pulse")), Admitted::Created);
+    assert_eq!(admit("c", None), Admitted::Full);
+    assert_eq!(&*stage.registry.spec("b").unwrap().signals[0].name, "pulse");
+    assert_eq!(stage.registry.origin("a"), Some(Origin::Heartbeat));
+    // The API can make such a target its own, and reloads leave them alone.
+    stage.registry.create(spec("a", "1s")).unwrap();
+    assert_eq!(stage.registry.origin("a"), Some(Origin::Api));
+    assert_eq!(stage.registry.reload().unwrap().unchanged, 2);
+    stage.registry.remove("b", |_| true).unwrap();
+    assert_eq!(stage.ids(), ["a"]);
+}
+
+#[test]
+fn no_more_targets_than_allowed() {
+    let text = "observer: {targets_max: 2}\ntargets:\n- {id: a, push: {}}\n- {id: b, push: {}}\n";
+    let stage = Stage::with_file(text);
+    stage.registry.reload().unwrap();
+    let refused = stage.registry.create(spec("c", "1s")).unwrap_err();
+    assert!(matches!(refused, Refused::Full { limit: 2 }), "{refused}");
+    stage.write(&format!("{text}- {{id: c, push: {{}}}}\n"));
+    let error = stage.registry.reload().unwrap_err();
+    assert!(
+        matches!(error, ReloadError::Refused(Refused::Full { limit: 2 })),
+        "{error}"
+    );
+    assert_eq!(stage.ids(), ["a", "b"]);
+}
+
+#[test]
+fn checks_follow_the_targets() {
+    let check = |url: &str| format!("targets:\n- {{id: a, url: \"{url}\"}}\n");
+    let stage = Stage::with_file(&check("http://127.0.0.1:9/x"));
+    stage.registry.reload().unwrap();
+    assert_eq!(stage.registry.checks.signals(), 1);
+    stage.write("targets:\n- {id: a, push: {}}\n");
+    stage.registry.reload().unwrap();
+    assert_eq!(stage.registry.checks.signals(), 0);
+    stage.write(&check("tcp://127.0.0.1:9"));
+    stage.registry.reload().unwrap();
+    assert_eq!(stage.registry.checks.signals(), 1);
+    stage.write("targets: []\n");
+    stage.registry.reload().unwrap();
+    assert_eq!(stage.registry.checks.signals(), 0);
+}
+
+#[test]
+fn every_change_is_an_event() {
+    let stage = Stage::with_file("targets: []\n");
+    stage.registry.reload().unwrap();
+    stage.registry.create(spec("web", "1s")).unwrap();
+    stage.registry.remove("web", |_| true).unwrap();
+    let page = stage.engine.events().since(0, 10);
+    let kinds: Vec<_> = page
+        .events
+        .iter()
+        .map(|logged| &logged.event.kind)
+        .collect();
+    assert_eq!(kinds, [&EventKind::Added, &EventKind::Removed]);
+}
+
+struct Stage {
+    folder: TempDir,
+    engine: Engine,
+    registry: Registry,
+}
+
+impl Stage {
+    fn with_file(text: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("settings.yml"), text).unwrap();
+        let (engine, registry) = start(&folder);
+        Self {
+            folder,
+            engine,
+            registry,
+        }
+    }
+
+    fn write(&self, text: &str) {
+        fs::write(self.folder.path().join("settings.yml"), text).unwrap();
+    }
+
+    fn restart(&mut self) {
+        // The store must be closed before it is opened again.
+        self.registry.store = None;
+        (self.engine, self.registry) = start(&self.folder);
+        self.registry.reload().unwrap();
+    }
+
+    fn hear(&self, id: &str) {
+        let source = Source::Name {
+            target: id,
+            signal: None,
+        };
+        self.engine.arrival(source, None).unwrap();
+    }
+
+    fn ids(&self) -> Vec<String> {
+        let mut ids: Vec<_> = self.engine.read(|monitor, _| {
+            monitor
+                .targets()
+                .map(|target| target.id().to_string())
+                .collect()
+        });
+        ids.sort();
+        ids
+    }
+
+    fn status(&self, id: &str) -> Option<Status> {
+        self.engine
+            .read(|monitor, _| monitor.target(id).map(|target| target.status()))
+    }
+
+    fn paused(&self, id: &str) -> bool {
+        self.engine
+            .read(|monitor, _| monitor.target(id).unwrap().paused())
+    }
+}
+
+fn start(folder: &TempDir) -> (Engine, Registry) {
+    let file = folder.path().join("settings.yml");
+    let observer = Settings::load(&file).map_or(MonitorConfig::server(), |it| it.observer);
+    let clock = Clock::new();
+    let engine = Engine::start(observer, clock.clone(), EventLog::new(clock.clone())).unwrap();
+    let limits = RunnerConfig {
+        threads: 1,
+        sockets_max: 4,
+    };
+    let checks = CheckRunner::start(engine.clone(), clock, limits).unwrap();
+    let store = Store::open(&folder.path().join("data")).unwrap();
+    let registry = Registry::new(engine.clone(), Arc::new(checks), Some(store), Some(file));
+    (engine, registry)
+}
+
+fn spec(id: &str, interval: &str) -> TargetSpec {
+    let body = json!({"id": id, "push": {"interval": interval}});
+    TargetSpec::from_json(&body, &Defaults::builtin()).unwrap()
+}

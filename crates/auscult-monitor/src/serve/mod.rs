@@ -1,0 +1,292 @@
+//! A whole server in one process: everything is bound first, then started, and ended in an orderly way.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinError;
+
+use crate::api::{self, ApiParts, ApiState, ConnectionCounters, ConnectionLimits, Stop, Stopper};
+use crate::check::{CheckRunner, RunnerConfig};
+use crate::clock::Clock;
+use crate::engine::Engine;
+use crate::events::EventLog;
+use crate::ingest::udp::BoundUdp;
+use crate::ingest::{Admission, UdpReceiver};
+use crate::registry::{Registry, ReloadError, Reloaded};
+use crate::settings::Settings;
+use crate::store::{Store, StoreError};
+
+/// How long the end of the server may take. What does not end by itself in that time is ended.
+const SHUTDOWN_MAX: Duration = Duration::from_secs(5);
+
+/// What a server reads once, at its start.
+#[derive(Clone, Debug)]
+pub struct ServeConfig {
+    /// Where HTTP is served; port 0 takes a free one.
+    pub http_bind: SocketAddr,
+    /// Where heartbeats are taken over UDP, if they are; port 0 takes a free one.
+    pub udp_bind: Option<SocketAddr>,
+    /// The settings file. Without one, targets are added over the API.
+    pub settings: Option<PathBuf>,
+    /// Where changes made over the API are kept. Without one, they are lost at the end.
+    pub data_dir: Option<PathBuf>,
+}
+
+impl ServeConfig {
+    /// Everything on free ports of this host, and nothing kept.
+    #[must_use]
+    pub fn ephemeral() -> Self {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self {
+            http_bind: any,
+            udp_bind: Some(any),
+            settings: None,
+            data_dir: None,
+        }
+    }
+}
+
+/// Why a server could not start. State: nothing was changed, and nothing runs.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// An address cannot be used.
+    Bind {
+        /// The address.
+        addr: SocketAddr,
+        /// The flag that names it.
+        flag: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The settings cannot be used.
+    Settings(ReloadError),
+    /// The data folder cannot be used.
+    Store(StoreError),
+    /// The system has no thread or socket for us.
+    System(io::Error),
+}
+
+impl fmt::Display for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bind { addr, flag, source } if source.kind() == io::ErrorKind::AddrInUse => {
+                write!(
+                    f,
+                    "{addr} is in use by another process; stop it, or choose another address with {flag}"
+                )
+            }
+            Self::Bind { addr, flag, source } => {
+                write!(
+                    f,
+                    "{addr} cannot be used: {source}; choose another address with {flag}"
+                )
+            }
+            Self::Settings(error) => error.fmt(f),
+            Self::Store(error) => error.fmt(f),
+            Self::System(error) => write!(f, "the system refused what a server needs: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for ServeError {}
+
+impl From<StoreError> for ServeError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<ReloadError> for ServeError {
+    fn from(error: ReloadError) -> Self {
+        Self::Settings(error)
+    }
+}
+
+impl From<io::Error> for ServeError {
+    fn from(error: io::Error) -> Self {
+        Self::System(error)
+    }
+}
+
+impl From<JoinError> for ServeError {
+    fn from(error: JoinError) -> Self {
+        Self::System(io::Error::other(error))
+    }
+}
+
+/// A server that has its sockets, its settings and its store, and does not run yet.
+pub struct Server {
+    http: TcpListener,
+    udp: Option<BoundUdp>,
+    http_addr: SocketAddr,
+    udp_addr: Option<SocketAddr>,
+    engine: Engine,
+    checks: Arc<CheckRunner>,
+    registry: Arc<Registry>,
+    settings: Settings,
+    stopper: Stopper,
+    stop: Stop,
+}
+
+/// Makes a running server read its settings file again.
+#[derive(Clone)]
+pub struct ReloadHandle(Arc<Registry>);
+
+impl ReloadHandle {
+    /// Reads the settings file and makes it so.
+    ///
+    /// # Errors
+    /// Why not. State: the settings before are in force.
+    pub async fn reload(&self) -> Result<Reloaded, ReloadError> {
+        let registry = Arc::clone(&self.0);
+        match tokio::task::spawn_blocking(move || registry.reload()).await {
+            Ok(outcome) => outcome,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+}
+
+impl Server {
+    /// Binds the addresses, opens the store and reads the settings.
+    ///
+    /// # Errors
+    /// What is missing. Nothing is left behind but an empty data folder.
+    pub async fn bind(config: ServeConfig) -> Result<Self, ServeError> {
+        let ServeConfig {
+            http_bind,
+            udp_bind,
+            settings,
+            data_dir,
+        } = config;
+        let bind_error = |addr, flag| move |source| ServeError::Bind { addr, flag, source };
+        // Read first: a mistake in the file should be told even where the port is taken.
+        let file = settings;
+        let settings = match &file {
+            Some(path) => Settings::load(path).map_err(ReloadError::Settings)?,
+            None => Settings::default(),
+        };
+        let http = TcpListener::bind(http_bind).await;
+        let http = http.map_err(bind_error(http_bind, "--http-bind"))?;
+        let udp = udp_bind.map(|addr| BoundUdp::bind(addr).map_err(bind_error(addr, "--udp-bind")));
+        let udp = udp.transpose()?;
+        let store = match data_dir {
+            Some(folder) => {
+                let opened = tokio::task::spawn_blocking(move || Store::open(&folder));
+                Some(opened.await??)
+            }
+            None => None,
+        };
+        let clock = Clock::new();
+        let events = EventLog::new(clock.clone());
+        let engine = Engine::start(settings.observer.clone(), clock.clone(), events)?;
+        let checks = CheckRunner::start(engine.clone(), clock, RunnerConfig::detect())?;
+        let checks = Arc::new(checks);
+        let registry = Registry::new(engine.clone(), Arc::clone(&checks), store, file);
+        let (stopper, stop) = Stop::channel();
+        Ok(Self {
+            http_addr: http.local_addr()?,
+            udp_addr: udp.as_ref().map(BoundUdp::local_addr).transpose()?,
+            http,
+            udp,
+            engine,
+            checks,
+            registry: Arc::new(registry),
+            settings,
+            stopper,
+            stop,
+        })
+    }
+
+    /// Where HTTP is served.
+    #[must_use]
+    pub const fn http_addr(&self) -> SocketAddr {
+        self.http_addr
+    }
+
+    /// Where heartbeats are taken over UDP, if they are.
+    #[must_use]
+    pub const fn udp_addr(&self) -> Option<SocketAddr> {
+        self.udp_addr
+    }
+
+    /// The engine.
+    #[must_use]
+    pub const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// What is watched.
+    #[must_use]
+    pub const fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    /// Something to reload the settings with while the server runs.
+    #[must_use]
+    pub fn reload_handle(&self) -> ReloadHandle {
+        ReloadHandle(Arc::clone(&self.registry))
+    }
+
+    /// Runs until `shutdown`, and then ends within 5 s: no new connections, no more checks, streams closed,
+    /// requests under way answered, queued heartbeats read.
+    ///
+    /// # Errors
+    /// Why it could not start.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+        let registry = Arc::clone(&self.registry);
+        tokio::task::spawn_blocking(move || registry.take(self.settings)).await??;
+        let admission = Arc::clone(&self.registry) as Arc<dyn Admission>;
+        let key = self.registry.key();
+        let receiver = |udp| UdpReceiver::start(udp, self.engine.clone(), admission, key);
+        let receiver = self.udp.map(receiver).transpose()?.map(Arc::new);
+        if let Some(receiver) = &receiver {
+            self.engine.add_drain_source(receiver.drain_source());
+        }
+        let connections = Arc::new(ConnectionCounters::default());
+        let state = ApiState::new(ApiParts {
+            clock: self.engine.clock().clone(),
+            events: self.engine.events().clone(),
+            stop: self.stop.clone(),
+            connections: Arc::clone(&connections),
+        });
+        let limits = ConnectionLimits::default();
+        let served = api::serve(
+            self.http,
+            api::router(state),
+            limits,
+            connections,
+            self.stop,
+        );
+        let served = tokio::spawn(served);
+        tracing::info!(http = %self.http_addr, udp = ?self.udp_addr, "ready");
+
+        shutdown.await;
+        tracing::info!("ending");
+        self.stopper.stop();
+        let checks = self.checks;
+        let engine = self.engine;
+        let end = async {
+            checks.shutdown().await;
+            engine.clear_drain_sources();
+            if let Some(receiver) = receiver {
+                let _ended = tokio::task::spawn_blocking(move || receiver.stop()).await;
+            }
+            let _ended = served.await;
+        };
+        if tokio::time::timeout(SHUTDOWN_MAX, end).await.is_err() {
+            tracing::warn!("not everything ended in time, and was ended");
+        }
+        tracing::info!("ended");
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
