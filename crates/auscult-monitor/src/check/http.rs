@@ -17,7 +17,7 @@ use super::plan::{HttpPlan, Request};
 use super::progress::Progress;
 use super::report::{Answer, CheckError};
 use super::spec::Expected;
-use crate::settings::Connection;
+use crate::settings::{Connection, Pattern};
 
 /// Makes one check. `permit` is for a socket, and is there unless a kept connection will do.
 pub(super) async fn check(
@@ -49,10 +49,7 @@ pub(super) async fn check(
         return Err(CheckError::new(Failure::Status(reply.status), text));
     }
     if let Some(pattern) = &plan.expect_body {
-        let body = String::from_utf8_lossy(&reply.body);
-        if !pattern.is_match(&body) {
-            return Err(unexpected_body(pattern.as_str(), &body));
-        }
+        match_body(pattern, reply.body).await?;
     }
     Ok(Answer {
         status: Some(reply.status),
@@ -70,15 +67,35 @@ fn redirect(plan: &HttpPlan, reply: &Reply) -> Option<String> {
     reply.location.clone()
 }
 
-fn unexpected_body(pattern: &str, body: &str) -> CheckError {
+async fn match_body(pattern: &Pattern, body: Vec<u8>) -> Result<(), CheckError> {
+    if body.len() <= BODY_MATCHED_AT_ONCE_BYTES {
+        return compare(pattern, &body);
+    }
+    let pattern = pattern.clone();
+    let compared = tokio::task::spawn_blocking(move || compare(&pattern, &body)).await;
+    compared.unwrap_or_else(|error| {
+        let text = format!("the body could not be matched: {error}");
+        Err(CheckError::new(Failure::Local, text))
+    })
+}
+
+/// A long body takes milliseconds to match, in which no other check would go on.
+const BODY_MATCHED_AT_ONCE_BYTES: usize = 16 << 10;
+
+fn compare(pattern: &Pattern, body: &[u8]) -> Result<(), CheckError> {
+    let body = String::from_utf8_lossy(body);
+    if pattern.is_match(&body) {
+        return Ok(());
+    }
     let beginning: String = body.chars().take(BODY_SHOWN_CHARACTERS).collect();
     let more = if beginning.len() < body.len() {
         "..."
     } else {
         ""
     };
+    let pattern = pattern.as_str();
     let text = format!("the body does not match {pattern:?}: it begins with {beginning:?}{more}");
-    CheckError::new(Failure::Body, text)
+    Err(CheckError::new(Failure::Body, text))
 }
 
 const BODY_SHOWN_CHARACTERS: usize = 60;

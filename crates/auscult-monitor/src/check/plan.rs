@@ -1,6 +1,6 @@
 //! A check made ready: parsed, validated and serialised once, so that making it costs little.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -51,8 +51,6 @@ pub(super) struct Connecting {
     /// dead, and there is still time to try a new connection.
     pub(super) path_timeout: Duration,
     tls: TlsSpec,
-    /// Made at the first use, as only redirects may need it.
-    tls_config: OnceLock<Result<Arc<ClientConfig>, CheckError>>,
     tls_configs: Arc<TlsConfigs>,
     first_origin: Origin,
 }
@@ -126,6 +124,11 @@ impl HttpPlan {
         if check.connection == Connection::Fresh {
             headers.insert("connection", HeaderValue::from_static("close"));
         }
+        if check.url.scheme_str() == Some("https") {
+            // The system's authorities take a while to read: here, where no check waits for it. If it
+            // fails, the checks will say so, until it does not any more.
+            let _ = tls_configs.get(&check.tls, check.version);
+        }
         let body = check.body.as_deref().unwrap_or_default().as_bytes();
         let body = Bytes::copy_from_slice(body);
         let first = Request::new(url, check.method.clone(), headers, body)
@@ -144,7 +147,6 @@ impl HttpPlan {
                 expires_within: check.tls.expires_within,
                 path_timeout: (check.timeout / 2).min(PATH_TIMEOUT_MAX),
                 tls: check.tls.clone(),
-                tls_config: OnceLock::new(),
                 tls_configs: Arc::clone(tls_configs),
                 first_origin: first.origin.clone(),
             },
@@ -154,11 +156,9 @@ impl HttpPlan {
 }
 
 impl Connecting {
-    /// The TLS configuration, read once per plan.
+    /// The TLS configuration for a new connection.
     pub(super) fn tls_config(&self) -> Result<Arc<ClientConfig>, CheckError> {
-        self.tls_config
-            .get_or_init(|| self.tls_configs.get(&self.tls, self.version))
-            .clone()
+        self.tls_configs.get(&self.tls, self.version)
     }
 
     /// The name that the server's certificate must be for.

@@ -2,13 +2,15 @@
 //! is missing in a static binary.
 
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use auscult_core::monitor::Failure;
 use auscult_core::time::Instant;
 use hickory_resolver::TokioResolver;
-use hickory_resolver::config::LookupIpStrategy;
+use hickory_resolver::config::{LookupIpStrategy, ResolverConfig};
 use hickory_resolver::net::NetError;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use parking_lot::Mutex;
 
 use super::report::CheckError;
 use crate::clock::Clock;
@@ -16,8 +18,17 @@ use crate::clock::Clock;
 /// Finds addresses. Belongs to one event loop.
 pub(super) struct Names {
     clock: Clock,
+    system: Mutex<System>,
+}
+
+/// A resolver, and when the files that it was set up from were last changed: a laptop that joins another
+/// network, or a new line in `/etc/hosts`, must not need a restart.
+struct System {
+    changed_at: [Option<SystemTime>; SYSTEM_FILES.len()],
     resolver: Result<TokioResolver, String>,
 }
+
+const SYSTEM_FILES: [&str; 2] = ["/etc/resolv.conf", "/etc/hosts"];
 
 /// Addresses of a name, for a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,18 +42,23 @@ pub(super) struct Addresses {
 impl Names {
     /// Reads `/etc/resolv.conf` and `/etc/hosts`. Must be called on the event loop.
     pub(super) fn new(clock: Clock) -> Self {
-        Self {
-            clock,
-            resolver: resolver().map_err(|error| error.to_string()),
+        let system = Mutex::new(System::read());
+        Self { clock, system }
+    }
+
+    fn resolver(&self) -> Result<TokioResolver, String> {
+        let mut system = self.system.lock();
+        if system.changed_at != changes() {
+            *system = System::read();
         }
+        system.resolver.clone()
     }
 
     pub(super) async fn find(&self, name: &str) -> Result<Addresses, CheckError> {
         let failed = |text: String| CheckError::new(Failure::Dns, text);
-        let resolver = match &self.resolver {
-            Ok(resolver) => resolver,
-            Err(error) => return Err(failed(format!("no DNS resolver here: {error}"))),
-        };
+        let resolver = self
+            .resolver()
+            .map_err(|error| failed(format!("no DNS resolver here: {error}")))?;
         let found = resolver
             .lookup_ip(name)
             .await
@@ -72,8 +88,29 @@ const ABSENCE_HOLDS_MAX: Duration = Duration::from_secs(5);
 
 const NAMES_CACHED: u64 = 32_768;
 
+impl System {
+    fn read() -> Self {
+        Self {
+            changed_at: changes(),
+            resolver: resolver().map_err(|error| error.to_string()),
+        }
+    }
+}
+
+fn changes() -> [Option<SystemTime>; SYSTEM_FILES.len()] {
+    SYSTEM_FILES.map(|file| {
+        std::fs::metadata(file)
+            .and_then(|data| data.modified())
+            .ok()
+    })
+}
+
 fn resolver() -> Result<TokioResolver, NetError> {
-    let mut builder = TokioResolver::builder_tokio()?;
+    // Without a configuration (a container from scratch) there are still /etc/hosts and localhost.
+    let mut builder = TokioResolver::builder_tokio().unwrap_or_else(|_| {
+        let runtime = TokioRuntimeProvider::default();
+        TokioResolver::builder_with_config(ResolverConfig::default(), runtime)
+    });
     let options = builder.options_mut();
     // Both are asked for at once; IPv4 is tried first, because a host without IPv6 is still the commoner
     // misfortune than one without IPv4.

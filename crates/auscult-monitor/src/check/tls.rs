@@ -20,22 +20,27 @@ use crate::settings::{HttpVersion, TlsSpec};
 /// Makes and shares TLS configurations.
 #[derive(Default)]
 pub(super) struct TlsConfigs {
-    shared: Mutex<HashMap<Key, Arc<ClientConfig>>>,
+    shared: Mutex<HashMap<Key, Shared>>,
     system_roots: OnceLock<Arc<RootCertStore>>,
+}
+
+struct Shared {
+    config: Arc<ClientConfig>,
+    /// When the file that it was read from was changed, so that a changed one is read again.
+    changed_at: Option<SystemTime>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
     trust: Trust,
-    protocols: Vec<Vec<u8>>,
+    protocols: &'static [&'static [u8]],
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Trust {
     Anyone,
     System,
-    /// A file as it was at that time, so that a changed file is read again.
-    File(PathBuf, Option<SystemTime>),
+    File(PathBuf),
 }
 
 impl TlsConfigs {
@@ -45,28 +50,29 @@ impl TlsConfigs {
         spec: &TlsSpec,
         version: HttpVersion,
     ) -> Result<Arc<ClientConfig>, CheckError> {
-        let trust = match (&spec.ca_file, spec.verify) {
-            (_, false) => Trust::Anyone,
-            (None, true) => Trust::System,
+        let (trust, changed_at) = match (&spec.ca_file, spec.verify) {
+            (_, false) => (Trust::Anyone, None),
+            (None, true) => (Trust::System, None),
             (Some(file), true) => {
-                let changed = std::fs::metadata(file)
-                    .and_then(|data| data.modified())
-                    .ok();
-                Trust::File(file.clone(), changed)
+                let changed_at = std::fs::metadata(file).and_then(|data| data.modified());
+                (Trust::File(file.clone()), changed_at.ok())
             }
         };
-        let protocols: &[&[u8]] = match version {
-            HttpVersion::Auto => &[b"h2", b"http/1.1"],
-            HttpVersion::Http1 => &[b"http/1.1"],
-            HttpVersion::Http2 => &[b"h2"],
-        };
-        let protocols = protocols.iter().map(|name| name.to_vec()).collect();
+        let protocols = protocols(version);
         let key = Key { trust, protocols };
-        if let Some(config) = self.shared.lock().get(&key) {
-            return Ok(Arc::clone(config));
+        let mut shared = self.shared.lock();
+        if let Some(known) = shared
+            .get(&key)
+            .filter(|known| known.changed_at == changed_at)
+        {
+            return Ok(Arc::clone(&known.config));
         }
         let config = Arc::new(self.make(&key)?);
-        self.shared.lock().insert(key, Arc::clone(&config));
+        let made = Shared {
+            config: Arc::clone(&config),
+            changed_at,
+        };
+        shared.insert(key, made);
         Ok(config)
     }
 
@@ -81,10 +87,10 @@ impl TlsConfigs {
                 .dangerous()
                 .with_custom_certificate_verifier(Arc::new(AcceptAnyone { algorithms })),
             Trust::System => builder.with_root_certificates(self.system_roots()),
-            Trust::File(file, _) => builder.with_root_certificates(roots_from(file)?),
+            Trust::File(file) => builder.with_root_certificates(roots_from(file)?),
         }
         .with_no_client_auth();
-        config.alpn_protocols.clone_from(&key.protocols);
+        config.alpn_protocols = key.protocols.iter().map(|name| name.to_vec()).collect();
         // A resumed session shows no certificate: an expired or renewed one would go unnoticed.
         config.resumption = Resumption::disabled();
         Ok(config)
@@ -101,6 +107,15 @@ impl TlsConfigs {
             }
             Arc::new(roots)
         }))
+    }
+}
+
+/// What is offered to the server, best first.
+const fn protocols(version: HttpVersion) -> &'static [&'static [u8]] {
+    match version {
+        HttpVersion::Auto => &[b"h2", b"http/1.1"],
+        HttpVersion::Http1 => &[b"http/1.1"],
+        HttpVersion::Http2 => &[b"h2"],
     }
 }
 

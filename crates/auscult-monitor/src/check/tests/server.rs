@@ -88,6 +88,14 @@ impl Server {
         })
     }
 
+    /// Says something as soon as anybody connects, and listens no further.
+    pub(super) fn start_greeting(greeting: &'static str) -> Self {
+        Self::run(move |mut stream, _| async move {
+            let _ = stream.write_all(greeting.as_bytes()).await;
+            let _ = stream.read_to_end(&mut Vec::new()).await;
+        })
+    }
+
     /// Speaks HTTP/2 without TLS; always answers with 200.
     pub(super) fn start_http2() -> Self {
         Self::run(speak_http2)

@@ -10,9 +10,9 @@ use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tempfile::NamedTempFile;
 
-use super::harness::{failure, http, once};
-use super::server::{Act, Server, send};
-use crate::settings::{HttpCheck, HttpVersion};
+use super::harness::{Checking, failure, http, once};
+use super::server::Server;
+use crate::settings::{Connection, HttpCheck, HttpVersion};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -202,14 +202,25 @@ fn a_missing_authority_file_is_our_own_fault() {
 
 #[test]
 fn a_port_without_tls_is_told_so() {
-    let server = Server::start(|_| vec![send("HTTP/1.1 400 Bad Request\r\n\r\n"), Act::Close]);
-    // The client hello has no blank line in it, so this server waits: say something first.
-    let (class, text) = failure({
-        let mut check = check(&server);
-        check.timeout = Duration::from_millis(200);
-        check
-    });
-    assert!(matches!(class, Failure::Tls | Failure::Timeout), "{text}");
+    let server = Server::start_greeting("220 mail.example.com ESMTP ready\r\n");
+    let (class, text) = failure(check(&server));
+    assert_eq!(class, Failure::Tls);
+    assert_eq!(text, "the server does not speak TLS on this port");
+}
+
+#[test]
+fn a_new_authority_file_is_noticed() {
+    let (old, new) = (Authority::new(), Authority::new());
+    let server = new.server(-1, 30, &[]);
+    let mut check = check(&server);
+    check.connection = Connection::Fresh;
+    check.tls.ca_file = Some(old.file.path().into());
+    let checking = Checking::start();
+    checking.set(check);
+    assert_eq!(checking.news().failure, Some(Failure::Tls));
+    let text = new.issuer.pem();
+    std::fs::write(old.file.path(), text).unwrap();
+    while checking.news().failure.is_some() {}
 }
 
 #[test]
