@@ -2,10 +2,17 @@
 
 #[path = "../../../fuzz/harness/heartbeat_datagram.rs"]
 mod heartbeat_datagram;
+#[path = "../../../fuzz/harness/machine.rs"]
+mod machine;
 #[path = "../../../fuzz/harness/replay.rs"]
 mod replay;
 
 #[test]
 fn heartbeat_datagrams() {
     replay::replay("heartbeat_datagram", heartbeat_datagram::check);
+}
+
+#[test]
+fn inputs_of_the_machine() {
+    replay::replay("machine", machine::check);
 }

@@ -1,0 +1,116 @@
+//! Heartbeats by name to random ones of a million targets, through the whole machine (id, detector, status
+//! rule, timer), and the bytes that a signal takes. One core, its processor time.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use auscult_bench::crowd::{Crowd, Id, SIGNALS};
+use auscult_bench::figure::rate;
+use auscult_bench::{Effort, memory, print};
+use auscult_core::detector::{DetectorParams, History, PhiParams};
+use auscult_core::id::{SignalName, TargetId};
+use auscult_core::monitor::{
+    Arrival, Change, Input, Labels, Monitor, MonitorConfig, Signal, SignalConfig, SignalParams,
+    Source, Target,
+};
+use auscult_core::time::Instant;
+
+#[global_allocator]
+static MEMORY: memory::Counting = memory::Counting;
+
+/// Heartbeats that are read from the socket together.
+const BATCH: usize = 64;
+
+fn main() {
+    let effort = Effort::from_arguments();
+    let signals = effort.choose(SIGNALS, 1 << 12);
+    machine(effort, signals, "window 200", History::Window { samples: 200 });
+    machine(effort, signals, "decayed", History::Decayed { samples: 200 });
+}
+
+fn machine(effort: Effort, signals: usize, history: &str, kind: History) {
+    let config = SignalConfig::new(SignalParams {
+        detector: DetectorParams::Phi(PhiParams {
+            history: kind,
+            ..PhiParams::new()
+        }),
+        late: 8.0,
+        down: 16.0,
+        grace: Duration::from_secs(10),
+        recovery_arrivals: 1,
+    })
+    .expect("the settings are in their range");
+
+    let before = memory::live();
+    let mut monitor = Monitor::new(MonitorConfig::server(), 1, Instant::ORIGIN);
+    let mut name_bytes = 0;
+    for at in 0..signals {
+        let id = TargetId::new(Id::new(at).as_str()).expect("a name");
+        let name = SignalName::new("heartbeat").expect("a name");
+        name_bytes += id.len() + name.len();
+        let target = Target {
+            id,
+            labels: Labels::new(),
+            signals: vec![Signal {
+                name,
+                config: config.clone(),
+            }],
+        };
+        monitor
+            .apply(Instant::ORIGIN, Change::Put(target))
+            .expect("there is room");
+        drain(&mut monitor);
+    }
+    let mut crowd = Crowd::new(signals);
+    let mut hear = |monitor: &mut Monitor| {
+        let batch: [(Id, Instant); BATCH] = std::array::from_fn(|_| {
+            let (at, now) = crowd.next();
+            (Id::new(at), now)
+        });
+        let arrivals: [Arrival<'_>; BATCH] = std::array::from_fn(|n| Arrival {
+            source: Source::Name {
+                target: batch[n].0.as_str(),
+                signal: None,
+            },
+            received_at: batch[n].1,
+            sequence: None,
+            interval_hint: None,
+        });
+        monitor.handle(crowd.now(), Input::Arrivals(&arrivals));
+        drain(monitor)
+    };
+    // Two rounds: every target is up, every window has its memory.
+    for _ in 0..2 * signals / BATCH {
+        hear(&mut monitor);
+    }
+    let bytes = (memory::live() - before - name_bytes) as f64 / signals as f64;
+    let goal = match kind {
+        History::Window { .. } => "<= 1024",
+        History::Decayed { .. } => "<= 128",
+    };
+    let figure = format!("memory per signal in the machine, {history}");
+    print(&figure, "auscult", bytes, "B", goal);
+
+    let figure = format!("heartbeats by name through the machine, {signals} targets, {history}");
+    let (allocations, mut outputs) = (memory::allocations(), 0);
+    let through = rate(effort, signals, || {
+        for _ in 0..signals / BATCH {
+            outputs += hear(&mut monitor);
+        }
+    });
+    print(&figure, "auscult, batches of 64", through, "M/s", ">= 5");
+    let allocated = (memory::allocations() - allocations) as f64;
+    print(&figure, "auscult, allocations", allocated, "", "0");
+    print(&figure, "auscult, verdicts", f64::from(outputs), "", "0");
+}
+
+/// Takes everything that the machine has to say, and counts it.
+fn drain(monitor: &mut Monitor) -> u32 {
+    let mut outputs = 0;
+    while let Some(output) = monitor.poll_output() {
+        black_box(output);
+        outputs += 1;
+    }
+    outputs
+}
+
