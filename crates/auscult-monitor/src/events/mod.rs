@@ -3,7 +3,7 @@
 //! Readers read from the ring at their own pace and are woken when something is added. A slow
 //! reader therefore holds nobody up; it is told how much it missed.
 
-mod sentence;
+pub(crate) mod sentence;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -155,6 +155,12 @@ impl EventLog {
     #[must_use]
     pub fn newest_id(&self) -> u64 {
         self.0.ring.lock().next_id - 1
+    }
+
+    /// How many events this run had.
+    #[must_use]
+    pub fn appended(&self) -> u64 {
+        self.0.ring.lock().next_id - self.0.first_id
     }
 
     /// Something to wait on: it changes whenever an event is added, and holds the newest number.

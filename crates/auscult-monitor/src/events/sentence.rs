@@ -114,7 +114,7 @@ fn level_name(evidence: &Evidence) -> &'static str {
     }
 }
 
-fn failure_text(failure: Failure) -> String {
+pub(crate) fn failure_text(failure: Failure) -> String {
     match failure {
         Failure::Refused => "connection refused".to_owned(),
         Failure::Timeout => "no answer within the time-out".to_owned(),
@@ -129,7 +129,7 @@ fn failure_text(failure: Failure) -> String {
 }
 
 /// A span as people say it: `4.6 s`, `12 ms`, `3 min 20 s`, `2 h 5 min`.
-fn seconds(span: Duration) -> String {
+pub(crate) fn seconds(span: Duration) -> String {
     let whole = span.as_secs();
     if span < Duration::from_millis(100) {
         format!("{} ms", span.as_millis())

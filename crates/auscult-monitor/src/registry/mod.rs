@@ -8,6 +8,7 @@
 //! Whatever changes is checked as a whole, then written to the store, then told to the machine and to the
 //! checks. A refusal leaves everything as it was.
 
+mod bulk;
 mod refused;
 mod reload;
 

@@ -150,7 +150,7 @@ impl Registry {
     }
 
     /// Brings the machine and the checks from one set of targets to the other.
-    fn turn(
+    pub(super) fn turn(
         &self,
         before: &BTreeMap<TargetId, Arc<TargetSpec>>,
         places: &Places,
