@@ -7,7 +7,6 @@ pub mod clock;
 pub mod engine;
 pub mod events;
 pub mod ingest;
-#[expect(dead_code, reason = "what is scraped follows with the engine")]
 pub mod metrics;
 pub mod registry;
 pub mod serve;

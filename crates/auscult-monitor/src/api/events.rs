@@ -184,7 +184,6 @@ impl Default for Streams {
     }
 }
 
-#[expect(dead_code, reason = "what is scraped follows with the engine")]
 impl Streams {
     /// Streams that are open now.
     pub(super) fn open(&self) -> u64 {

@@ -1,5 +1,8 @@
 //! What every request passes: foreign pages are kept out, problems are counted, answers are labelled.
 
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
 use axum::extract::{Request, State};
 use axum::http::header::{HOST, HeaderName, ORIGIN};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -81,13 +84,12 @@ pub(super) async fn unknown_method(request: Request) -> Problem {
 /// Counts of answers by class of status, and of problems by kind.
 #[derive(Debug, Default)]
 pub(crate) struct RequestCounters {
-    classes: [std::sync::atomic::AtomicU64; 5],
-    problems: [std::sync::atomic::AtomicU64; Kind::ALL.len()],
+    classes: [AtomicU64; 5],
+    problems: [AtomicU64; Kind::ALL.len()],
 }
 
 impl RequestCounters {
     fn count(&self, status: StatusCode, problem: Option<&Kind>) {
-        use std::sync::atomic::Ordering::Relaxed;
         let class = usize::from(status.as_u16() / 100).saturating_sub(1);
         if let Some(counter) = self.classes.get(class) {
             counter.fetch_add(1, Relaxed);
@@ -97,5 +99,16 @@ impl RequestCounters {
         {
             counter.fetch_add(1, Relaxed);
         }
+    }
+
+    pub(super) fn classes(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let names = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+        let counts = self.classes.iter().map(|count| count.load(Relaxed));
+        names.into_iter().zip(counts)
+    }
+
+    pub(super) fn problems(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let counts = self.problems.iter().map(|count| count.load(Relaxed));
+        Kind::ALL.iter().map(|kind| kind.as_str()).zip(counts)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
+use axum::body::to_bytes;
 use axum::extract::Request;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -122,9 +122,4 @@ fn is_length_limit(error: &axum::Error) -> bool {
         source = inner.source();
     }
     false
-}
-
-/// An answer without a body.
-pub(super) fn empty(status: StatusCode) -> Response {
-    (status, Body::empty()).into_response()
 }

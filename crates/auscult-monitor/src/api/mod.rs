@@ -1,31 +1,38 @@
 //! The HTTP face of the monitor: REST, server-sent events, metrics, the page, and the seeds' own routes.
 
+mod compat;
 mod connections;
 mod events;
-#[expect(dead_code, reason = "the routes of targets follow")]
 mod extract;
 mod guard;
 mod health;
-#[expect(dead_code, reason = "the routes that use all of it follow")]
+mod heartbeats;
 mod json;
+mod metrics;
 mod page;
-#[expect(dead_code, reason = "the routes that use all of it follow")]
 mod problem;
 mod stop;
+mod targets;
 #[cfg(test)]
 mod tests;
 mod views;
 
 use std::sync::Arc;
 
+use auscult_core::monitor::TargetView;
+use auscult_core::time::Instant;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::check::CheckRunner;
 use crate::clock::Clock;
+use crate::engine::Engine;
 use crate::events::EventLog;
+use crate::ingest::UdpReceiver;
+use crate::registry::Registry;
 
 pub use connections::{ConnectionCounters, ConnectionLimits, serve};
 pub use stop::{Stop, Stopper};
@@ -36,15 +43,22 @@ pub struct ApiState(Arc<Shared>);
 
 /// The parts of an [`ApiState`].
 pub struct ApiParts {
-    /// The process's clock.
-    pub clock: Clock,
-    /// What happened.
-    pub events: EventLog,
+    /// What judges.
+    pub engine: Engine,
+    /// What is watched.
+    pub registry: Arc<Registry>,
+    /// What checks.
+    pub checks: Arc<CheckRunner>,
+    /// What takes heartbeats over UDP, if anything does.
+    pub udp: Option<Arc<UdpReceiver>>,
     /// Ends streams when the server ends.
     pub stop: Stop,
     /// Counted by [`serve`], read by the metrics.
     pub connections: Arc<ConnectionCounters>,
 }
+
+/// Targets that are read under one lock: some 50 us.
+const TARGETS_AT_ONCE: usize = 256;
 
 struct Shared {
     parts: ApiParts,
@@ -63,12 +77,47 @@ impl ApiState {
         }))
     }
 
+    fn engine(&self) -> &Engine {
+        &self.0.parts.engine
+    }
+
     fn clock(&self) -> &Clock {
-        &self.0.parts.clock
+        self.engine().clock()
     }
 
     fn events(&self) -> &EventLog {
-        &self.0.parts.events
+        self.engine().events()
+    }
+
+    fn registry(&self) -> &Arc<Registry> {
+        &self.0.parts.registry
+    }
+
+    fn checks(&self) -> &CheckRunner {
+        &self.0.parts.checks
+    }
+
+    fn udp(&self) -> Option<&UdpReceiver> {
+        self.0.parts.udp.as_deref()
+    }
+
+    fn connections(&self) -> &ConnectionCounters {
+        &self.0.parts.connections
+    }
+
+    /// Reads every target, some at a time: the machine goes on in between, so a target that comes or goes
+    /// meanwhile may be there or not.
+    fn for_each_target(&self, mut read: impl FnMut(&TargetView<'_>, Instant)) {
+        let mut next = Some(0);
+        while let Some(from) = next {
+            next = self.engine().read(|monitor, now| {
+                let mut targets = monitor.targets_from(from);
+                for target in targets.by_ref().take(TARGETS_AT_ONCE) {
+                    read(&target, now);
+                }
+                targets.next().map(|target| target.slot())
+            });
+        }
     }
 
     fn stop(&self) -> Stop {
@@ -84,9 +133,36 @@ impl ApiState {
     }
 }
 
+/// What the OpenAPI document says of all routes together.
 #[derive(OpenApi)]
-#[openapi(info(title = "auscult"))]
+#[openapi(
+    info(
+        title = "auscult",
+        description = "Tells, quickly and rarely wrongly, which processes are alive.\n\n\
+            Names in a path are one percent-encoded segment. Times are RFC 3339 in UTC; spans are numbers with \
+            their unit last in the name on output, and texts such as `500ms` on input. Errors are problem \
+            documents (RFC 9457). There is no authentication: bind to an address that only those reach who may \
+            change what is watched."
+    ),
+    tags(
+        (name = "targets", description = "What is watched"),
+        (name = "heartbeats", description = "'I am here'"),
+        (name = "events", description = "What happened"),
+        (name = "operation", description = "The monitor itself"),
+        (name = "seeds", description = "Routes of programs that this one follows")
+    )
+)]
 struct Description;
+
+/// The OpenAPI document: `api/openapi.json`.
+#[must_use]
+pub fn openapi_json() -> String {
+    let document = described().into_openapi();
+    // Maps of texts and numbers can always be written.
+    let mut text = document.to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+}
 
 /// All routes.
 pub fn router(state: ApiState) -> Router {
@@ -100,11 +176,29 @@ pub fn router(state: ApiState) -> Router {
         .with_state(state)
 }
 
+/// Every route with its description: whatever is served is described.
 fn described() -> OpenApiRouter<ApiState> {
     OpenApiRouter::with_openapi(Description::openapi())
-        .routes(routes!(health::healthy))
+        .routes(routes!(targets::list, targets::create))
+        .routes(routes!(targets::read, targets::replace, targets::remove))
+        .routes(routes!(targets::pause))
+        .routes(routes!(targets::resume))
+        .routes(routes!(heartbeats::get, heartbeats::post))
         .routes(routes!(events::list))
         .routes(routes!(events::stream))
+        .routes(routes!(health::monitor))
+        .routes(routes!(health::description))
+        .routes(routes!(metrics::metrics))
+        .routes(routes!(health::healthy))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::reload))
+        .routes(routes!(compat::status::all))
+        .routes(routes!(compat::status::one))
+        .routes(routes!(
+            compat::config::read,
+            compat::config::replace,
+            compat::config::patch
+        ))
 }
 
 /// Compares a file of `api/` with what the code says, or writes it when `UPDATE_API` is set.

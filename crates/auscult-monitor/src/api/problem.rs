@@ -16,19 +16,23 @@ pub(crate) enum Kind {
     UnknownSignal,
     MethodNotAllowed,
     BodyTimeout,
+    Unsigned,
     TargetExists,
     DefinedInFile,
+    Stale,
+    Full,
     Changed,
     BodyTooLarge,
     UnsupportedMediaType,
     Invalid,
     Busy,
     Storage,
+    Unreadable,
     Internal,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::Malformed,
         Self::ForeignOrigin,
         Self::UnknownRoute,
@@ -36,14 +40,18 @@ impl Kind {
         Self::UnknownSignal,
         Self::MethodNotAllowed,
         Self::BodyTimeout,
+        Self::Unsigned,
         Self::TargetExists,
         Self::DefinedInFile,
+        Self::Stale,
+        Self::Full,
         Self::Changed,
         Self::BodyTooLarge,
         Self::UnsupportedMediaType,
         Self::Invalid,
         Self::Busy,
         Self::Storage,
+        Self::Unreadable,
         Self::Internal,
     ];
 
@@ -58,12 +66,16 @@ impl Kind {
             Self::BodyTimeout => "body_timeout",
             Self::TargetExists => "target_exists",
             Self::DefinedInFile => "defined_in_file",
+            Self::Unsigned => "unsigned",
+            Self::Stale => "stale",
+            Self::Full => "full",
             Self::Changed => "changed",
             Self::BodyTooLarge => "body_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::Invalid => "invalid",
             Self::Busy => "busy",
             Self::Storage => "storage",
+            Self::Unreadable => "unreadable",
             Self::Internal => "internal",
         }
     }
@@ -79,12 +91,16 @@ impl Kind {
             Self::BodyTimeout => "The body took too long to arrive",
             Self::TargetExists => "The target exists already",
             Self::DefinedInFile => "The target is defined in the settings file",
+            Self::Unsigned => "The heartbeat is not signed as it must be",
+            Self::Stale => "The heartbeat is older than the last one",
+            Self::Full => "No more targets are taken",
             Self::Changed => "The target has changed meanwhile",
             Self::BodyTooLarge => "The body is too large",
             Self::UnsupportedMediaType => "The body is not JSON",
             Self::Invalid => "The settings are not valid",
             Self::Busy => "The monitor has no room for this now",
             Self::Storage => "The change could not be stored",
+            Self::Unreadable => "The settings file cannot be read",
             Self::Internal => "The monitor failed",
         }
     }
@@ -96,13 +112,16 @@ impl Kind {
             Self::UnknownRoute | Self::UnknownTarget | Self::UnknownSignal => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::TargetExists | Self::DefinedInFile => StatusCode::CONFLICT,
+            Self::Unsigned => StatusCode::FORBIDDEN,
+            Self::TargetExists | Self::DefinedInFile | Self::Stale | Self::Full => {
+                StatusCode::CONFLICT
+            }
             Self::Changed => StatusCode::PRECONDITION_FAILED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Storage | Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Storage | Self::Unreadable | Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 }

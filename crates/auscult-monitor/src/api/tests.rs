@@ -1,8 +1,16 @@
 //! The routes, asked as a client asks them.
 
+mod compat;
 mod connections;
+mod contract;
+mod heartbeats;
+mod operation;
 mod streams;
+mod watched;
 
+use std::path::PathBuf;
+
+use auscult_core::monitor::{Failure, MonitorConfig, SignalKey};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
@@ -12,6 +20,7 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 use super::*;
+use crate::check::{RunnerConfig, Sink};
 
 /// A monitor without a network.
 struct Bench {
@@ -20,14 +29,38 @@ struct Bench {
     stopper: Stopper,
 }
 
+/// Forgets what checks say: here they are not made, but told.
+struct Nowhere;
+
+impl Sink for Nowhere {
+    fn arrival(&self, _key: SignalKey, _at: Instant) {}
+    fn failed(&self, _key: SignalKey, _at: Instant, _failure: Failure) {}
+}
+
 impl Bench {
     fn new() -> Self {
+        Self::with_settings(None)
+    }
+
+    fn with_settings(file: Option<PathBuf>) -> Self {
         let clock = Clock::new();
         let events = EventLog::keeping(8, clock.clone());
+        let config = MonitorConfig::server();
+        let engine = Engine::start(config, clock.clone(), events.clone()).expect("an engine");
+        let runner = RunnerConfig {
+            threads: 1,
+            sockets_max: 8,
+        };
+        let checks = Arc::new(CheckRunner::start(Nowhere, clock, runner).expect("a runner"));
+        let registry = Registry::new(engine.clone(), Arc::clone(&checks), None, file);
+        let registry = Arc::new(registry);
+        registry.reload().expect("settings");
         let (stopper, stop) = Stop::channel();
         let state = ApiState::new(ApiParts {
-            clock,
-            events: events.clone(),
+            engine,
+            registry,
+            checks,
+            udp: None,
             stop,
             connections: Arc::default(),
         });
@@ -36,6 +69,14 @@ impl Bench {
             events,
             stopper,
         }
+    }
+
+    /// Adds a target that is heard by heartbeats.
+    async fn add(&self, id: &str) {
+        let path = format!("/v1/targets/{}", targets::encode(id));
+        let body = r#"{"push": {"interval": "1s"}}"#;
+        let answer = self.ask(Method::PUT, &path, &[], body).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
     }
 
     async fn ask(

@@ -40,7 +40,7 @@ pub(crate) struct EventView {
     id: u64,
     /// When it happened.
     at: Time,
-    /// What happened: added, replaced, removed, transition, flapping_started, flapping_stopped, relearnt,
+    /// What happened: added, replaced, removed, transition, signal_transition, flapping_started, flapping_stopped, relearnt,
     /// observer_suspects_itself, observer_trusts_itself or stalled.
     #[schema(example = "transition")]
     kind: &'static str,

@@ -76,18 +76,20 @@ impl LabelText {
         }
         self.0.push_str(name);
         self.0.push_str("=\"");
-        for part in value.split_inclusive(['\\', '"', '\n']) {
-            let (text, last) = match part.char_indices().next_back() {
-                Some((at, last @ ('\\' | '"' | '\n'))) => (&part[..at], Some(last)),
-                Some(_) | None => (part, None),
-            };
-            self.0.push_str(text);
-            self.0.push_str(match last {
-                Some('\\') => "\\\\",
-                Some('"') => "\\\"",
-                Some(_) => "\\n",
-                None => "",
-            });
+        if value
+            .bytes()
+            .any(|byte| matches!(byte, b'\\' | b'"' | b'\n'))
+        {
+            for character in value.chars() {
+                match character {
+                    '\\' => self.0.push_str("\\\\"),
+                    '"' => self.0.push_str("\\\""),
+                    '\n' => self.0.push_str("\\n"),
+                    other => self.0.push(other),
+                }
+            }
+        } else {
+            self.0.push_str(value);
         }
         self.0.push('"');
     }

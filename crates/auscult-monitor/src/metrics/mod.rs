@@ -34,6 +34,7 @@ pub(crate) struct Figures {
 /// One target.
 #[derive(Debug)]
 pub(crate) struct TargetFigures {
+    pub(crate) id: Box<str>,
     pub(crate) labels: LabelText,
     /// Beside `labels`: the group, and the labels that an operator gave.
     pub(crate) info: LabelText,

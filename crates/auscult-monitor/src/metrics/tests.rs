@@ -25,6 +25,7 @@ fn example(targets: usize) -> Figures {
     let (targets, signals) = ids
         .map(|id| {
             let target = TargetFigures {
+                id: id.as_str().into(),
                 labels: LabelText::new(&[("target", &id)]),
                 info: LabelText::new(&[("target", &id), ("group", ""), ("label_team", "shop")]),
                 server_name: LabelText::new(&[("server_name", &id)]),

@@ -251,8 +251,10 @@ impl Server {
         }
         let connections = Arc::new(ConnectionCounters::default());
         let state = ApiState::new(ApiParts {
-            clock: self.engine.clock().clone(),
-            events: self.engine.events().clone(),
+            engine: self.engine.clone(),
+            registry: Arc::clone(&self.registry),
+            checks: Arc::clone(&self.checks),
+            udp: receiver.clone(),
             stop: self.stop.clone(),
             connections: Arc::clone(&connections),
         });

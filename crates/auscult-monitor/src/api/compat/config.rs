@@ -1,0 +1,160 @@
+//! `GET`, `POST` and `PUT /config`, as phi-accrual-multi-monitor has them, in JSON instead of Go's gob.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use super::super::ApiState;
+use super::super::json::{self, Json};
+use super::super::problem::{Fault, Kind, Problem};
+use super::super::targets::{change, faults, invalid};
+use crate::settings::{Defaults, TargetSpec};
+
+/// Some ten thousand targets.
+const CONFIG_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// One target.
+const TARGET_BYTES_MAX: usize = 256 * 1024;
+
+/// All targets.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Config {
+    /// In the form that `PUT /v1/targets/{id}` takes, and `POST /config`.
+    #[schema(value_type = Vec<TargetSpec>)]
+    #[serde(serialize_with = "each")]
+    targets: Vec<Arc<TargetSpec>>,
+}
+
+fn each<S: Serializer>(specs: &[Arc<TargetSpec>], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(specs.iter().map(|spec| &**spec))
+}
+
+/// A change was made.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Done {
+    status: &'static str,
+}
+
+/// Shows all targets.
+#[utoipa::path(get, path = "/config", tag = "seeds",
+    responses((status = 200, description = "All targets", body = Config)))]
+pub(crate) async fn read(State(state): State<ApiState>) -> Json<Config> {
+    let mut ids = Vec::new();
+    state.for_each_target(|target, _| ids.push(target.id().to_string()));
+    ids.sort_unstable();
+    let targets = ids.iter().filter_map(|id| state.registry().spec(id));
+    Json(Config {
+        targets: targets.collect(),
+    })
+}
+
+/// Replaces all targets that came over the API, or changes nothing.
+///
+/// The body has `targets`, as `GET /config` shows them, or `servers`, as the seed's file has them. Targets of the
+/// settings file may stand among them as they are there; they stay.
+#[utoipa::path(post, path = "/config", tag = "seeds",
+    request_body = Config,
+    responses(
+        (status = 200, description = "Replaced", body = Done),
+        (status = 400, description = "`{\"error\": ...}`; nothing was changed", body = Object),
+    ))]
+pub(crate) async fn replace(State(state): State<ApiState>, request: Request) -> Response {
+    let replaced = async {
+        let body = json::read_json(request, CONFIG_BYTES_MAX).await?;
+        let specs = specs(&state, body)?;
+        change(&state, move |registry| registry.replace_all(specs)).await
+    };
+    match replaced.await {
+        Ok(_) => Json(Done {
+            status: "Config updated",
+        })
+        .into_response(),
+        Err(problem) => refused(&problem, "Failed to update config"),
+    }
+}
+
+/// Adds or replaces one target.
+///
+/// The body is a target as the seed has it, `{"id":10,"url":"http://...","monitor":{...}}`; what is missing has the
+/// seed's defaults.
+#[utoipa::path(put, path = "/config", tag = "seeds",
+    request_body = Object,
+    responses(
+        (status = 200, description = "Added or replaced", body = Done),
+        (status = 400, description = "`{\"error\": ...}`; nothing was changed", body = Object),
+        (status = 500, description = "`{\"error\": ...}`; nothing was changed", body = Object),
+    ))]
+pub(crate) async fn patch(State(state): State<ApiState>, request: Request) -> Response {
+    let patched = async {
+        let body = json::read_json(request, TARGET_BYTES_MAX).await?;
+        let settings = state.registry().settings();
+        let spec = TargetSpec::from_seed_json(&body, &settings.defaults);
+        let spec = spec.map_err(|problems| invalid(&problems))?;
+        change(&state, move |registry| registry.replace(spec, |_| true)).await
+    };
+    match patched.await {
+        Ok(_) => Json(Done {
+            status: "Config patched successfully",
+        })
+        .into_response(),
+        Err(problem) => refused(&problem, "Failed to patch config"),
+    }
+}
+
+/// Targets from either form. All faults of all of them are told at once.
+fn specs(state: &ApiState, body: Value) -> Result<Vec<TargetSpec>, Problem> {
+    let shape = || {
+        let expected = "the body must be {\"targets\": [...]} or {\"servers\": [...]}";
+        Problem::new(Kind::Invalid).detail(expected)
+    };
+    let Value::Object(mut fields) = body else {
+        return Err(shape());
+    };
+    let (targets, servers) = (fields.remove("targets"), fields.remove("servers"));
+    let (key, bodies, parse): (_, _, fn(&Value, &Defaults) -> _) = match (targets, servers) {
+        _ if !fields.is_empty() => return Err(shape()),
+        (Some(Value::Array(targets)), None) => ("targets", targets, TargetSpec::from_json),
+        (None, Some(Value::Array(servers))) => ("servers", servers, TargetSpec::from_seed_json),
+        _ => return Err(shape()),
+    };
+    let settings = state.registry().settings();
+    let mut specs = Vec::with_capacity(bodies.len());
+    let mut found = Vec::new();
+    for (index, body) in bodies.iter().enumerate() {
+        match parse(body, &settings.defaults) {
+            Ok(spec) => specs.push(spec),
+            Err(problems) => found.extend(faults(&problems).into_iter().map(|fault| Fault {
+                pointer: format!("/{key}/{index}{}", fault.pointer),
+                ..fault
+            })),
+        }
+    }
+    if found.is_empty() {
+        return Ok(specs);
+    }
+    let detail = format!("{} of the targets' values are wrong", found.len());
+    Err(Problem::new(Kind::Invalid).detail(detail).errors(found))
+}
+
+/// The seed's form of an error, with ours beside it.
+fn refused(problem: &Problem, failed: &'static str) -> Response {
+    let ours = problem.code().status();
+    let (status, error) = if ours.is_client_error() {
+        let status = match ours {
+            StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT => ours,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        (status, "Invalid request")
+    } else {
+        (StatusCode::INTERNAL_SERVER_ERROR, failed)
+    };
+    let body = json!({ "error": error, "detail": problem.sentence() });
+    let mut response = json::answer(status, &body);
+    response.extensions_mut().insert(problem.code());
+    response
+}

@@ -1,0 +1,4 @@
+//! The routes that the seeds describe, over the same machinery: thin, and only here.
+
+pub(super) mod config;
+pub(super) mod status;

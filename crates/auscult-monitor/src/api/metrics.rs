@@ -1,0 +1,242 @@
+//! `GET /metrics`: gathers figures from everything that counts, and answers in the format asked for.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use auscult_core::detector::DetectorParams;
+use auscult_core::monitor::{Monitor, Rejection, SignalKey, SignalView, Status, TargetView, Wake};
+use auscult_core::time::Instant;
+use axum::extract::State;
+use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::{IntoResponse, Response};
+
+use super::ApiState;
+use super::problem::{Kind, Problem};
+use crate::check::CheckRunner;
+use crate::ingest::RejectReason;
+use crate::metrics::{
+    CheckFigures, DatagramFigures, Figures, Format, HttpFigures, LabelText, SettingsFigures,
+    SignalFigures, TargetFigures, VerdictFigures, render,
+};
+use crate::settings::TargetSpec;
+
+/// Shows all figures, levels computed now.
+///
+/// OpenMetrics 1.0 where `Accept` asks for it, classic text otherwise. `api/metrics.md` lists the families.
+#[utoipa::path(get, path = "/metrics", tag = "operation",
+    responses((status = 200, description = "Figures", content(
+        (String = "text/plain"), (String = "application/openmetrics-text")))))]
+pub(super) async fn metrics(
+    State(state): State<ApiState>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let accept: Vec<&str> = headers
+        .get_all(ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .collect();
+    let format = Format::negotiate(&accept.join(","));
+    // Tens of milliseconds with many targets: not on a thread that serves others meanwhile.
+    let text = tokio::task::spawn_blocking(move || {
+        render(&gather(&state), state.checks().metrics(), format)
+    });
+    let text = text.await.map_err(|error| {
+        tracing::error!(%error, "a scrape broke off");
+        Problem::new(Kind::Internal).detail("the scrape broke off; see the monitor's log")
+    })?;
+    let mut response = text.into_response();
+    let content_type = HeaderValue::from_static(format.content_type());
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+        .headers_mut()
+        .insert(VARY, HeaderValue::from_static("accept"));
+    Ok(response)
+}
+
+fn gather(state: &ApiState) -> Figures {
+    let mut figures = Figures {
+        verdicts: state.engine().read(|monitor, _| verdicts(monitor)),
+        datagrams: datagrams(state),
+        http: http(state),
+        settings: settings(state),
+        ..Figures::default()
+    };
+    figures.verdicts.events = state.events().appended();
+    let mut keys = Vec::new();
+    let epoch = state.clock().wall(Instant::ORIGIN);
+    let origin_seconds = epoch.as_duration().as_secs_f64();
+    state.for_each_target(|target, now| {
+        figures.targets.push(target_figures(target, now));
+        for signal in target.signals() {
+            keys.push(signal.key());
+            figures
+                .signals
+                .push(signal_figures(target, &signal, now, origin_seconds));
+        }
+    });
+    for target in &mut figures.targets {
+        if let Some(spec) = state.registry().spec(&target.id) {
+            describe(target, &spec);
+        }
+    }
+    for (signal, key) in figures.signals.iter_mut().zip(keys) {
+        signal.checks = check_figures(state.checks(), key);
+    }
+    figures
+}
+
+fn target_figures(target: &TargetView<'_>, now: Instant) -> TargetFigures {
+    let id: &str = target.id();
+    let is_phi = |signal: &SignalView<'_>| match signal.config().detector().params() {
+        DetectorParams::Phi(_) => true,
+        DetectorParams::Chen(_) | DetectorParams::Bertier(_) | DetectorParams::Deadline(_) => false,
+    };
+    let labels = LabelText::new(&[("target", id)]);
+    let signals = target.signals();
+    let watched_since = signals.map(|signal| signal.added_at()).min().unwrap_or(now);
+    TargetFigures {
+        id: id.into(),
+        info: labels.clone(),
+        labels,
+        server_name: LabelText::new(&[("server_name", id)]),
+        status: target.status(),
+        flapping: target.flapping(),
+        transitions: target.transitions(),
+        watched_seconds: now.since(watched_since).as_secs_f64(),
+        phi: target
+            .signals()
+            .filter(is_phi)
+            .map(|signal| signal.level(now).get())
+            .reduce(f64::max),
+    }
+}
+
+/// Adds what only the description of a target tells.
+fn describe(target: &mut TargetFigures, spec: &TargetSpec) {
+    target.server_name = LabelText::new(&[("server_name", &spec.server_name)]);
+    let mut info = LabelText::new(&[("target", &spec.id)]);
+    info.push("group", spec.group.as_deref().unwrap_or_default());
+    let mut names: Vec<String> = Vec::with_capacity(spec.labels.len());
+    for (name, value) in &spec.labels {
+        let mut label = label_name(name);
+        // Two names may become one; a series must not have a label twice.
+        while names.contains(&label) {
+            label.push('_');
+        }
+        info.push(&label, value);
+        names.push(label);
+    }
+    target.info = info;
+}
+
+fn label_name(name: &str) -> String {
+    let allowed = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+    "label_".chars().chain(name.chars().map(allowed)).collect()
+}
+
+fn signal_figures(
+    target: &TargetView<'_>,
+    signal: &SignalView<'_>,
+    now: Instant,
+    origin_seconds: f64,
+) -> SignalFigures {
+    let statistics = signal.statistics();
+    let unix = |at: Instant| origin_seconds + at.since(Instant::ORIGIN).as_secs_f64();
+    SignalFigures {
+        labels: LabelText::new(&[("target", target.id()), ("signal", signal.name())]),
+        level: signal.level(now).get(),
+        // Nanoseconds would only be noise in a double.
+        last_arrival: signal
+            .last_arrival()
+            .map(|at| (unix(at) * 1_000.0).round() / 1_000.0),
+        arrivals: signal.arrivals(),
+        mean_seconds: statistics.mean.as_secs_f64(),
+        deviation_seconds: statistics.std_deviation.as_secs_f64(),
+        checks: None,
+    }
+}
+
+fn check_figures(checks: &CheckRunner, key: SignalKey) -> Option<CheckFigures> {
+    let mut figures = checks.signal(key, |metrics| CheckFigures {
+        count: metrics.checks(),
+        seconds: metrics.duration_sum().as_secs_f64(),
+        failures: metrics.failures().map(|(_, count)| count).sum(),
+        tls_expires_at: None,
+    })?;
+    let answer = checks
+        .last(key)
+        .and_then(|report| report.outcome.as_ref().ok().copied());
+    let expires_at = answer.and_then(|answer| answer.tls_expires_at);
+    figures.tls_expires_at = expires_at.map(|at| at.as_duration().as_secs_f64());
+    Some(figures)
+}
+
+fn verdicts(monitor: &Monitor) -> VerdictFigures {
+    let counters = monitor.counters();
+    let transitions = Status::ALL.iter().flat_map(|&from| {
+        let others = Status::ALL.iter().filter(move |&&to| to != from);
+        others.map(move |&to| (from, to, counters.transitions(from, to)))
+    });
+    VerdictFigures {
+        arrivals: counters.arrivals,
+        rejected: Rejection::ALL
+            .iter()
+            .map(|&reason| (reason.as_str(), counters.rejections(reason)))
+            .collect(),
+        transitions: transitions.collect(),
+        wakeups: Wake::ALL
+            .iter()
+            .map(|&reason| (reason.as_str(), counters.wakes(reason)))
+            .collect(),
+        stalls: counters.stalls,
+        suspects_itself: monitor.observer_suspects_itself(),
+        events: 0,
+    }
+}
+
+fn datagrams(state: &ApiState) -> DatagramFigures {
+    let Some(udp) = state.udp() else {
+        return DatagramFigures {
+            rejected: RejectReason::ALL
+                .iter()
+                .map(|reason| (reason.as_str(), 0))
+                .collect(),
+            ..DatagramFigures::default()
+        };
+    };
+    let metrics = udp.metrics();
+    DatagramFigures {
+        received: metrics.datagrams(),
+        rejected: RejectReason::ALL
+            .iter()
+            .map(|&reason| (reason.as_str(), metrics.rejected(reason)))
+            .collect(),
+        dropped: udp.kernel_queue().map_or(0, |queue| queue.dropped),
+    }
+}
+
+fn http(state: &ApiState) -> HttpFigures {
+    let connections = state.connections();
+    let accepted = connections.accepted.load(Relaxed);
+    let ended = connections.ended.load(Relaxed);
+    HttpFigures {
+        responses: state.requests().classes().collect(),
+        problems: state.requests().problems().collect(),
+        open: accepted.saturating_sub(ended),
+        accepted,
+        broken: connections.broken.load(Relaxed),
+        write_timeouts: connections.write_timeouts.load(Relaxed),
+        streams: state.streams().open(),
+        events_missed: state.streams().missed(),
+    }
+}
+
+fn settings(state: &ApiState) -> SettingsFigures {
+    let status = state.registry().reload_status();
+    SettingsFigures {
+        last_successful: status.last_succeeded,
+        last_success_at: status.last_success.map(|at| at.as_duration().as_secs_f64()),
+        reloads: status.succeeded + status.failed,
+        failures: status.failed,
+    }
+}
