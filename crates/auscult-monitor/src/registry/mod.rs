@@ -199,6 +199,12 @@ impl Registry {
         self.watched(id).map(|watched| watched.spec)
     }
 
+    /// All targets, by name.
+    #[must_use]
+    pub fn specs(&self) -> Vec<Arc<TargetSpec>> {
+        self.places.lock().all().into_values().collect()
+    }
+
     /// Where a target comes from.
     #[must_use]
     pub fn origin(&self, id: &str) -> Option<Origin> {

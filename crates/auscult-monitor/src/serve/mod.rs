@@ -169,7 +169,12 @@ impl Server {
         // Read first: a mistake in the file should be told even where the port is taken.
         let file = settings;
         let settings = match &file {
-            Some(path) => Settings::load(path).map_err(ReloadError::Settings)?,
+            Some(path) => {
+                // A slow disk, or a pipe that nobody writes to, must not hold up a request to stop.
+                let path = path.clone();
+                let loaded = tokio::task::spawn_blocking(move || Settings::load(&path));
+                loaded.await?.map_err(ReloadError::Settings)?
+            }
             None => Settings::default(),
         };
         let http = TcpListener::bind(http_bind).await;
