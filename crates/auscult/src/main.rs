@@ -7,7 +7,6 @@ mod commands;
 mod exit;
 mod logging;
 mod pulser;
-#[expect(dead_code, reason = "the commands that use all of it follow")]
 mod render;
 
 use std::io::{self, Write as _};

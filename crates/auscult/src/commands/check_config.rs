@@ -3,12 +3,12 @@
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use auscult_monitor::settings::Settings;
+use auscult_monitor::settings::{LoadError, Settings};
 
+use super::server;
 use super::watched::Watched;
 use crate::args::CheckConfigArgs;
 use crate::exit::{self, Exit, Stop};
-use crate::render::{Screen, problems};
 
 pub(crate) fn run(args: &CheckConfigArgs) -> Result<(), Stop> {
     let settings = read(&args.file)?;
@@ -19,16 +19,12 @@ pub(crate) fn run(args: &CheckConfigArgs) -> Result<(), Stop> {
 
 /// Reads settings; the error shows every problem with its line.
 fn read(file: &Path) -> Result<Settings, Stop> {
-    let name = file.display().to_string();
-    let text = if name == "-" {
-        io::read_to_string(io::stdin())
-    } else {
-        std::fs::read_to_string(file)
-    };
-    let text = text.map_err(|error| {
+    if file != Path::new("-") {
+        return Settings::load(file).map_err(|error| server::unusable(&error));
+    }
+    let text = io::read_to_string(io::stdin()).map_err(|error| {
         let error = exit::in_words(&error);
-        Stop::new(Exit::No, format!("cannot read {name}: {error}"))
+        Stop::new(Exit::No, format!("cannot read stdin: {error}"))
     })?;
-    Settings::from_yaml(&text, &name)
-        .map_err(|found| Stop::new(Exit::No, problems::in_words(Screen::stderr(), &found)))
+    Settings::from_yaml(&text, "-").map_err(|found| server::unusable(&LoadError::Problems(found)))
 }

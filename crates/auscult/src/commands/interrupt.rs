@@ -27,4 +27,12 @@ impl Interrupts {
             _ = self.terminate.recv() => {}
         }
     }
+
+    /// From now on a request ends the process at once: for the time in which it stops in order.
+    pub(crate) fn then_exit_at_once(mut self) {
+        tokio::spawn(async move {
+            self.next().await;
+            std::process::exit(Exit::Cannot as i32);
+        });
+    }
 }

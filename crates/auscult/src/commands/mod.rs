@@ -2,15 +2,18 @@
 
 mod check_config;
 mod completions;
+mod demo;
 mod events;
 mod heartbeat;
 mod interrupt;
 mod pulser;
+mod serve;
+mod server;
 mod targets;
 mod watched;
 
 use crate::args::Command;
-use crate::exit::{Exit, Stop};
+use crate::exit::Stop;
 
 /// Does what the command line asks for.
 pub(crate) async fn run(command: Command) -> Result<(), Stop> {
@@ -21,8 +24,7 @@ pub(crate) async fn run(command: Command) -> Result<(), Stop> {
         Command::Completions(args) => completions::run(&args),
         Command::Events(args) => events::run(&args).await,
         Command::Heartbeat(args) => heartbeat::run(&args).await,
-        Command::Serve(_) | Command::Demo(_) => {
-            Err(Stop::new(Exit::Cannot, "not in this build yet"))
-        }
+        Command::Serve(args) => serve::run(&args).await,
+        Command::Demo(args) => demo::run(&args).await,
     }
 }

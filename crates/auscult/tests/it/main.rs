@@ -2,6 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod command_line;
+mod demo;
 mod http;
+mod https;
 mod process;
 mod pulser;
+mod serve;

@@ -104,6 +104,12 @@ impl Process {
         self.expect(found, part)
     }
 
+    /// The next line of stderr that contains `part`.
+    pub(crate) fn log(&mut self, part: &str) -> String {
+        let found = next_line(&self.stderr, part, PATIENCE, &mut self.heard);
+        self.expect(found, part)
+    }
+
     fn expect(&self, found: Option<String>, part: &str) -> String {
         found.unwrap_or_else(|| {
             let rest: Vec<String> = self.stderr.try_iter().collect();

@@ -1,0 +1,107 @@
+//! `auscult serve`: the monitor, until told to stop.
+
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use auscult_monitor::registry::Registry;
+use auscult_monitor::serve::{ServeConfig, Server};
+
+use super::interrupt::Interrupts;
+use super::server::{self, Hangups};
+use super::watched::Watched;
+use crate::args::{ServeArgs, UdpBind};
+use crate::exit::Stop;
+use crate::logging;
+
+/// State changes and what went wrong; no line per check.
+const LOG_FILTER: &str = "info";
+
+pub(crate) async fn run(args: &ServeArgs) -> Result<(), Stop> {
+    let mut interrupts = Interrupts::install()?;
+    let mut hangups = Hangups::install()?;
+    logging::start(&args.log, LOG_FILTER)?;
+    let server = tokio::select! {
+        server = Server::bind(config(args)) => server.map_err(|error| server::stop(&error))?,
+        () = interrupts.next() => return Ok(()),
+    };
+    let start = Start {
+        http: server.http_addr(),
+        udp: server.udp_addr(),
+        registry: Arc::clone(server.registry()),
+    };
+    let reload = server.reload_handle();
+    let mut outcome = Ok(());
+    // Waited for when everything runs, so the first line is printed when the first request is
+    // answered.
+    let shutdown = async {
+        outcome = start.announce(args).map_err(Stop::from);
+        if outcome.is_ok() {
+            tokio::select! {
+                () = interrupts.next() => {}
+                never = hangups.reload_each(&reload) => match never {},
+            }
+        }
+        interrupts.then_exit_at_once();
+    };
+    let ended = server.run(shutdown).await;
+    ended.map_err(|error| server::stop(&error))?;
+    outcome
+}
+
+fn config(args: &ServeArgs) -> ServeConfig {
+    ServeConfig {
+        http_bind: args.http_bind,
+        udp_bind: match args.udp_bind {
+            None => Some(args.http_bind),
+            Some(UdpBind::At(addr)) => Some(addr),
+            Some(UdpBind::Nowhere) => None,
+        },
+        settings: args.config.clone(),
+        data_dir: Some(args.datadir.clone()),
+    }
+}
+
+/// What is said at the start.
+struct Start {
+    http: SocketAddr,
+    udp: Option<SocketAddr>,
+    registry: Arc<Registry>,
+}
+
+impl Start {
+    /// What is watched, where that can be seen, and how it is changed: three lines.
+    fn announce(&self, args: &ServeArgs) -> io::Result<()> {
+        let specs = self.registry.specs();
+        let watched = Watched::count(specs.iter().map(AsRef::as_ref)).in_words();
+        let data = args.datadir.display();
+        let http = self.http;
+        let heartbeats = match self.udp {
+            Some(udp) => format!("heartbeats over UDP at {udp}"),
+            None => "no heartbeats over UDP".into(),
+        };
+        let pid = std::process::id();
+        let (from, how) = match &args.config {
+            Some(file) => {
+                let file = file.display();
+                (
+                    format!(" of {file}"),
+                    format!("kill -HUP {pid} reads {file} again"),
+                )
+            }
+            None => {
+                let add =
+                    format!("auscult targets add NAME ADDRESS --url http://{http} adds a target");
+                (String::new(), add)
+            }
+        };
+        let mut out = io::stdout().lock();
+        writeln!(
+            out,
+            "watching {watched}{from}; what is added later is kept in {data}"
+        )?;
+        writeln!(out, "page, API and metrics at http://{http}/, {heartbeats}")?;
+        writeln!(out, "{how}; Ctrl-C stops")?;
+        out.flush()
+    }
+}

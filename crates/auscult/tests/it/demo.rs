@@ -1,0 +1,80 @@
+//! `auscult demo`: what a newcomer sees, from the first line to the end.
+
+use std::fs;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::http::{addr_in, get, post};
+use crate::process::{Process, auscult};
+
+/// One answer after 10 s, a check that begins a second later, and a busy machine.
+const ONE_OUTAGE: Duration = Duration::from_secs(40);
+
+#[test]
+fn a_delayed_server_is_late_then_down_then_up_again() {
+    let folder = TempDir::new().unwrap();
+    let args = ["demo", "--first-port", "0", "--http-bind", "127.0.0.1:0"];
+    let mut demo = Process::spawn(auscult(args).env("TMPDIR", folder.path()));
+    let page = addr_in(&demo.line("  page "));
+    let slow = demo.line("\"delay\":10");
+    let slow = slow
+        .split(['/', ' '])
+        .find(|word| word.starts_with("localhost:"))
+        .unwrap();
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    for _ in 0..10 {
+        demo.line(" is up: ");
+    }
+    assert_eq!(get(&page, "/").status, 200);
+
+    assert_eq!(post(slow, "/control", r#"{"delay":10}"#).status, 200);
+    demo.line_within("server6 is late: ", ONE_OUTAGE);
+    demo.line_within("server6 is down: ", ONE_OUTAGE);
+    demo.line_within("server6 is up: ", ONE_OUTAGE);
+
+    demo.signal("INT");
+    let (status, rest, log) = demo.end();
+    assert!(status.success(), "{log}");
+    assert!(
+        !rest.contains('\x1b'),
+        "no colours and no cursor in a pipe: {rest}"
+    );
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn takes_free_ports_where_its_own_are_taken_and_ends_by_itself() {
+    let mut first = Process::start(["demo", "--first-port", "0", "--http-bind", "127.0.0.1:0"]);
+    let http = addr_in(&first.line("  page "));
+    let port = first.line("\"delay\":10");
+    let port = port
+        .split(['/', ':', ' '])
+        .find_map(|word| word.parse::<u16>().ok())
+        .unwrap();
+    let (http_port, port) = (http.rsplit(':').next().unwrap(), port.to_string());
+
+    let args = [
+        "demo",
+        "--first-port",
+        &port,
+        "--http-bind",
+        &http,
+        "--for",
+        "1s",
+    ];
+    let mut second = Process::start(args);
+    assert_ne!(addr_in(&second.line("  page ")), http);
+    let taken = second.line("taken: free ports instead");
+    assert!(
+        taken.contains(&port) && taken.contains(http_port),
+        "{taken}"
+    );
+    assert!(
+        second
+            .line(" targets list ")
+            .contains("--url http://127.0.0.1:")
+    );
+    let (status, _, log) = second.end();
+    assert!(status.success(), "{log}");
+}
