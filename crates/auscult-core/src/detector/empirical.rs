@@ -14,16 +14,29 @@ use super::{Level, Mark};
 /// The level after a silence of `nanos`.
 pub(super) fn level(window: &Window<impl Slots>, tail: &Expectation, nanos: u64) -> Level {
     let silence = nanos as f64 - tail.location;
-    let tick = window.tick_nanos() as f64;
+    if silence < 0.0 {
+        return Level::ZERO;
+    }
     let samples = f64::from(window.samples());
-    let longer = window
-        .ticks()
-        .filter(|&ticks| f64::from(ticks) * tick > silence);
-    let longer = longer.count() as f64;
-    if longer > 0.0 {
-        return Level::new(libm::log10((samples + 1.0) / (longer + 1.0)));
+    let passed = whole_ticks(silence, window.tick_nanos() as f64);
+    let longer: u32 = window.ticks().map(|ticks| u32::from(ticks > passed)).sum();
+    if longer > 0 {
+        return Level::new(libm::log10((samples + 1.0) / (f64::from(longer) + 1.0)));
     }
     beyond_largest(samples, silence - largest_nanos(window), tail)
+}
+
+/// The largest number of ticks that is no longer than `silence`, so that intervals compare as integers.
+fn whole_ticks(silence: f64, tick: f64) -> u32 {
+    let near = (silence / tick) as u32;
+    // The quotient was rounded, the products are exact.
+    if f64::from(near) * tick > silence {
+        near - 1
+    } else if f64::from(near) * tick + tick <= silence {
+        near.saturating_add(1)
+    } else {
+        near
+    }
 }
 
 /// The shortest silence, up to `limit` nanoseconds, at which the level is at least the mark.

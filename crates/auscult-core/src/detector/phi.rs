@@ -188,12 +188,13 @@ impl Moments {
                 scale: deviation,
             },
             Distribution::LogNormal => {
-                // The lognormal distribution with this mean and deviation.
+                // The lognormal distribution with this mean and deviation: its median, and the deviation of the
+                // logarithm.
                 let ratio = deviation / mean;
-                let variance = libm::log1p(ratio * ratio);
+                let square = ratio * ratio;
                 Expectation {
-                    location: libm::log(mean) - 0.5 * variance,
-                    scale: libm::sqrt(variance),
+                    location: mean / libm::sqrt(1.0 + square),
+                    scale: libm::sqrt(libm::log1p(square)),
                 }
             }
         }
@@ -238,8 +239,8 @@ impl<S: Slots> Knowledge<'_, S> {
         let expectation = self.moments.expectation(self.distribution, self.spans);
         match (self.distribution, self.window) {
             (Distribution::LogNormal, _) => {
-                let log = expectation.location + mark.score * expectation.scale;
-                first_at_least(self.spans.pause + libm::exp(log), limit, |nanos| {
+                let silence = expectation.location * libm::exp(mark.score * expectation.scale);
+                first_at_least(self.spans.pause + silence, limit, |nanos| {
                     self.log_score(&expectation, nanos) >= mark.score
                 })
             }
@@ -250,11 +251,11 @@ impl<S: Slots> Knowledge<'_, S> {
         }
     }
 
-    /// The score of the logarithm of the silence.
+    /// The score of the silence on a logarithmic scale.
     fn log_score(&self, expectation: &Expectation, nanos: u64) -> f64 {
         let silence = nanos as f64 - self.spans.pause;
         if silence > 0.0 {
-            (libm::log(silence) - expectation.location) / expectation.scale
+            libm::log(silence / expectation.location) / expectation.scale
         } else {
             f64::NEG_INFINITY
         }

@@ -1,9 +1,10 @@
 //! The phi detector for several threads: heartbeats come in on one, the level is read on others.
 //!
-//! Nothing here blocks, allocates after construction (but for the empty ring of the decayed kind there is
-//! none to allocate), or needs an executor. Writers take turns by a version that is odd while one of them
-//! writes; readers copy the state and look at the version before and after, so they always answer from one
-//! consistent state, and never make a writer wait. The arithmetic is that of [`Phi`](super::Phi).
+//! Nothing here needs an executor or the operating system, and nothing allocates after construction. Writers
+//! take turns by a version that is odd while one of them writes; readers copy the state and look at the version
+//! before and after, so they always answer from one consistent state and never make a writer wait. Whoever meets
+//! a writer at work spins for the few instructions that it takes, so a signal handler must not insert. The
+//! arithmetic is that of [`Phi`].
 //!
 //! ```
 //! use auscult_core::detector::shared::SharedPhi;

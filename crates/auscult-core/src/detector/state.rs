@@ -319,16 +319,18 @@ impl DetectorState {
         }
     }
 
-    /// Reads the memory that the next heartbeat writes, so that a pass over many detectors overlaps their cache
-    /// misses. The value means nothing; summing it keeps the read.
+    /// Reads the memory that the next heartbeat writes, in the state and in the window behind it, so that a pass
+    /// over many detectors overlaps their cache misses. The value means nothing; summing it keeps the reads.
     #[must_use]
     #[inline]
     pub fn touch(&self) -> u64 {
-        match &self.learnt {
+        let slot = match &self.learnt {
             Learnt::Window(window) => u64::from(window.next_slot()),
+            Learnt::Decayed(decayed) => u64::from(decayed.samples()),
             Learnt::Chen(phase) | Learnt::Bertier(phase, _) => u64::from(phase.next_slot()),
-            Learnt::Decayed(_) | Learnt::Nothing => 0,
-        }
+            Learnt::Nothing => 0,
+        };
+        slot ^ self.last_arrival.as_nanos()
     }
 
     #[inline]
