@@ -1,8 +1,10 @@
-//! Watches one sender that crashes, and draws how suspicion grows: `cargo run --example monitor [SVG]`.
+//! Watches one sender that crashes, and draws how suspicion grows: `cargo run --example monitor
+//! [SVG]`.
 //!
-//! Time is virtual and the chance is seeded, so it finishes at once and always draws the same picture.
-//! Heartbeats come every 100 to 1,000 ms until the crash; two detectors hear them, the second of which accepts
-//! a pause of one second; their levels are sampled every 200 ms into a CSV file and a picture.
+//! Time is virtual and the chance is seeded, so it finishes at once and always draws the same
+//! picture. Heartbeats come every 100 to 1,000 ms until the crash; two detectors hear them, the
+//! second of which accepts a pause of one second; their levels are sampled every 200 ms into a CSV
+//! file and a picture.
 #![expect(clippy::print_stdout, reason = "an example speaks to a person")]
 
 use std::error::Error;

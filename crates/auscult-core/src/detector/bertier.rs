@@ -1,15 +1,17 @@
-//! Bertier's detector [BERTIER]: Chen's, with a margin that follows the errors of the estimate.
+//! Bertier's detector \[BERTIER\]: Chen's, with a margin that follows the errors of the estimate.
 //!
-//! Intuition: nobody knows the right margin beforehand, but the errors of the past estimates tell it, as
-//! round-trip times tell a TCP sender its time-out.
-//! Formula: for arrival k with error `e = A_k - EA_k - delay`: `delay += gamma e`, `var += gamma (|e| - var)`, and
-//! the margin is `beta delay + phi var`, at least the configured minimum. The level is `(t - EA) / margin`.
-//! A value means: as with Chen, 1 at the freshness point.
-//! Limits: the margin is kept in single precision.
-//! Source: [BERTIER] Bertier, Marin, Sens: Implementation and performance evaluation of an adaptable failure
-//! detector, 2002. The error is that of EA_k without the margin, unlike in some public code.
-//! Fails when: the margin has shrunk to the jitter of a quiet hour and the first loss comes: it is the fastest
-//! of the detectors here, and the one that is wrong most often.
+//! - **Intuition.** Nobody knows the right margin beforehand, but the errors of the past estimates
+//!   tell it, as round-trip times tell a TCP sender its time-out.
+//! - **Formula.** For arrival k with error `e = A_k - EA_k - delay`: `delay += gamma e`, `var +=
+//!   gamma (|e| - var)`, and the margin is `beta delay + phi var`, at least the configured minimum.
+//!   The level is `(t - EA) / margin`.
+//! - **A value means.** As with Chen, 1 at the freshness point.
+//! - **Limits.** The margin is kept in single precision.
+//! - **Source.** \[BERTIER\] Bertier, Marin, Sens: Implementation and performance evaluation of an
+//!   adaptable failure detector, 2002. The error is that of EA_k without the margin, unlike in some
+//!   public code.
+//! - **Fails when.** The margin has shrunk to the jitter of a quiet hour and the first loss comes:
+//!   it is the fastest of the detectors here, and the one that is wrong most often.
 
 use super::config::{BertierParams, DetectorParams, Spans};
 use super::standalone::standalone;

@@ -1,19 +1,25 @@
-//! Chen's detector NFD-E [CHEN]: when is the next heartbeat due?
+//! Chen's detector NFD-E \[CHEN\]: when is the next heartbeat due?
 //!
-//! Intuition: a regular sender has a phase, and averaging the phase of the last arrivals removes their
-//! jitter. Whoever has not heard by a margin after the next arrival is due suspects.
-//! Formula: `EA = mean(A_i - eta s_i) + (l + 1) eta` over the last n arrivals, l being the newest number; the
-//! freshness point is `EA + margin`, and the level is `(t - EA) / margin`, at least 0.
-//! A value means: 0 until the heartbeat is due, 1 at the freshness point, 2 after as long again.
-//! Limits: one microsecond; a phase that wanders by more than 36 minutes within the window begins anew.
-//! Source: [CHEN] Chen, Toueg, Aguilera: On the quality of service of failure detectors, 2002.
-//! Fails when: the sender's interval is not the configured one, as the phase then drifts by the difference at
-//! each heartbeat and the estimate lags by half a window of it.
+//! - **Intuition.** A regular sender has a phase, and averaging the phase of the last arrivals
+//!   removes their jitter. Whoever has not heard by a margin after the next arrival is due
+//!   suspects.
+//! - **Formula.** `EA = mean(A_i - eta s_i) + (l + 1) eta` over the last n arrivals, l being the
+//!   newest number; the freshness point is `EA + margin`, and the level is `(t - EA) / margin`, at
+//!   least 0.
+//! - **A value means.** 0 until the heartbeat is due, 1 at the freshness point, 2 after as long
+//!   again.
+//! - **Limits.** One microsecond; a phase that wanders by more than 36 minutes within the window
+//!   begins anew.
+//! - **Source.** \[CHEN\] Chen, Toueg, Aguilera: On the quality of service of failure detectors,
+//!   2002.
+//! - **Fails when.** The sender's interval is not the configured one, as the phase then drifts by
+//!   the difference at each heartbeat and the estimate lags by half a window of it.
 //!
-//! s_i are the sender's numbers. Counting arrivals instead, as some do, moves the estimate by a whole interval
-//! for every heartbeat lost. Where a sender has no numbers, the number is inferred from the time: the silence
-//! over the interval, rounded. An unnumbered arrival less than half an interval after the one before it,
-//! which may be late or the one after it early, begins the estimate anew, as does one that ended an outage.
+//! s_i are the sender's numbers. Counting arrivals instead, as some do, moves the estimate by a
+//! whole interval for every heartbeat lost. Where a sender has no numbers, the number is inferred
+//! from the time: the silence over the interval, rounded. An unnumbered arrival less than half an
+//! interval after the one before it begins the estimate anew, as does one that ended an outage, and
+//! one that lies further from where it was due than an interval and the margin.
 
 use super::config::{ChenParams, DetectorParams};
 use super::standalone::standalone;

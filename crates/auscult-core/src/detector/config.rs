@@ -35,11 +35,11 @@ impl fmt::Display for Violation {
 /// A detector and its parameters: plain values, to be turned into a [`DetectorConfig`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum DetectorParams {
-    /// The phi accrual detector [PHI].
+    /// The phi accrual detector \[PHI\].
     Phi(PhiParams),
-    /// Chen's NFD-E [CHEN]. Its level is 1 at the freshness point.
+    /// Chen's NFD-E \[CHEN\]. Its level is 1 at the freshness point.
     Chen(ChenParams),
-    /// Bertier's detector [BERTIER]: Chen's with a margin that adapts. Its level is 1 at the
+    /// Bertier's detector \[BERTIER\]: Chen's with a margin that adapts. Its level is 1 at the
     /// freshness point.
     Bertier(BertierParams),
     /// A fixed time-out, or a time to live: the level is the silence over the time-out.
@@ -86,7 +86,7 @@ impl Default for PhiParams {
 /// The distribution that intervals are assumed to follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Distribution {
-    /// Normal, with the exact tail [PHI].
+    /// Normal, with the exact tail \[PHI\].
     Normal,
     /// Exponential: the mean alone counts, as in Cassandra.
     Exponential,
@@ -167,8 +167,8 @@ pub struct BertierParams {
 }
 
 impl BertierParams {
-    /// The published parameters for a sender with this interval: a window of 1,000, beta 1, phi 4, gamma 0.1;
-    /// and a least margin of 100 ms, about what a busy machine's scheduler adds.
+    /// The published parameters for a sender with this interval: a window of 1,000, beta 1, phi 4,
+    /// gamma 0.1; and a least margin of 100 ms, about what a busy machine's scheduler adds.
     #[must_use]
     pub const fn new(interval: Duration) -> Self {
         Self {
@@ -205,8 +205,8 @@ pub(super) struct Spans {
     pub(super) scale: f64,
     /// The interval to assume or to expect.
     pub(super) interval: u64,
-    /// Whether the silence less mean and pause, over the deviation, is all there is to ask: phi with a normal
-    /// or logistic distribution.
+    /// Whether the silence less mean and pause, over the deviation, is all there is to ask: phi
+    /// with a normal or logistic distribution.
     pub(super) located: bool,
 }
 

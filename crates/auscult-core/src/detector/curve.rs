@@ -1,8 +1,8 @@
 //! From the distance beyond the expected arrival to a level, and back.
 //!
-//! Every detector measures the silence as `score = (silence - location) / scale`; a curve turns the score
-//! into a level. A threshold is turned once into the score at which the curve reaches it, so that a deadline
-//! costs one multiplication.
+//! Every detector measures the silence as `score = (silence - location) / scale`; a curve turns the
+//! score into a level. A threshold is turned once into the score at which the curve reaches it, so
+//! that a deadline costs one multiplication.
 
 use core::f64::consts::LN_10;
 
@@ -56,8 +56,8 @@ impl Curve {
         }
     }
 
-    /// Moves `score` by the smallest steps to the first one with [`SETTLED`] neighbours above it that all reach
-    /// the threshold: a curve's last digits may waver, its verdict must not.
+    /// Moves `score` by the smallest steps to the first one with [`SETTLED`] neighbours above it
+    /// that all reach the threshold: a curve's last digits may waver, its verdict must not.
     fn settle(self, mut score: f64, threshold: Level) -> f64 {
         if !score.is_finite() {
             return score;
@@ -117,7 +117,8 @@ const STEPS_MAX: u32 = 256;
 mod tests {
     use super::*;
 
-    /// A curve may waver by its last digits, but never back below a threshold that it has settled above.
+    /// A curve may waver by its last digits, but never back below a threshold that it has settled
+    /// above.
     #[test]
     fn no_level_above_a_score_is_below_its_threshold() {
         for curve in [

@@ -1,12 +1,12 @@
 //! A fixed time-out, or a time to live.
 //!
-//! Intuition: silence for so long means down.
-//! Formula: the level is `silence / timeout`.
-//! A value means: the share of the time-out that has passed; 1 when it is over.
-//! Limits: none.
-//! Source: everyone's first detector.
-//! Fails when: the time-out was chosen for another network than this one. It neither learns nor forgets, which
-//! is also its strength: what it will do is known beforehand.
+//! - **Intuition.** Silence for so long means down.
+//! - **Formula.** The level is `silence / timeout`.
+//! - **A value means.** The share of the time-out that has passed; 1 when it is over.
+//! - **Limits.** None.
+//! - **Source.** Everyone's first detector.
+//! - **Fails when.** The time-out was chosen for another network than this one. It neither learns
+//!   nor forgets, which is also its strength: what it will do is known beforehand.
 
 use super::config::{DeadlineParams, DetectorParams};
 use super::standalone::standalone;

@@ -1,8 +1,8 @@
 //! Mean and deviation of all intervals, the old ones fading: 24 bytes instead of a window.
 //!
-//! The newest interval has the weight `1 / samples`, and each older one `1 - 1 / samples` of the weight of the
-//! one after it. Until as many intervals were seen, all have the same weight, so the start is that of a
-//! window. The variance is updated in a form that cannot become negative.
+//! The newest interval has the weight `1 / samples`, and each older one `1 - 1 / samples` of the
+//! weight of the one after it. Until as many intervals were seen, all have the same weight, so the
+//! start is that of a window. The variance is updated in a form that cannot become negative.
 
 use super::config::DetectorConfig;
 
@@ -22,7 +22,8 @@ impl Decayed {
         seen: 0,
     };
 
-    /// Forgets everything and assumes two intervals, a quarter below and a quarter above `estimate`.
+    /// Forgets everything and assumes two intervals, a quarter below and a quarter above
+    /// `estimate`.
     pub(super) fn assume(&mut self, estimate: u64) {
         let mean = estimate as f64;
         let quarter = mean / 4.0;
@@ -33,7 +34,8 @@ impl Decayed {
         };
     }
 
-    /// Takes an interval in nanoseconds. One fades over as many intervals as the window of the configuration has.
+    /// Takes an interval in nanoseconds. One fades over as many intervals as the window of the
+    /// configuration has.
     #[inline]
     pub(super) fn push(&mut self, nanos: u64, config: &DetectorConfig) {
         self.seen = self.seen.saturating_add(1);

@@ -1,9 +1,11 @@
-//! The distribution of the intervals in the window themselves, with an exponential tail beyond the largest.
+//! The distribution of the intervals in the window themselves, with an exponential tail beyond the
+//! largest.
 //!
-//! Below the largest interval x, `P(interval > t)` is `(1 + intervals above t) / (1 + all intervals)`: a staircase
-//! that promises no more than the sample shows. It reaches `1 / (n + 1)` at x and goes on from there without a
-//! step as an exponential with the window's standard deviation, at least the configured minimum, as its mean.
-//! Asking costs one pass over the window, and a threshold below `log10(n + 1)` some sixty.
+//! Below the largest interval x, `P(interval > t)` is `(1 + intervals above t) / (1 + all
+//! intervals)`: a staircase that promises no more than the sample shows. It reaches `1 / (n + 1)`
+//! at x and goes on from there without a step as an exponential with the window's standard
+//! deviation, at least the configured minimum, as its mean. Asking costs one pass over the window,
+//! and a threshold below `log10(n + 1)` some sixty.
 
 use core::f64::consts::LN_10;
 
@@ -26,7 +28,8 @@ pub(super) fn level(window: &Window<impl Slots>, tail: &Expectation, nanos: u64)
     beyond_largest(samples, silence - largest_nanos(window), tail)
 }
 
-/// The largest number of ticks that is no longer than `silence`, so that intervals compare as integers.
+/// The largest number of ticks that is no longer than `silence`, so that intervals compare as
+/// integers.
 fn whole_ticks(silence: f64, tick: f64) -> u32 {
     let near = (silence / tick) as u32;
     // The quotient was rounded, the products are exact.

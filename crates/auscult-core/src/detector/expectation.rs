@@ -16,7 +16,8 @@ impl Expectation {
         (nanos as f64 - self.location) / self.scale
     }
 
-    /// The shortest silence whose score is at least `score`; `None` when even `limit` nanoseconds are too short.
+    /// The shortest silence whose score is at least `score`; `None` when even `limit` nanoseconds
+    /// are too short.
     #[inline]
     pub(super) fn silence(&self, score: f64, limit: u64) -> Option<u64> {
         if let Some(silence) = self.silence_without_doubt(score) {
@@ -26,9 +27,9 @@ impl Expectation {
         first_at_least(estimate, limit, |nanos| self.score(nanos) >= score)
     }
 
-    /// The shortest silence whose score is at least `score`, when it lies so far between two nanoseconds that
-    /// rounding cannot matter. That is nearly always so, and costs no division and no branch that could be
-    /// mispredicted.
+    /// The shortest silence whose score is at least `score`, when it lies so far between two
+    /// nanoseconds that rounding cannot matter. That is nearly always so, and costs no division and
+    /// no branch that could be mispredicted.
     #[inline]
     pub(super) fn silence_without_doubt(&self, score: f64) -> Option<u64> {
         let beyond = score * self.scale;
@@ -46,12 +47,12 @@ impl Expectation {
 /// 2^52: above it an `f64` has no fraction.
 const WHOLE: f64 = (1_u64 << 52) as f64;
 const MANTISSA: u64 = (1 << 52) - 1;
-/// Relative error of an estimated silence and of the score behind it, with a few bits to spare. Beyond 6 days
-/// it amounts to half a nanosecond, and everything is in doubt.
+/// Relative error of an estimated silence and of the score behind it, with a few bits to spare.
+/// Beyond 6 days it amounts to half a nanosecond, and everything is in doubt.
 const DOUBT: f64 = 1.0 / (1_u64 << 50) as f64;
 
-/// The first number up to `limit` for which `reached` holds, as it then does for all above. `estimate` says
-/// where to look first.
+/// The first number up to `limit` for which `reached` holds, as it then does for all above.
+/// `estimate` says where to look first.
 #[inline]
 pub(super) fn first_at_least(
     estimate: f64,

@@ -1,9 +1,10 @@
 //! Akka's approximation of the normal level, for those who bring thresholds from there.
 //!
 //! Akka, and the monitors that took its code, compute `e = exp(-y (1.5976 + 0.070566 y^2))` and
-//! `phi = -log10(e / (1 + e))`, which is infinite from y = 21.6 because `e` is 0 there. The same curve written
-//! with logarithms, `phi = ln(1 + exp(g)) / ln 10` with `g = y (1.5976 + 0.070566 y^2)`, is finite throughout. It is
-//! no probability: beyond y = 3 it exceeds the normal level, by 0.24 at 4 and by 6 at 8.
+//! `phi = -log10(e / (1 + e))`, which is infinite from y = 21.6 because `e` is 0 there. The same
+//! curve written with logarithms, `phi = ln(1 + exp(g)) / ln 10` with `g = y (1.5976 + 0.070566
+//! y^2)`, is finite throughout. It is no probability: beyond y = 3 it exceeds the normal level, by
+//! 0.24 at 4 and by 6 at 8.
 
 use core::f64::consts::LN_10;
 

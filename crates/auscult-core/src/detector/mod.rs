@@ -13,18 +13,19 @@
 //! # Ok::<(), Vec<auscult_core::detector::Violation>>(())
 //! ```
 //!
-//! - [`Phi`]: how improbable is the present silence, going by the intervals before it? [`Chen`]: when is the
-//!   next heartbeat of a regular sender due? [`Bertier`]: the same, with a margin that adapts. [`Deadline`]: a
-//!   fixed time-out. `docs/detectors.md` tells how to choose.
+//! - [`Phi`]: how improbable is the present silence, going by the intervals before it? [`Chen`]:
+//!   when is the next heartbeat of a regular sender due? [`Bertier`]: the same, with a margin that
+//!   adapts. [`Deadline`]: a fixed time-out. `docs/detectors.md` tells how to choose.
 //! - [`shared`]: phi, for several threads.
-//! - [`DetectorConfig`], [`DetectorState`] and [`Mark`] are their parts, for those who watch a million signals
-//!   with few configurations: what is valid by construction, what was learnt, and a threshold with the
-//!   arithmetic of its deadline already done.
+//! - [`DetectorConfig`], [`DetectorState`] and [`Mark`] are their parts, for those who watch a
+//!   million signals with few configurations: what is valid by construction, what was learnt, and a
+//!   threshold with the arithmetic of its deadline already done.
 //!
-//! A deadline is the inverse of the level to the nanosecond: at the deadline the level is at least the threshold, and
-//! one nanosecond before it is below. Levels are `f64`, so where one nanosecond is less than their last digits
-//! (silences of weeks, deviations of months, the flat start of a curve) they have plateaus, and the level may be
-//! at the threshold some nanoseconds earlier, never later.
+//! A deadline is the inverse of the level to the nanosecond: at the deadline the level is at least
+//! the threshold, and one nanosecond before it is below. Levels are `f64`, so where one nanosecond
+//! is less than their last digits (silences of weeks, deviations of months, the flat start of a
+//! curve) they have plateaus, and the level may be at the threshold some nanoseconds earlier, never
+//! later.
 
 mod bertier;
 mod chen;

@@ -1,13 +1,15 @@
 //! The tail of the normal distribution, as a level: `phi(z) = -log10 P(Z > z)`, and its inverse.
 //!
-//! `1 - cdf(z)` loses all its digits by z = 8 and is 0 from 8.29, where the level would jump to infinity;
-//! `erfc` alone ends at 37.5. The logarithm of the tail has no such end: below 5 it is that of `erfc`, above
-//! it Laplace's continued fraction of Mills' ratio, here its 24th convergent as a quotient of two polynomials in
-//! `1 / z^2` with positive coefficients. Relative error at most 1e-14 for z >= -6, checked against 50 digits.
+//! `1 - cdf(z)` loses all its digits by z = 8 and is 0 from 8.29, where the level would jump to
+//! infinity; `erfc` alone ends at 37.5. The logarithm of the tail has no such end: below 5 it is
+//! that of `erfc`, above it Laplace's continued fraction of Mills' ratio, here its 24th convergent
+//! as a quotient of two polynomials in `1 / z^2` with positive coefficients. Relative error at most
+//! 1e-14 for z >= -6, checked against 50 digits.
 
 use core::f64::consts::{FRAC_1_SQRT_2, LN_10};
 
-/// The level at `z` standard deviations beyond the mean. Finite up to 1e154, then infinite; 0 far below the mean.
+/// The level at `z` standard deviations beyond the mean. Finite up to 1e154, then infinite; 0 far
+/// below the mean.
 pub(super) fn phi(z: f64) -> f64 {
     if z < 0.0 {
         -libm::log1p(-0.5 * libm::erfc(-z * FRAC_1_SQRT_2)) / LN_10
@@ -24,8 +26,8 @@ pub(super) fn quantile(level: f64) -> f64 {
         return quantile_below_mean(level);
     }
     let tail = level * LN_10;
-    // The leading terms of the asymptotic series. Newton's method on the logarithm of the tail converges from
-    // here in five steps for any level.
+    // The leading terms of the asymptotic series. Newton's method on the logarithm of the tail
+    // converges from here in five steps for any level.
     let square = 2.0 * tail - libm::log(4.0 * core::f64::consts::PI * tail);
     let mut z = libm::sqrt(square.max(0.0));
     for _ in 0..8 {
@@ -74,8 +76,8 @@ const TERMS: usize = 13;
 const ABOVE: [f64; TERMS] = convergent().0;
 const BELOW: [f64; TERMS] = convergent().1;
 
-/// The recurrence `h(k) = h(k-1) + k u h(k-2)` of the convergents' numerators and denominators, with one
-/// factor of z divided out of each.
+/// The recurrence `h(k) = h(k-1) + k u h(k-2)` of the convergents' numerators and denominators,
+/// with one factor of z divided out of each.
 const fn convergent() -> ([f64; TERMS], [f64; TERMS]) {
     let mut above = [[0.0; TERMS]; 2];
     let mut below = [[0.0; TERMS]; 2];

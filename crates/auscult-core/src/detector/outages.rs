@@ -11,7 +11,8 @@ pub(super) struct Outages {
 impl Outages {
     pub(super) const NONE: Self = Self { in_a_row: 0 };
 
-    /// Counts an interval and says whether it is a sample. `outage`: the level had reached the outage level.
+    /// Counts an interval and says whether it is a sample. `outage`: the level had reached the
+    /// outage level.
     pub(super) const fn judge(&mut self, outage: bool) -> Learn {
         if outage {
             self.in_a_row += 1;

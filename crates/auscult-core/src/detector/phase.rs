@@ -1,9 +1,10 @@
-//! The phase of a regular sender: how far its arrivals lie, on average, behind where they would be if each
-//! had come exactly one interval after the one before.
+//! The phase of a regular sender: how far its arrivals lie, on average, behind where they would be
+//! if each had come exactly one interval after the one before.
 //!
-//! For arrival A with number s and interval eta, the offset is `A - eta s`. Only differences of offsets are
-//! kept, in ticks of 1,024 ns (a power of two, so that they are exact even where `eta s` wraps around), and
-//! the sum over the window is kept relative to the newest. Nothing grows with time.
+//! For arrival A with number s and interval eta, the offset is `A - eta s`. Only differences of
+//! offsets are kept, in ticks of 1,024 ns (a power of two, so that they are exact even where `eta
+//! s` wraps around), and the sum over the window is kept relative to the newest. Nothing grows with
+//! time.
 
 use alloc::boxed::Box;
 use alloc::vec;
@@ -45,8 +46,8 @@ impl Phase {
         self.next = self.successor(0);
     }
 
-    /// Takes an arrival whose offset is `step` ticks above the newest one. A step or a drift of more than 36
-    /// minutes is no jitter: the estimate then begins anew with this arrival.
+    /// Takes an arrival whose offset is `step` ticks above the newest one. A step or a drift of
+    /// more than 36 minutes is no jitter: the estimate then begins anew with this arrival.
     pub(super) fn push(&mut self, step: i64) {
         let spanned = i32::try_from(i64::from(self.span).saturating_add(step));
         let (Ok(step), Ok(span)) = (i32::try_from(step), spanned) else {

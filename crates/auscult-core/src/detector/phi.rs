@@ -1,14 +1,18 @@
-//! The phi accrual detector [PHI]: how improbable is the present silence, in tenfolds?
+//! The phi accrual detector \[PHI\]: how improbable is the present silence, in tenfolds?
 //!
-//! Intuition: a silence is suspicious when intervals like it were rare, so the detector remembers the last
-//! intervals and asks how much of their distribution lies beyond the present silence.
-//! Formula: `phi(t) = -log10 P(interval > t)`, with t the silence less the acceptable pause.
-//! A value means: at `phi = 8` a suspicion is wrong about once in 10^8 decisions, if intervals follow the
-//! distribution. They rarely do so far out, so thresholds above 8 buy time rather than certainty.
-//! Limits: finite and increasing for any silence that an [`Instant`](crate::time::Instant) can express.
-//! Source: [PHI] Hayashibara, Défago, Yared, Katayama: The phi accrual failure detector, 2004.
-//! Fails when: one scale mixes loss with jitter, as a lost heartbeat doubles an interval; and when a new
-//! rhythm sets in, until the window has filled with it.
+//! - **Intuition.** A silence is suspicious when intervals like it were rare, so the detector
+//!   remembers the last intervals and asks how much of their distribution lies beyond the present
+//!   silence.
+//! - **Formula.** `phi(t) = -log10 P(interval > t)`, with t the silence less the acceptable pause.
+//! - **A value means.** At `phi = 8` a suspicion is wrong about once in 10^8 decisions, if
+//!   intervals follow the distribution. They rarely do so far out, so thresholds above 8 buy time
+//!   rather than certainty.
+//! - **Limits.** Finite and increasing for any silence that an [`Instant`](crate::time::Instant)
+//!   can express.
+//! - **Source.** \[PHI\] Hayashibara, Défago, Yared, Katayama: The phi accrual failure detector,
+//!   2004.
+//! - **Fails when.** One scale mixes loss with jitter, as a lost heartbeat doubles an interval; and
+//!   when a new rhythm sets in, until the window has filled with it.
 
 use alloc::vec::Vec;
 
@@ -23,10 +27,11 @@ use crate::time::Instant;
 
 /// The phi accrual detector of one sender.
 ///
-/// It has no status to tell it of outages, so it judges by its level: an interval at whose end the level had
-/// reached the *outage level*, by default [`OUTAGE_LEVEL`](Self::OUTAGE_LEVEL), is not learnt, as a window with one
-/// ten-minute outage in it would need minutes to notice the next. When eight intervals in a row were of
-/// that kind, the sender has a new rhythm: the detector then forgets the old one.
+/// It has no status to tell it of outages, so it judges by its level: an interval at whose end the
+/// level had reached the *outage level*, by default [`OUTAGE_LEVEL`](Self::OUTAGE_LEVEL), is not
+/// learnt, as a window with one ten-minute outage in it would need minutes to notice the next. When
+/// eight intervals in a row were of that kind, the sender has a new rhythm: the detector then
+/// forgets the old one.
 ///
 /// ```
 /// use auscult_core::detector::{Detector, Level, Phi, PhiParams};
@@ -51,8 +56,8 @@ pub struct Phi {
 }
 
 impl Phi {
-    /// The level from which a silence counts as an outage: 16, the threshold at which monitors with these
-    /// defaults speak of a fault.
+    /// The level from which a silence counts as an outage: 16, the threshold at which monitors with
+    /// these defaults speak of a fault.
     pub const OUTAGE_LEVEL: Level = Level::new(16.0);
 
     /// A detector that has heard nothing.
@@ -138,7 +143,8 @@ impl Moments {
         Self { mean, deviation }
     }
 
-    /// As the distribution works with them: the deviation not below the configured one, the mean not zero.
+    /// As the distribution works with them: the deviation not below the configured one, the mean
+    /// not zero.
     #[inline]
     pub(super) fn bounded(self, distribution: Distribution, spans: &Spans) -> Self {
         match distribution {
@@ -188,8 +194,8 @@ impl Moments {
                 scale: deviation,
             },
             Distribution::LogNormal => {
-                // The lognormal distribution with this mean and deviation: its median, and the deviation of the
-                // logarithm.
+                // The lognormal distribution with this mean and deviation: its median, and the
+                // deviation of the logarithm.
                 let ratio = deviation / mean;
                 let square = ratio * ratio;
                 Expectation {
@@ -201,7 +207,8 @@ impl Moments {
     }
 }
 
-/// The curve of a distribution. The empirical one has the exponential's beyond its largest interval.
+/// The curve of a distribution. The empirical one has the exponential's beyond its largest
+/// interval.
 pub(super) const fn curve(distribution: Distribution) -> Curve {
     match distribution {
         Distribution::Normal | Distribution::LogNormal => Curve::Normal,

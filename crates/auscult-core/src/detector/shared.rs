@@ -1,10 +1,11 @@
 //! The phi detector for several threads: heartbeats come in on one, the level is read on others.
 //!
-//! Nothing here needs an executor or the operating system, and nothing allocates after construction. Writers
-//! take turns by a version that is odd while one of them writes; readers copy the state and look at the version
-//! before and after, so they always answer from one consistent state and never make a writer wait. Whoever meets
-//! a writer at work spins for the few instructions that it takes, so a signal handler must not insert. The
-//! arithmetic is that of [`Phi`].
+//! Nothing here needs an executor or the operating system, and nothing allocates after
+//! construction. Writers take turns by a version that is odd while one of them writes; readers copy
+//! the state and look at the version before and after, so they always answer from one consistent
+//! state and never make a writer wait. Whoever meets a writer at work spins for the few
+//! instructions that it takes, so a signal handler must not insert. The arithmetic is that of
+//! [`Phi`].
 //!
 //! ```
 //! use auscult_core::detector::shared::SharedPhi;
@@ -66,8 +67,8 @@ impl SharedPhi {
     /// A detector with the default parameters and a window of the last `window` intervals.
     ///
     /// # Errors
-    /// A window of 0, or above [`WINDOW_SAMPLES_MAX`](crate::bounds::WINDOW_SAMPLES_MAX). State: nothing was
-    /// made.
+    /// A window of 0, or above [`WINDOW_SAMPLES_MAX`](crate::bounds::WINDOW_SAMPLES_MAX). State:
+    /// nothing was made.
     pub fn new(window: usize) -> Result<Self, Vec<Violation>> {
         Self::with_acceptable_heartbeat_pause(window, Duration::ZERO)
     }
@@ -110,7 +111,8 @@ impl SharedPhi {
         })
     }
 
-    /// Takes an arrival. One that is older than the newest is [`Stale`](Heard::Stale) and changes nothing.
+    /// Takes an arrival. One that is older than the newest is [`Stale`](Heard::Stale) and changes
+    /// nothing.
     pub fn insert(&self, at: Instant) -> Heard {
         let at = at.min(LAST);
         let version = self.begin_writing();
@@ -175,8 +177,8 @@ impl SharedPhi {
         };
     }
 
-    /// The level of suspicion at `at`, if nothing has arrived since: 0 before the first arrival, and always
-    /// finite.
+    /// The level of suspicion at `at`, if nothing has arrived since: 0 before the first arrival,
+    /// and always finite.
     #[must_use]
     pub fn phi(&self, at: Instant) -> f64 {
         let level = self.answer(|state| {
@@ -197,8 +199,9 @@ impl SharedPhi {
         (last != Instant::FAR_FUTURE).then_some(last)
     }
 
-    /// The first moment at which [`phi`](Self::phi) is at least `threshold`, if nothing more arrives. `None` when
-    /// that never happens: before the first arrival, or beyond the end of time.
+    /// The first moment at which [`phi`](Self::phi) is at least `threshold`, if nothing more
+    /// arrives. `None` when that never happens: before the first arrival, or beyond the end of
+    /// time.
     #[must_use]
     pub fn deadline(&self, threshold: Level) -> Option<Instant> {
         let mark = Mark::new(&self.config, threshold);
@@ -241,8 +244,8 @@ impl SharedPhi {
         }
     }
 
-    /// Answers from one consistent state. Only the empirical distribution looks at the ring as well, so
-    /// only its answers are checked once more.
+    /// Answers from one consistent state. Only the empirical distribution looks at the ring as
+    /// well, so only its answers are checked once more.
     fn answer<R>(&self, question: impl Fn(&Snapshot) -> R) -> R {
         loop {
             let (version, state) = self.snapshot();
@@ -282,7 +285,7 @@ impl SharedPhi {
                     .compare_exchange_weak(version, version + 1, success, failure)
             };
             if version.is_multiple_of(2) && take(version).is_ok() {
-                // A reader that sees anything written from here on also sees that the version is odd.
+                // A reader that sees anything written from here on also sees an odd version.
                 fence(Ordering::Release);
                 return version;
             }

@@ -1,4 +1,5 @@
-//! What one detector has learnt, apart from its configuration: a million of them share a few configurations.
+//! What one detector has learnt, apart from its configuration: a million of them share a few
+//! configurations.
 
 use alloc::boxed::Box;
 use core::time::Duration;
@@ -15,8 +16,8 @@ use crate::time::{Instant, nanos};
 
 /// What one detector has learnt from its arrivals.
 ///
-/// Every method takes the configuration that the state was made with. With another one the answers mean
-/// nothing, but nothing panics.
+/// Every method takes the configuration that the state was made with. With another one the answers
+/// mean nothing, but nothing panics.
 #[derive(Clone, Debug)]
 pub struct DetectorState {
     /// [`Instant::FAR_FUTURE`] while there was no arrival.
@@ -40,7 +41,8 @@ enum Learnt {
 pub enum Learn {
     /// It is.
     Interval,
-    /// It is not: it ended an outage, or spans a time in which nobody listened. The arrival counts all the same.
+    /// It is not: it ended an outage, or spans a time in which nobody listened. The arrival counts
+    /// all the same.
     Skip,
 }
 
@@ -51,8 +53,8 @@ pub enum Heard {
     Taken,
     /// Its sequence number is that of the newest one. It changed nothing.
     Duplicate,
-    /// Its sequence number or time of arrival is older than the newest one. It is no sign of life and changed
-    /// no estimate.
+    /// Its sequence number or time of arrival is older than the newest one. It is no sign of life
+    /// and changed no estimate.
     Stale,
 }
 
@@ -61,15 +63,16 @@ pub enum Heard {
 pub struct Statistics {
     /// The interval expected.
     pub mean: Duration,
-    /// The standard deviation worked with: the measured one or the configured minimum, whichever is larger.
-    /// Chen and Bertier: the margin. A fixed time-out has it in both.
+    /// The standard deviation worked with: the measured one or the configured minimum, whichever is
+    /// larger. Chen and Bertier: the margin. A fixed time-out has it in both.
     pub std_deviation: Duration,
     /// Intervals that this rests on, the two assumed at the start included.
     pub samples: u32,
 }
 
 impl DetectorState {
-    /// A detector that has heard nothing. A window takes its memory at the first heartbeat, all at once.
+    /// A detector that has heard nothing. A window takes its memory at the first heartbeat, all at
+    /// once.
     #[must_use]
     pub fn new(config: &DetectorConfig) -> Self {
         let learnt = match config.params() {
@@ -186,7 +189,7 @@ impl DetectorState {
         };
         let distance = |step| step as f64 * phase::TICK_NANOS - phase.mean_above_newest();
         match step.map(|step| (step, distance(step))) {
-            // So far from where it was due, it says more about the sender than about the way: a new rhythm.
+            // Further from where it was due, it would say more of the sender than of the way.
             Some((step, distance)) if distance.abs() <= interval as f64 + margin => {
                 if let (Some(errors), DetectorParams::Bertier(params)) = (errors, config.params()) {
                     errors.learn(distance, params.gamma);
@@ -211,7 +214,8 @@ impl DetectorState {
         }
     }
 
-    /// The level of suspicion at `now`, if nothing has arrived since. Zero before the first arrival.
+    /// The level of suspicion at `now`, if nothing has arrived since. Zero before the first
+    /// arrival.
     #[must_use]
     pub fn level(&self, config: &DetectorConfig, now: Instant) -> Level {
         if self.last_arrival == Instant::FAR_FUTURE {
@@ -224,8 +228,9 @@ impl DetectorState {
         }
     }
 
-    /// The first moment at which [`level`](Self::level) is at least the mark, if nothing more arrives. `None` when
-    /// that never happens: before the first arrival, or beyond the end of time.
+    /// The first moment at which [`level`](Self::level) is at least the mark, if nothing more
+    /// arrives. `None` when that never happens: before the first arrival, or beyond the end of
+    /// time.
     #[must_use]
     #[inline]
     pub fn deadline(&self, config: &DetectorConfig, mark: &Mark) -> Option<Instant> {
@@ -295,8 +300,8 @@ impl DetectorState {
         }
     }
 
-    /// The intervals learnt, newest first. Only a window of intervals remembers them; those assumed at the start
-    /// are left out.
+    /// The intervals learnt, newest first. Only a window of intervals remembers them; those assumed
+    /// at the start are left out.
     pub fn recent_intervals(
         &self,
         config: &DetectorConfig,
@@ -311,16 +316,17 @@ impl DetectorState {
             .map(Duration::from_nanos)
     }
 
-    /// Forgets the history and expects intervals of `estimate` from now on; the last arrival stays. For a sender
-    /// that has found a new rhythm. Nothing happens before the first arrival.
+    /// Forgets the history and expects intervals of `estimate` from now on; the last arrival stays.
+    /// For a sender that has found a new rhythm. Nothing happens before the first arrival.
     pub fn restart(&mut self, config: &DetectorConfig, estimate: Duration) {
         if self.last_arrival != Instant::FAR_FUTURE {
             self.start(config, nanos(estimate));
         }
     }
 
-    /// Reads the memory that the next heartbeat writes, in the state and in the window behind it, so that a pass
-    /// over many detectors overlaps their cache misses. The value means nothing; summing it keeps the reads.
+    /// Reads the memory that the next heartbeat writes, in the state and in the window behind it,
+    /// so that a pass over many detectors overlaps their cache misses. The value means nothing;
+    /// summing it keeps the reads.
     #[must_use]
     #[inline]
     pub fn touch(&self) -> u64 {
@@ -377,7 +383,8 @@ impl DetectorState {
 struct Numbering {
     /// The newest number plus one; 0 before any was seen.
     next: u64,
-    /// The low bits of the last stale number, plus one: where a sender that counts anew would go on.
+    /// The low bits of the last stale number, plus one: where a sender that counts anew would go
+    /// on.
     anew: u32,
     last: LastNumber,
 }
@@ -414,9 +421,10 @@ impl Numbering {
         self.next.checked_sub(1)
     }
 
-    /// Old numbers come from a network that reorders, or from a sender that was restarted and counts anew. The
-    /// first kind comes alone; two stale numbers in a row that count upwards are taken for the second kind, as a
-    /// restarted sender must not stay unheard until it has counted past its former life.
+    /// Old numbers come from a network that reorders, or from a sender that was restarted and
+    /// counts anew. The first kind comes alone; two stale numbers in a row that count upwards are
+    /// taken for the second kind, as a restarted sender must not stay unheard until it has counted
+    /// past its former life.
     fn take(&mut self, sequence: u64) -> Order {
         if self.is_next(sequence) {
             self.advance(sequence);

@@ -1,9 +1,10 @@
 //! The last intervals, with their exact moments: O(1) per interval, no cancellation, no allocation.
 //!
-//! Intervals are kept as whole ticks in a `u32`, and their sum and sum of squares as integers, so nothing is
-//! ever lost or accumulated by rounding: the moments are those of the intervals in the ring, however many
-//! millions passed through it. A tick is 1 µs, which holds 71 minutes; at the first interval beyond that the
-//! whole window becomes coarser, with ticks of 1 ms, which hold 49 days. Longer intervals count as 49 days.
+//! Intervals are kept as whole ticks in a `u32`, and their sum and sum of squares as integers, so
+//! nothing is ever lost or accumulated by rounding: the moments are those of the intervals in the
+//! ring, however many millions passed through it. A tick is 1 µs, which holds 71 minutes; at the
+//! first interval beyond that the whole window becomes coarser, with ticks of 1 ms, which hold 49
+//! days. Longer intervals count as 49 days.
 
 use alloc::boxed::Box;
 use alloc::vec;
@@ -95,7 +96,8 @@ impl Moments {
         self.squares_high = (squares >> 64) as u32;
     }
 
-    /// Mean and population standard deviation, in the unit of the values. Zeros when there are none.
+    /// Mean and population standard deviation, in the unit of the values. Zeros when there are
+    /// none.
     #[inline]
     pub(super) fn mean_and_deviation(self) -> (f64, f64) {
         // One division, and off the path that ends in the square root.

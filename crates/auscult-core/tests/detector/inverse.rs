@@ -83,7 +83,7 @@ fn steps_between(a: Level, b: Level) -> u64 {
 const PLATEAU: u64 = 16;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::cases(1_000))]
 
     #[test]
     fn the_deadline_is_the_first_nanosecond_at_the_threshold(
@@ -130,7 +130,8 @@ proptest! {
         for silence in silences {
             let level = state.level(&config, now.after(silence));
             prop_assert!(level.get().is_finite() && level.get().is_sign_positive());
-            prop_assert!(level >= last || steps_between(level, last) <= PLATEAU, "{level} after {last}");
+            let risen = level >= last || steps_between(level, last) <= PLATEAU;
+            prop_assert!(risen, "{level} after {last}");
             last = level;
         }
         let end = state.level(&config, Instant::FAR_FUTURE);

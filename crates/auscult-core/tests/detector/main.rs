@@ -14,6 +14,15 @@ use auscult_core::detector::{
 use proptest::prelude::*;
 use std::time::Duration;
 
+/// So many random cases, without a file of past failures: those become tests of their own.
+fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
 fn config(params: DetectorParams) -> DetectorConfig {
     DetectorConfig::new(params).unwrap()
 }

@@ -1,4 +1,5 @@
-//! The detector must give the values that monitors in service today give, so that thresholds carry over.
+//! The detector must give the values that monitors in service today give, so that thresholds carry
+//! over.
 
 use auscult_core::detector::{
     DetectorConfig, DetectorParams, DetectorState, Distribution, Learn, Level, Mark, PhiParams,

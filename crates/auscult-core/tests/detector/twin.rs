@@ -1,4 +1,5 @@
-//! Clever detectors against dumb ones that keep every arrival in a list and start from the definitions.
+//! Clever detectors against dumb ones that keep every arrival in a list and start from the
+//! definitions.
 
 use super::{config, phi};
 use auscult_core::detector::{
@@ -54,7 +55,7 @@ fn gaps() -> impl Strategy<Value = Vec<u64>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::cases(300))]
 
     #[test]
     fn a_window_has_the_moments_of_its_intervals(samples in 1_usize..100, gaps in gaps()) {
