@@ -36,10 +36,7 @@ pub(crate) fn check(bytes: &[u8]) {
                     span.line >= 1 && span.column >= 1 && span.len >= 1,
                     "{problem:?}"
                 );
-                assert!(
-                    span.line <= lines,
-                    "{problem:?} is beyond {lines} lines"
-                );
+                assert!(span.line <= lines, "{problem:?} is beyond {lines} lines");
             }
         }
     }

@@ -24,8 +24,18 @@ const BATCH: usize = 64;
 fn main() {
     let effort = Effort::from_arguments();
     let signals = effort.choose(SIGNALS, 1 << 12);
-    machine(effort, signals, "window 200", History::Window { samples: 200 });
-    machine(effort, signals, "decayed", History::Decayed { samples: 200 });
+    machine(
+        effort,
+        signals,
+        "window 200",
+        History::Window { samples: 200 },
+    );
+    machine(
+        effort,
+        signals,
+        "decayed",
+        History::Decayed { samples: 200 },
+    );
 }
 
 fn machine(effort: Effort, signals: usize, history: &str, kind: History) {
@@ -42,25 +52,7 @@ fn machine(effort: Effort, signals: usize, history: &str, kind: History) {
     .expect("the settings are in their range");
 
     let before = memory::live();
-    let mut monitor = Monitor::new(MonitorConfig::server(), 1, Instant::ORIGIN);
-    let mut name_bytes = 0;
-    for at in 0..signals {
-        let id = TargetId::new(Id::new(at).as_str()).expect("a name");
-        let name = SignalName::new("heartbeat").expect("a name");
-        name_bytes += id.len() + name.len();
-        let target = Target {
-            id,
-            labels: Labels::new(),
-            signals: vec![Signal {
-                name,
-                config: config.clone(),
-            }],
-        };
-        monitor
-            .apply(Instant::ORIGIN, Change::Put(target))
-            .expect("there is room");
-        drain(&mut monitor);
-    }
+    let (mut monitor, name_bytes) = watching(signals, &config);
     let mut crowd = Crowd::new(signals);
     let mut hear = |monitor: &mut Monitor| {
         let batch: [(Id, Instant); BATCH] = std::array::from_fn(|_| {
@@ -104,6 +96,30 @@ fn machine(effort: Effort, signals: usize, history: &str, kind: History) {
     print(&figure, "auscult, verdicts", f64::from(outputs), "", "0");
 }
 
+/// A machine that watches so many targets of one signal each, and the bytes of their names.
+fn watching(signals: usize, config: &SignalConfig) -> (Monitor, usize) {
+    let mut monitor = Monitor::new(MonitorConfig::server(), 1, Instant::ORIGIN);
+    let mut name_bytes = 0;
+    for at in 0..signals {
+        let id = TargetId::new(Id::new(at).as_str()).expect("a name");
+        let name = SignalName::new("heartbeat").expect("a name");
+        name_bytes += id.len() + name.len();
+        let target = Target {
+            id,
+            labels: Labels::new(),
+            signals: vec![Signal {
+                name,
+                config: config.clone(),
+            }],
+        };
+        monitor
+            .apply(Instant::ORIGIN, Change::Put(target))
+            .expect("there is room");
+        drain(&mut monitor);
+    }
+    (monitor, name_bytes)
+}
+
 /// Takes everything that the machine has to say, and counts it.
 fn drain(monitor: &mut Monitor) -> u32 {
     let mut outputs = 0;
@@ -113,4 +129,3 @@ fn drain(monitor: &mut Monitor) -> u32 {
     }
     outputs
 }
-

@@ -164,34 +164,9 @@ fn measure(
         firsts.count()
     );
 
-    let before = (
-        runner.metrics().lateness.snapshot(),
-        cpu_time()?,
-        clock.now(),
-    );
+    let before = Account::now(&runner, &clock)?;
     std::thread::sleep(Duration::from_secs(seconds));
-    let after = (
-        runner.metrics().lateness.snapshot(),
-        cpu_time()?,
-        clock.now(),
-    );
-    let checks = after.0.count - before.0.count;
-    let (cpu, wall) = (after.1 - before.1, after.2.since(before.2));
-    let rate = checks as f64 / wall.as_secs_f64();
-    println!(
-        "{rate:.0} checks/s, {:.1} µs of CPU each",
-        cpu.as_secs_f64() * 1e6 / checks as f64
-    );
-    println!(
-        "{:.0} checks per core-second",
-        checks as f64 / cpu.as_secs_f64()
-    );
-    println!(
-        "lateness p50 {:.1} ms, p99 {:.1} ms, p99.9 {:.1} ms",
-        quantile(&before.0, &after.0, 0.5) * 1e3,
-        quantile(&before.0, &after.0, 0.99) * 1e3,
-        quantile(&before.0, &after.0, 0.999) * 1e3,
-    );
+    Account::now(&runner, &clock)?.tell_since(&before);
     println!(
         "failed {}, skipped {}, delayed {}, connections made {}, stale {}",
         detectors.failures.load(Ordering::Relaxed),
@@ -206,6 +181,44 @@ fn measure(
         memory as f64 / f64::from(targets)
     );
     Ok(())
+}
+
+/// What was done and spent so far.
+struct Account {
+    lateness: HistogramSnapshot,
+    cpu: Duration,
+    at: Instant,
+}
+
+impl Account {
+    fn now(runner: &CheckRunner, clock: &Clock) -> Result<Self, Box<dyn Error>> {
+        Ok(Self {
+            lateness: runner.metrics().lateness.snapshot(),
+            cpu: cpu_time()?,
+            at: clock.now(),
+        })
+    }
+
+    fn tell_since(&self, before: &Self) {
+        let checks = self.lateness.count - before.lateness.count;
+        let (cpu, wall) = (self.cpu - before.cpu, self.at.since(before.at));
+        println!(
+            "{:.0} checks/s, {:.1} µs of CPU each",
+            checks as f64 / wall.as_secs_f64(),
+            cpu.as_secs_f64() * 1e6 / checks as f64
+        );
+        println!(
+            "{:.0} checks per core-second",
+            checks as f64 / cpu.as_secs_f64()
+        );
+        let late_ms = |part| quantile(&before.lateness, &self.lateness, part) * 1e3;
+        println!(
+            "lateness p50 {:.1} ms, p99 {:.1} ms, p99.9 {:.1} ms",
+            late_ms(0.5),
+            late_ms(0.99),
+            late_ms(0.999),
+        );
+    }
 }
 
 /// Between the bounds of its bucket, taken to be spread evenly.
