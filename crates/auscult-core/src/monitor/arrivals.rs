@@ -125,10 +125,7 @@ impl Monitor {
     #[inline]
     fn take(&mut self, slot: u32, arrival: &Arrival<'_>) {
         let received_at = arrival.received_at.min(self.now);
-        if self.schedule.due(slot) <= received_at && self.hearing == Hearing::Listening {
-            // The verdicts before this arrival fall before it.
-            self.sweep(received_at);
-        }
+        self.catch_up(received_at);
         let gap = self.gap(slot, received_at);
         let learn = match gap {
             Gap::First | Gap::Ordinary => Learn::Interval,
@@ -166,6 +163,18 @@ impl Monitor {
             before: last,
         };
         self.heard(slot, why);
+    }
+
+    /// Lets the verdicts fall that are due before an arrival.
+    #[inline]
+    fn catch_up(&mut self, received_at: Instant) {
+        if let Some((at, _)) = self.wake
+            && at <= received_at
+            && self.hearing == Hearing::Listening
+        {
+            self.sweep(received_at);
+            self.settle();
+        }
     }
 
     #[inline]

@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::Monitor;
 use super::event::{Cause, EventKind};
 use super::input::Wake;
-use super::signals::{NONE, Standing};
+use super::signals::{self, Standing};
 use super::targets::Judging;
 use crate::time::Instant;
 
@@ -16,7 +16,8 @@ pub(super) enum MassGuard {
     Trusts { looked_at: Option<Instant> },
     /// It holds verdicts back.
     Suspects {
-        since: Instant,
+        /// Who fell silent before is not counted.
+        from: Instant,
         check_at: Instant,
         hold_until: Instant,
     },
@@ -30,6 +31,11 @@ struct Share {
 }
 
 impl Share {
+    fn add(&mut self, heard: bool, overdue: bool) {
+        self.heard += usize::from(heard);
+        self.overdue += usize::from(overdue && !heard);
+    }
+
     const fn judged(self) -> usize {
         self.overdue + self.heard
     }
@@ -70,10 +76,13 @@ impl Monitor {
         };
         let off =
             self.config.mass_fraction > 1.0 || self.targets.len() < self.config.mass_targets_min;
-        if off || looked_at.is_some_and(|looked_at| at < looked_at.after(LOOK_EVERY)) {
+        let pause = Duration::from_nanos(self.signals.len() as u64 * LOOK_EVERY_NANOS_PER_SIGNAL);
+        if off || looked_at.is_some_and(|looked_at| at < looked_at.after(pause)) {
             return false;
         }
-        let share = self.share(self.expected_at(slot), at);
+        let last = self.signals.records[slot as usize].state.last_arrival();
+        let from = last.unwrap_or(at);
+        let share = self.share(from, at);
         let enough = share.judged() >= self.config.mass_targets_min;
         if !(enough && share.reaches(self.config.mass_fraction)) {
             self.guard = MassGuard::Trusts {
@@ -83,7 +92,7 @@ impl Monitor {
         }
         self.counters.mass_guards += 1;
         self.guard = MassGuard::Suspects {
-            since: at,
+            from,
             check_at: at.after(CHECK_EVERY),
             hold_until: at.after(self.config.mass_hold),
         };
@@ -100,7 +109,7 @@ impl Monitor {
     /// Looks whether enough targets are heard again.
     pub(super) fn check_mass(&mut self, at: Instant) {
         let MassGuard::Suspects {
-            since,
+            from,
             ref mut check_at,
             ..
         } = self.guard
@@ -108,7 +117,7 @@ impl Monitor {
             return;
         };
         *check_at = at.after(CHECK_EVERY);
-        let share = self.share(since, at);
+        let share = self.share(from, at);
         let enough = share.judged() >= self.config.mass_targets_min;
         if enough && !share.reaches(self.config.mass_fraction * LIFTS_AT) {
             self.lift(at, share);
@@ -117,8 +126,8 @@ impl Monitor {
 
     /// Verdicts were held back for long enough.
     pub(super) fn trust_itself(&mut self, at: Instant) {
-        if let MassGuard::Suspects { since, .. } = self.guard {
-            let share = self.share(since, at);
+        if let MassGuard::Suspects { from, .. } = self.guard {
+            let share = self.share(from, at);
             self.lift(at, share);
         }
     }
@@ -138,60 +147,99 @@ impl Monitor {
         }
     }
 
-    /// When the arrival that a signal misses was expected.
-    fn expected_at(&self, slot: u32) -> Instant {
-        let record = &self.signals.records[slot as usize];
-        let config = self.kinds[record.kind].config.detector();
-        let expected = record.state.last_arrival().map(|last| {
-            let mean = record.state.statistics(config).mean;
-            last.after(mean)
-        });
-        self.extended(slot, expected)
+    /// How many targets fell silent after `from`, and how many did not, as far as that can be told by now.
+    ///
+    /// A signal is overdue two standard deviations after its arrival was expected. The first of those
+    /// missed arrivals tells when the silence began, and who was heard after that is well. For a fair
+    /// count, an arrival of the last moments counts for nothing where a missing one would not count
+    /// yet. Of a slow signal nothing can be told until it was expected once. Who fell silent before
+    /// `from` is not counted, and nor is who was never heard.
+    fn share(&self, from: Instant, at: Instant) -> Share {
+        let missed = self
+            .judged_signals()
+            .filter_map(|(_, record)| self.expectation(record))
+            .filter(|expected| expected.is_overdue(at) && expected.at >= from);
+        let began = missed.map(|expected| expected.at).min().unwrap_or(from);
+        let mut share = Share::default();
+        let (mut target, mut heard, mut overdue) = (u32::MAX, false, false);
+        for (owner, record) in self.judged_signals() {
+            if owner != target {
+                share.add(heard, overdue);
+                (target, heard, overdue) = (owner, false, false);
+            }
+            if let Some(expected) = self.expectation(record) {
+                let silent = expected.is_overdue(at);
+                overdue |= silent && expected.at >= from;
+                heard |= !silent && expected.was_met(began, at);
+            }
+        }
+        share.add(heard, overdue);
+        share
     }
 
-    /// How many targets are overdue, and how many were heard since `since`. Only those count that would be
-    /// overdue by now if they had fallen silent at `since`: of a slow one nothing can be told yet. Who is
-    /// down already is not counted, as it did not fall silent now; nor is who was never heard.
-    fn share(&self, since: Instant, at: Instant) -> Share {
-        let span = at.since(since).saturating_sub(self.deaf.overlap(since, at));
-        let mut share = Share::default();
-        for target in 0..self.targets.slots() as u32 {
-            let first = match self.targets.get(target) {
-                Some(record) if record.judging == Judging::Running => record.first,
-                Some(_) | None => NONE,
-            };
-            let (mut heard, mut overdue) = (false, false);
-            for slot in self.signals.chain(first) {
-                let record = &self.signals.records[slot as usize];
-                if !matches!(
-                    record.standing,
-                    Standing::Up | Standing::Late | Standing::Held
-                ) {
-                    continue;
-                }
-                let kind = &self.kinds[record.kind];
-                let due = record.state.deadline(kind.config.detector(), &kind.overdue);
-                let (Some(last), Some(due)) = (record.state.last_arrival(), due) else {
-                    continue;
-                };
-                if due.since(last) > span {
-                    continue;
-                }
-                overdue |= self.deaf.extend(last, due) <= at;
-                heard |= self.deaf.extend(last, due) > at && last >= since;
-            }
-            share.heard += usize::from(heard);
-            share.overdue += usize::from(overdue && !heard);
+    /// The signals of all targets that are judged, with their targets.
+    fn judged_signals(&self) -> impl Iterator<Item = (u32, &signals::Record)> {
+        let firsts = (0..self.targets.slots() as u32).filter_map(|target| {
+            let record = self.targets.get(target)?;
+            (record.judging == Judging::Running).then_some((target, record.first))
+        });
+        firsts.flat_map(move |(target, first)| {
+            let chain = self.signals.chain(first);
+            chain.map(move |slot| (target, &self.signals.records[slot as usize]))
+        })
+    }
+
+    /// When the next arrival of a signal is expected.
+    fn expectation(&self, record: &signals::Record) -> Option<Expectation> {
+        match record.standing {
+            Standing::Up | Standing::Late | Standing::Down | Standing::Held => {}
+            Standing::Awaited | Standing::Paused | Standing::Vacant => return None,
         }
-        share
+        let kind = &self.kinds[record.kind];
+        let config = kind.config.detector();
+        let last = record.state.last_arrival()?;
+        let due = record.state.deadline(config, &kind.overdue)?;
+        let mean = record.state.statistics(config).mean;
+        let expected = last.after(mean).min(due);
+        Some(Expectation {
+            last,
+            at: self.deaf.extend(last, expected),
+            overdue_at: self.deaf.extend(last, due),
+        })
     }
 }
 
-/// All targets are looked at at most this often: it costs some milliseconds for a million.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// What can be expected of a signal.
+#[derive(Clone, Copy, Debug)]
+struct Expectation {
+    /// The last arrival.
+    last: Instant,
+    /// When the next one is expected.
+    at: Instant,
+    /// From when on it is clearly missing.
+    overdue_at: Instant,
+}
+
+impl Expectation {
+    fn is_overdue(self, at: Instant) -> bool {
+        self.overdue_at <= at
+    }
+
+    /// Whether the signal was heard after a silence of others `began`, early enough that it would be
+    /// overdue by now otherwise.
+    fn was_met(self, began: Instant, at: Instant) -> bool {
+        let slack = self.overdue_at.since(self.at);
+        let surely = began.after(self.overdue_at.since(self.last)) <= at;
+        self.last >= began && (surely || self.last.after(slack) <= at)
+    }
+}
+
+/// The share at which the observer trusts itself again, of the one at which it suspected itself.
+const LIFTS_AT: f64 = 0.75;
 
 /// How often a suspicion is looked at.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
-/// The share at which the observer trusts itself again, of the one at which it suspected itself.
-const LIFTS_AT: f64 = 0.75;
+/// A look at all targets costs some 50 ns for each signal. It is not repeated before four times as much
+/// has passed.
+const LOOK_EVERY_NANOS_PER_SIGNAL: u64 = 200;

@@ -111,7 +111,7 @@ impl Signals {
 
     /// Frees the slot. Its key stands for nothing from now on.
     pub(super) fn remove(&mut self, slot: u32, empty: DetectorState) {
-        self.failures.remove(&slot);
+        self.forget_failure(slot);
         self.siblings[slot as usize] = NONE;
         let record = &mut self.records[slot as usize];
         record.state = empty;
