@@ -18,17 +18,13 @@ use crate::clock::Clock;
 /// Events kept: some 4 MB, and days of a monitor whose targets are healthy.
 pub const EVENTS_KEPT: usize = 10_000;
 
-/// Numbers left to one second of running, so that the numbers of the next run begin above those of
-/// this one: 2^20 events for every second between two starts.
-const IDS_PER_SECOND_BITS: u32 = 20;
-
 /// An event as it is kept and shown.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LoggedEvent {
     /// Its number. Numbers grow by one within a run. The first one of a run is the wall clock's
-    /// second at the start times 2^20 plus one: a reader who resumes after a restart with the
-    /// number it saw last is never given other events under old numbers (unless the wall clock was
-    /// set back).
+    /// microsecond at the start plus one: a reader who resumes after a restart with the number it saw
+    /// last is never given other events under old numbers (unless the wall clock was set back, or a
+    /// run had more than a million events a second).
     pub id: u64,
     /// When it happened.
     pub at: Timestamp,
@@ -89,8 +85,8 @@ impl EventLog {
     /// An empty log that keeps `kept_max` events, at least one.
     #[must_use]
     pub fn keeping(kept_max: usize, clock: Clock) -> Self {
-        let second = u64::try_from(clock.wall_now().as_second()).unwrap_or(0);
-        let first_id = (second << IDS_PER_SECOND_BITS) + 1;
+        let started = u64::try_from(clock.wall_now().as_microsecond()).unwrap_or(0);
+        let first_id = started + 1;
         Self(Arc::new(Shared {
             clock,
             first_id,
