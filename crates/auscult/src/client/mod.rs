@@ -190,7 +190,14 @@ fn problem_text(problem: &Value, status: StatusCode) -> String {
     let mut message = text("detail")
         .or_else(|| text("title"))
         .map_or_else(|| status.to_string(), str::to_owned);
-    if let Some(hint) = text("hint") {
+    // What to do is said in our own words where there are such.
+    let code = text("type").and_then(|kind| kind.rsplit(':').next());
+    let hint = match code {
+        Some("unknown_target") => Some("'auscult targets list' shows those there are"),
+        Some("target_exists") => Some("--replace replaces it"),
+        _ => text("hint"),
+    };
+    if let Some(hint) = hint {
         message = message + "\n  = help: " + hint;
     }
     for error in problem["errors"].as_array().into_iter().flatten() {

@@ -46,6 +46,9 @@ impl<'a> Watched<'a> {
 
     /// `12 targets in 2 groups (10 over HTTP, 2 over TCP, 1 pushed; 12 checks/s)`.
     pub(super) fn in_words(&self) -> String {
+        if self.targets == 0 {
+            return "no targets yet".into();
+        }
         let mut text = number(self.targets, "target");
         if !self.groups.is_empty() {
             text = text + " in " + &number(self.groups.len(), "group");

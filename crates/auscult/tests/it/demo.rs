@@ -27,6 +27,11 @@ fn a_delayed_server_is_late_then_down_then_up_again() {
         demo.line(" is up: ");
     }
     assert_eq!(get(&page, "/").status, 200);
+    assert!(
+        get(&page, "/metrics")
+            .body
+            .contains("server_phivalue{server_name=\"server6\"}")
+    );
 
     assert_eq!(post(slow, "/control", r#"{"delay":10}"#).status, 200);
     demo.line_within("server6 is late: ", ONE_OUTAGE);

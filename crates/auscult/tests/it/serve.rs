@@ -45,10 +45,11 @@ impl Monitor {
     pub(crate) fn start(&self, more: &[&str]) -> Server {
         let mut process = Process::start(self.args(more));
         let line = process.line("http://");
-        let (http, _) = line.rsplit_once(", ").unwrap();
+        let (http, udp) = line.rsplit_once(", ").unwrap();
         let server = Server {
             http: addr_in(http),
-            _process: process,
+            udp: udp.rsplit(' ').next().unwrap().to_owned(),
+            process,
         };
         assert_eq!(get(&server.http, "/-/healthy").status, 200);
         server
@@ -57,8 +58,9 @@ impl Monitor {
 
 /// A running server, and where it listens.
 pub(crate) struct Server {
-    pub(crate) _process: Process,
+    pub(crate) process: Process,
     pub(crate) http: String,
+    pub(crate) udp: String,
 }
 
 const ONE: &str = "targets:\n  - id: one\n    push: {}\n";
@@ -83,6 +85,42 @@ fn says_what_it_watches_and_ends_in_order() {
     let (status, rest, log) = process.end();
     assert!(status.success(), "{log}");
     assert_eq!(rest, "", "three lines are enough");
+}
+
+#[test]
+fn a_hangup_reads_the_settings_again_and_a_bad_file_changes_nothing() {
+    let monitor = Monitor::new();
+    let file = monitor.settings(ONE).display().to_string();
+    let Server {
+        mut process, http, ..
+    } = monitor.start(&["-c", &file]);
+    assert_eq!(ids(&http), ["one"]);
+
+    monitor.settings(TWO);
+    process.signal("HUP");
+    process.log("added=1");
+    assert_eq!(ids(&http), ["one", "two"]);
+
+    monitor.settings(BAD);
+    process.signal("HUP");
+    process.log("psuh");
+    assert_eq!(ids(&http), ["one", "two"]);
+    process.signal("TERM");
+    assert!(process.end().0.success());
+}
+
+#[test]
+fn targets_added_over_the_api_survive_a_restart() {
+    let monitor = Monitor::new();
+    let Server { process, http, .. } = monitor.start(&[]);
+    let url = format!("http://{http}");
+    let added = run(["targets", "--url", &url, "add", "job", "--push", "24h"]);
+    assert!(added.status.success(), "{}", stderr(&added));
+    process.signal("TERM");
+    assert!(process.end().0.success());
+
+    let server = monitor.start(&[]);
+    assert_eq!(ids(&server.http), ["job"]);
 }
 
 #[test]
@@ -186,4 +224,14 @@ fn variables_stand_in_for_flags() {
     assert!(process.line("http://").contains("no heartbeats over UDP"));
     assert!(process.log("ready").starts_with('{'));
     assert!(Path::new(&monitor.path("other")).exists());
+}
+
+/// The names of all targets, sorted.
+fn ids(addr: &str) -> Vec<String> {
+    let list: serde_json::Value = serde_json::from_str(&get(addr, "/v1/targets").body).unwrap();
+    let targets = list["targets"].as_array().unwrap();
+    let id = |target: &serde_json::Value| target["id"].as_str().unwrap().to_owned();
+    let mut ids: Vec<String> = targets.iter().map(id).collect();
+    ids.sort();
+    ids
 }

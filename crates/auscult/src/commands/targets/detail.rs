@@ -62,13 +62,13 @@ fn facts(target: &Value) -> Vec<(&'static str, String)> {
     let plural = if changes == 1 { "" } else { "s" };
     let score = target["flap_score"].as_f64().unwrap_or_default();
     let flapping = if target["flapping"] == true {
-        "flapping"
+        ": flapping"
     } else {
-        "steady"
+        ""
     };
     facts.push((
         "changes",
-        format!("{changes} change{plural} of status; {flapping} ({score:.2})"),
+        format!("{changes} change{plural} of status, flap score {score:.2}{flapping}"),
     ));
     if target["group"].is_string() {
         facts.push(("group", text(&target["group"])));
@@ -111,11 +111,14 @@ fn row(signal: &Value) -> Vec<Cell> {
         Cell::new(threshold("late")),
         Cell::new(threshold("down")),
         Cell::new(heard(signal)),
-        Cell::new(format!(
-            "every {} +- {} ({samples} intervals learnt)",
-            spread("mean_ms"),
-            spread("std_deviation_ms")
-        )),
+        Cell::new(match samples {
+            0 => "not learnt yet".to_owned(),
+            samples => format!(
+                "every {} +- {} ({samples} intervals)",
+                spread("mean_ms"),
+                spread("std_deviation_ms")
+            ),
+        }),
     ]
 }
 
@@ -174,13 +177,13 @@ mod tests {
 shop is down for 2.5 s
   why       nothing arrived for 8.0 s
   heard     8.0 s ago
-  changes   1 change of status; steady (0.10)
+  changes   1 change of status, flap score 0.10
   group     web
   labels    team=a\u{fffd}b
   defined   in line 7 of the settings file
 
 SIGNAL  SOURCE  STATUS  LEVEL  LATE  DOWN      HEARD  EXPECTED
-http    http    down     17.2     8  16.5  8.0 s ago  every 1.0 s +- 500 ms (42 intervals learnt)
+http    http    down     17.2     8  16.5  8.0 s ago  every 1.0 s +- 500 ms (42 intervals)
 http, last intervals: 1.0 s, 999 ms
 http, last check: failed after 0.3 ms: connection refused
 ";
