@@ -97,7 +97,7 @@ function fillRow(row, target) {
   const joined = labels.join("\n");
   if (row.labelsText !== joined) {
     row.labelsText = joined;
-    row.labels.replaceChildren(...labels.map((label) => make("i", "", label)));
+    row.labels.replaceChildren(...labels.map((label) => make("i", label === "flapping" ? label : "", label)));
   }
   const { late, down } = target.thresholds;
   const whole = down * 1.25;

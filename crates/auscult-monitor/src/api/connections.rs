@@ -22,8 +22,8 @@ use super::stop::Stop;
 /// How much of the server one client, or many slow ones, can hold.
 #[derive(Clone, Debug)]
 pub struct ConnectionLimits {
-    /// Connections served at a time; more wait in the kernel's queue. 1,024 leaves most of a usual limit of
-    /// open files to checks.
+    /// Connections served at a time; more wait in the kernel's queue. 1,024 leaves most of a usual
+    /// limit of open files to checks.
     pub connections_max: usize,
     /// The time a client has to send a request's head, the wait for a next request included: 30 s.
     pub head_timeout: Duration,
@@ -108,7 +108,8 @@ async fn accept(
     match listener.accept().await {
         Ok((stream, _peer)) => Some((permit, stream)),
         Err(error) => {
-            // Out of descriptors, or a client that left already. The pause keeps the first from spinning.
+            // Out of descriptors, or a client that left already. The pause keeps the first from
+            // spinning.
             tracing::warn!(%error, "a connection could not be accepted");
             tokio::time::sleep(Duration::from_millis(50)).await;
             None

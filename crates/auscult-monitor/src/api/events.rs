@@ -1,4 +1,5 @@
-//! The event log over HTTP: pages of JSON, and a stream of server-sent events that resumes where it broke off.
+//! The event log over HTTP: pages of JSON, and a stream of server-sent events that resumes where it
+//! broke off.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -45,8 +46,8 @@ pub(super) struct EventPage {
     events: Vec<EventView>,
     /// What to give as `since` to go on after this page.
     next: u64,
-    /// Events after `since` that are no longer kept; null when `since` is not a number of this run of the
-    /// monitor, so that nobody knows.
+    /// Events after `since` that are no longer kept; null when `since` is not a number of this run
+    /// of the monitor, so that nobody knows.
     #[schema(required)]
     missed: Option<u64>,
 }
@@ -85,11 +86,12 @@ impl Wish {
 
 /// Reads events.
 ///
-/// Without `since` the newest ones, with it those after it; oldest first in both cases. With `Accept:
-/// text/event-stream` it is the stream of `/v1/events/stream`.
+/// Without `since` the newest ones, with it those after it; oldest first in both cases. With
+/// `Accept: text/event-stream` it is the stream of `/v1/events/stream`.
 #[utoipa::path(get, path = "/v1/events", tag = "events",
     params(
-        ("since" = Option<u64>, Query, description = "The number of the event seen last; 0 for the oldest one kept"),
+        ("since" = Option<u64>, Query,
+            description = "The number of the event seen last; 0 for the oldest one kept"),
         ("limit" = Option<u64>, Query, description = "Events at most: 1 to 1000, default 100"),
         ("target" = Option<String>, Query, description = "Events of this target only"),
     ),
@@ -117,13 +119,14 @@ pub(super) async fn list(
 
 /// Follows events as they happen.
 ///
-/// Server-sent events: the type is the event's kind, the data its JSON, the id its number. `Last-Event-ID`, or
-/// `since`, resumes; without them the stream begins with what happens next. An event `lagged` with
-/// `{"lost": n}` (null: unknown) stands in the place of events that are no longer kept. Comments keep the
-/// connection alive.
+/// Server-sent events: the type is the event's kind, the data its JSON, the id its number.
+/// `Last-Event-ID`, or `since`, resumes; without them the stream begins with what happens next. An
+/// event `lagged` with `{"lost": n}` (null: unknown) stands in the place of events that are no
+/// longer kept. Comments keep the connection alive.
 #[utoipa::path(get, path = "/v1/events/stream", tag = "events",
     params(
-        ("since" = Option<u64>, Query, description = "The number of the event seen last; 0 for the oldest one kept"),
+        ("since" = Option<u64>, Query,
+            description = "The number of the event seen last; 0 for the oldest one kept"),
         ("target" = Option<String>, Query, description = "Events of this target only"),
         ("Last-Event-ID" = Option<u64>, Header, description = "Goes before `since`"),
     ),

@@ -1,4 +1,5 @@
-//! What requests carry in their address: a target's name as one segment, and queries whose keys are all known.
+//! What requests carry in their address: a target's name as one segment, and queries whose keys are
+//! all known.
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path, Query};

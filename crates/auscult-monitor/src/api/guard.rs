@@ -1,4 +1,5 @@
-//! What every request passes: foreign pages are kept out, problems are counted, answers are labelled.
+//! What every request passes: foreign pages are kept out, problems are counted, answers are
+//! labelled.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -15,9 +16,10 @@ use super::problem::{Kind, Problem};
 /// Heartbeats are sent from anywhere, and change nothing but the time of the last arrival.
 const HEARTBEATS: &str = "/v1/heartbeats/";
 
-/// Refuses changes that a page of another site asks a browser to make. There is no authentication yet, and a
-/// browser on this machine reaches the loopback address, so the browser's own word about the origin is what
-/// keeps a visited page from changing what is watched. Programs send neither header.
+/// Refuses changes that a page of another site asks a browser to make. There is no authentication
+/// yet, and a browser on this machine reaches the loopback address, so the browser's own word about
+/// the origin is what keeps a visited page from changing what is watched. Programs send neither
+/// header.
 pub(super) async fn same_origin(request: Request, next: Next) -> Response {
     let reads = matches!(
         *request.method(),

@@ -54,8 +54,10 @@ pub(super) struct ReloadView {
 #[utoipa::path(post, path = "/-/reload", tag = "operation",
     responses(
         (status = 200, description = "The settings are in force", body = ReloadView),
-        (status = 422, description = "The file is wrong; the settings before stay in force", body = Problem),
-        (status = 500, description = "The file cannot be read; the settings before stay in force", body = Problem),
+        (status = 422, description = "The file is wrong; the settings before stay",
+            body = Problem),
+        (status = 500, description = "The file cannot be read; the settings before stay",
+            body = Problem),
     ))]
 pub(super) async fn reload(State(state): State<ApiState>) -> Result<Json<ReloadView>, Problem> {
     let registry = Arc::clone(state.registry());

@@ -1,4 +1,5 @@
-//! Heartbeats over HTTP: what a cron job's curl sends. Each is stamped when its head was read, before its body.
+//! Heartbeats over HTTP: what a cron job's curl sends. Each is stamped when its head was read,
+//! before its body.
 
 use auscult_core::id::check_name;
 use auscult_core::monitor::{Arrival, Rejection, Source};
@@ -40,18 +41,23 @@ pub(super) struct HeartbeatTaken {
 /// Answers `OK`, or JSON where `Accept` asks for it.
 #[utoipa::path(get, path = "/v1/heartbeats/{target}", tag = "heartbeats",
     params(
-        ("target" = String, Path, description = "The target's name, percent-encoded as one segment"),
+        ("target" = String, Path,
+            description = "The target's name, percent-encoded as one segment"),
         ("signal" = Option<String>, Query, description = "One of its signals; else the first"),
         ("seq" = Option<u64>, Query, description = "The number of this heartbeat; must grow"),
-        ("interval" = Option<String>, Query, description = "When the next one comes, such as `30s` or `1d`"),
-        ("mac" = Option<String>, Query, description = "With a key: HMAC-SHA256 over `TARGET [signal=S] [seq=N] [interval=I]`, as api/wire.md says"),
+        ("interval" = Option<String>, Query,
+            description = "When the next one comes, such as `30s` or `1d`"),
+        ("mac" = Option<String>, Query, description = "With a key: HMAC-SHA256 over \
+            `TARGET [signal=S] [seq=N] [interval=I]`, as api/wire.md says"),
     ),
     responses(
-        (status = 200, description = "Taken", content((String = "text/plain"), (HeartbeatTaken = "application/json"))),
+        (status = 200, description = "Taken",
+            content((String = "text/plain"), (HeartbeatTaken = "application/json"))),
         (status = 400, description = "It cannot be read", body = Problem),
         (status = 403, description = "It is not signed as it must be", body = Problem),
         (status = 404, description = "No such target or signal", body = Problem),
-        (status = 409, description = "Its number is older than the last one, or no more targets are created", body = Problem),
+        (status = 409, description = "Its number is too old, or no more targets are created",
+            body = Problem),
     ))]
 pub(super) async fn get(
     State(state): State<ApiState>,
@@ -66,23 +72,28 @@ pub(super) async fn get(
 
 /// Says 'I am here' for a target.
 ///
-/// The fields stand in the query, or in a JSON object as the body. A body of any other kind is a note; it is not
-/// kept.
+/// The fields stand in the query, or in a JSON object as the body. A body of any other kind is a
+/// note; it is not kept.
 #[utoipa::path(post, path = "/v1/heartbeats/{target}", tag = "heartbeats",
     params(
-        ("target" = String, Path, description = "The target's name, percent-encoded as one segment"),
+        ("target" = String, Path,
+            description = "The target's name, percent-encoded as one segment"),
         ("signal" = Option<String>, Query, description = "One of its signals; else the first"),
         ("seq" = Option<u64>, Query, description = "The number of this heartbeat; must grow"),
-        ("interval" = Option<String>, Query, description = "When the next one comes, such as `30s` or `1d`"),
-        ("mac" = Option<String>, Query, description = "With a key: HMAC-SHA256 over `TARGET [signal=S] [seq=N] [interval=I]`, as api/wire.md says"),
+        ("interval" = Option<String>, Query,
+            description = "When the next one comes, such as `30s` or `1d`"),
+        ("mac" = Option<String>, Query, description = "With a key: HMAC-SHA256 over \
+            `TARGET [signal=S] [seq=N] [interval=I]`, as api/wire.md says"),
     ),
     request_body(content = Option<Fields>, content_type = "application/json"),
     responses(
-        (status = 200, description = "Taken", content((String = "text/plain"), (HeartbeatTaken = "application/json"))),
+        (status = 200, description = "Taken",
+            content((String = "text/plain"), (HeartbeatTaken = "application/json"))),
         (status = 400, description = "It cannot be read", body = Problem),
         (status = 403, description = "It is not signed as it must be", body = Problem),
         (status = 404, description = "No such target or signal", body = Problem),
-        (status = 409, description = "Its number is older than the last one, or no more targets are created", body = Problem),
+        (status = 409, description = "Its number is too old, or no more targets are created",
+            body = Problem),
         (status = 413, description = "The body is too large", body = Problem),
     ))]
 pub(super) async fn post(
@@ -164,7 +175,8 @@ impl Fields {
         Ok(())
     }
 
-    /// The heartbeat in the text form of datagrams, so that there is one reading of it, and one code over it.
+    /// The heartbeat in the text form of datagrams, so that there is one reading of it, and one
+    /// code over it.
     fn line(&self, target: &str) -> String {
         let mut line = target.to_owned();
         for (key, value) in [

@@ -1,4 +1,5 @@
-//! JSON out, with a line feed at the end for terminals, and JSON in, within a limit of bytes and time.
+//! JSON out, with a line feed at the end for terminals, and JSON in, within a limit of bytes and
+//! time.
 
 use std::time::Duration;
 
@@ -66,8 +67,8 @@ pub(super) async fn read_body(request: Request, bytes_max: usize) -> Result<Byte
     }
 }
 
-/// Reads a JSON body. `curl -d` says that it sends a form, so that is taken for JSON as well: our own bodies are
-/// never forms.
+/// Reads a JSON body. `curl -d` says that it sends a form, so that is taken for JSON as well: our
+/// own bodies are never forms.
 pub(super) async fn read_json(request: Request, bytes_max: usize) -> Result<Value, Problem> {
     check_media_type(request.headers())?;
     let body = read_body(request, bytes_max).await?;

@@ -1,4 +1,5 @@
-//! `GET /metrics`: gathers figures from everything that counts, and answers in the format asked for.
+//! `GET /metrics`: gathers figures from everything that counts, and answers in the format asked
+//! for.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -22,7 +23,8 @@ use crate::settings::TargetSpec;
 
 /// Shows all figures, levels computed now.
 ///
-/// OpenMetrics 1.0 where `Accept` asks for it, classic text otherwise. `api/metrics.md` lists the families.
+/// OpenMetrics 1.0 where `Accept` asks for it, classic text otherwise. `api/metrics.md` lists the
+/// families.
 #[utoipa::path(get, path = "/metrics", tag = "operation",
     responses((status = 200, description = "Figures", content(
         (String = "text/plain"), (String = "application/openmetrics-text")))))]

@@ -1,4 +1,5 @@
-//! The HTTP face of the monitor: REST, server-sent events, metrics, the page, and the seeds' own routes.
+//! The HTTP face of the monitor: REST, server-sent events, metrics, the page, and the seeds' own
+//! routes.
 
 mod compat;
 mod connections;
@@ -105,8 +106,8 @@ impl ApiState {
         &self.0.parts.connections
     }
 
-    /// Reads every target, some at a time: the machine goes on in between, so a target that comes or goes
-    /// meanwhile may be there or not.
+    /// Reads every target, some at a time: the machine goes on in between, so a target that comes
+    /// or goes meanwhile may be there or not.
     fn for_each_target(&self, mut read: impl FnMut(&TargetView<'_>, Instant)) {
         let mut next = Some(0);
         while let Some(from) = next {
@@ -139,10 +140,10 @@ impl ApiState {
     info(
         title = "auscult",
         description = "Tells, quickly and rarely wrongly, which processes are alive.\n\n\
-            Names in a path are one percent-encoded segment. Times are RFC 3339 in UTC; spans are numbers with \
-            their unit last in the name on output, and texts such as `500ms` on input. Errors are problem \
-            documents (RFC 9457). There is no authentication: bind to an address that only those reach who may \
-            change what is watched."
+            Names in a path are one percent-encoded segment. Times are RFC 3339 in UTC; spans are \
+            numbers with their unit last in the name on output, and texts such as `500ms` on \
+            input. Errors are problem documents (RFC 9457). There is no authentication: bind to \
+            an address that only those reach who may change what is watched."
     ),
     tags(
         (name = "targets", description = "What is watched"),
@@ -213,6 +214,7 @@ pub(crate) fn promise(name: &str, expected: &str) {
     let found = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         found == expected,
-        "api/{name} does not say what the code does; UPDATE_API=1 cargo test -p auscult-monitor writes it anew"
+        "api/{name} does not say what the code does; \
+         UPDATE_API=1 cargo test -p auscult-monitor writes it anew"
     );
 }

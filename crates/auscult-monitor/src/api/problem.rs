@@ -1,4 +1,5 @@
-//! Errors of the API as RFC 9457 problem documents: a stable kind, what was wrong, where, and what to do.
+//! Errors of the API as RFC 9457 problem documents: a stable kind, what was wrong, where, and what
+//! to do.
 
 use axum::http::header::{CONTENT_TYPE, HeaderName};
 use axum::http::{HeaderValue, StatusCode};
@@ -126,7 +127,8 @@ impl Kind {
     }
 }
 
-/// Why a request was not done (RFC 9457). State: nothing was changed, unless `detail` says otherwise.
+/// Why a request was not done (RFC 9457). State: nothing was changed, unless `detail` says
+/// otherwise.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Problem {
     /// Stable identifier of the kind of problem: `urn:auscult:problem:` and a code.

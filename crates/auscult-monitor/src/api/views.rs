@@ -40,8 +40,8 @@ pub(crate) struct EventView {
     id: u64,
     /// When it happened.
     at: Time,
-    /// What happened: added, replaced, removed, transition, signal_transition, flapping_started, flapping_stopped, relearnt,
-    /// observer_suspects_itself, observer_trusts_itself or stalled.
+    /// What happened: added, replaced, removed, transition, signal_transition, flapping_started,
+    /// flapping_stopped, relearnt, observer_suspects_itself, observer_trusts_itself or stalled.
     #[schema(example = "transition")]
     kind: &'static str,
     /// The target, unless the monitor speaks of itself.
@@ -85,8 +85,8 @@ pub(crate) struct EventView {
 pub(crate) struct EvidenceView {
     /// The signal that decided.
     signal: String,
-    /// The rule that fired: arrival, silence, never_heard, observer_suspects_itself, observer_trusts_itself,
-    /// operator or settings.
+    /// The rule that fired: arrival, silence, never_heard, observer_suspects_itself,
+    /// observer_trusts_itself, operator or settings.
     #[schema(example = "silence")]
     cause: &'static str,
     /// The level then.

@@ -9,9 +9,9 @@ const HEAD: &str = "\
 
 Written from the table in `crates/auscult-monitor/src/metrics/families.rs`; a test compares the two.
 
-`GET /metrics` answers OpenMetrics 1.0 when the scraper's `Accept` asks for it, as Prometheus does, and the classic
-text format 0.0.4 otherwise. Levels are computed at the time of the scrape. The series of a removed target are gone
-with the next scrape.
+`GET /metrics` answers OpenMetrics 1.0 when the scraper's `Accept` asks for it, as Prometheus does,
+and the classic text format 0.0.4 otherwise. Levels are computed at the time of the scrape. The
+series of a removed target are gone with the next scrape.
 ";
 
 /// The whole document.

@@ -1,8 +1,9 @@
 //! The two text formats of metrics: OpenMetrics 1.0 and Prometheus' classic 0.0.4.
 //!
-//! Written by hand, because ten thousand targets are a hundred thousand lines: one pass over a snapshot
-//! writes each line once, in the format that was asked for, with the labels of a target escaped once. No
-//! registry holds series, so those of a removed target are gone with the next scrape.
+//! Written by hand, because ten thousand targets are a hundred thousand lines: one pass over a
+//! snapshot writes each line once, in the format that was asked for, with the labels of a target
+//! escaped once. No registry holds series, so those of a removed target are gone with the next
+//! scrape.
 
 use std::fmt::Write;
 
@@ -23,8 +24,8 @@ impl Format {
         }
     }
 
-    /// The format to answer with: OpenMetrics when `Accept` names it in a version we speak and does not prefer
-    /// another text, classic otherwise.
+    /// The format to answer with: OpenMetrics when `Accept` names it in a version we speak and does
+    /// not prefer another text, classic otherwise.
     pub(crate) fn negotiate(accept: &str) -> Self {
         let mut open_metrics = 0.0;
         let mut classic = 0.0;
@@ -120,7 +121,8 @@ impl From<f64> for Number {
     }
 }
 
-/// A histogram's buckets: upper bounds and counts that are not cumulated, and what lies above them all.
+/// A histogram's buckets: upper bounds and counts that are not cumulated, and what lies above them
+/// all.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Buckets<'a> {
     pub(crate) counts: &'a [(f64, u64)],

@@ -68,10 +68,10 @@ families! {
     TARGET_CHECK_FAILURES: Counter "auscult_target_check_failures_total" ["target", "signal"]
         "Failed checks of one signal.";
     TARGET_TLS_EXPIRY: Gauge "auscult_target_tls_expiry_timestamp_seconds" ["target", "signal"]
-        "Unix time at which the certificate seen by the last good check expires. Absent without TLS.";
+        "Unix time at which the certificate of the last good check expires. Absent without TLS.";
 
     PHI_VALUE: Gauge "server_phivalue" ["server_name"]
-        "Largest phi among the target's signals at the time of the scrape. Absent without a phi detector.";
+        "Largest phi of the target's signals at the time of the scrape. Absent without a phi detector.";
     RUNTIME: Gauge "server_runtime_seconds" ["server_name"]
         "Seconds for which this monitor has watched the target.";
 
@@ -164,10 +164,11 @@ families! {
 pub(crate) static SECTIONS: &[Section] = &[
     Section {
         title: "Targets",
-        intro: "The status is one number per target, not one series per target and status: with 10,000 targets that \
-            is 10,000 series instead of 50,000, `max by (...)` gives the worst, `changes()` counts, and \
-            `auscult_targets` has the totals by name. Labels of a target stand once, in `auscult_target_info`; \
-            join them with `* on (target) group_left (label_team) auscult_target_info`.",
+        intro: "The status is one number per target, not one series per target and status: with \
+            10,000 targets that is 10,000 series instead of 50,000, `max by (...)` gives the \
+            worst, `changes()` counts, and `auscult_targets` has the totals by name. Labels \
+            of a target stand once, in `auscult_target_info`; join them with `* on (target) \
+            group_left (label_team) auscult_target_info`.",
         families: &[
             &TARGETS,
             &SIGNALS,
@@ -187,8 +188,8 @@ pub(crate) static SECTIONS: &[Section] = &[
     },
     Section {
         title: "Names of phi-accrual-multi-monitor",
-        intro: "For dashboards that exist already. Unlike there, the value is computed at the time of the scrape, so a \
-            target that hangs is seen to.",
+        intro: "For dashboards that exist already. Unlike there, the value is computed at the \
+            time of the scrape, so a target that hangs is seen to.",
         families: &[&PHI_VALUE, &RUNTIME],
     },
     Section {
@@ -206,8 +207,9 @@ pub(crate) static SECTIONS: &[Section] = &[
     },
     Section {
         title: "Pushed heartbeats",
-        intro: "Nothing is lost silently: datagrams sent are received, rejected or dropped. Refused HTTP heartbeats \
-            are among `auscult_http_problems_total` and `auscult_arrivals_rejected_total`.",
+        intro: "Nothing is lost silently: datagrams sent are received, rejected or dropped. \
+            Refused HTTP heartbeats are among `auscult_http_problems_total` and \
+            `auscult_arrivals_rejected_total`.",
         families: &[&DATAGRAMS_RECEIVED, &DATAGRAMS_REJECTED, &DATAGRAMS_DROPPED],
     },
     Section {

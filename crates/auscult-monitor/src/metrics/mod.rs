@@ -1,4 +1,5 @@
-//! `/metrics`: figures gathered at the time of the scrape, written in the format that was asked for.
+//! `/metrics`: figures gathered at the time of the scrape, written in the format that was asked
+//! for.
 
 mod document;
 mod exposition;

@@ -13,7 +13,8 @@ pub(super) struct Process {
     pub(super) started_at: Option<f64>,
 }
 
-/// Clock ticks per second in `/proc`: the kernel's USER_HZ, 100 on every platform that Rust runs on.
+/// Clock ticks per second in `/proc`: the kernel's USER_HZ, 100 on every platform that Rust runs
+/// on.
 const TICKS_PER_SECOND: f64 = 100.0;
 
 impl Process {

@@ -10,8 +10,9 @@ use crate::settings::TargetSpec;
 use crate::store::Record;
 
 impl Registry {
-    /// Watches these targets in place of all that came over the API. One that stands in the settings file may be
-    /// among them if it is the same there; it stays the file's. What heartbeats created stays.
+    /// Watches these targets in place of all that came over the API. One that stands in the
+    /// settings file may be among them if it is the same there; it stays the file's. What
+    /// heartbeats created stays.
     ///
     /// # Errors
     /// Why not. State: unchanged.

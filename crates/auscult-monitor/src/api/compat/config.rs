@@ -1,4 +1,5 @@
-//! `GET`, `POST` and `PUT /config`, as phi-accrual-multi-monitor has them, in JSON instead of Go's gob.
+//! `GET`, `POST` and `PUT /config`, as phi-accrual-multi-monitor has them, in JSON instead of Go's
+//! gob.
 
 use std::sync::Arc;
 
@@ -55,8 +56,8 @@ pub(crate) async fn read(State(state): State<ApiState>) -> Json<Config> {
 
 /// Replaces all targets that came over the API, or changes nothing.
 ///
-/// The body has `targets`, as `GET /config` shows them, or `servers`, as the seed's file has them. Targets of the
-/// settings file may stand among them as they are there; they stay.
+/// The body has `targets`, as `GET /config` shows them, or `servers`, as the seed's file has them.
+/// Targets of the settings file may stand among them as they are there; they stay.
 #[utoipa::path(post, path = "/config", tag = "seeds",
     request_body = Config,
     responses(
@@ -80,8 +81,8 @@ pub(crate) async fn replace(State(state): State<ApiState>, request: Request) -> 
 
 /// Adds or replaces one target.
 ///
-/// The body is a target as the seed has it, `{"id":10,"url":"http://...","monitor":{...}}`; what is missing has the
-/// seed's defaults.
+/// The body is a target as the seed has it, `{"id":10,"url":"http://...","monitor":{...}}`; what is
+/// missing has the seed's defaults.
 #[utoipa::path(put, path = "/config", tag = "seeds",
     request_body = Object,
     responses(

@@ -36,7 +36,8 @@ pub(crate) struct PulseStatus {
 
 /// Shows all targets as pulse does.
 #[utoipa::path(get, path = "/status/all", tag = "seeds",
-    responses((status = 200, description = "All targets by name", body = BTreeMap<String, PulseStatus>)))]
+    responses((status = 200, description = "All targets by name",
+        body = BTreeMap<String, PulseStatus>)))]
 pub(crate) async fn all(State(state): State<ApiState>) -> Json<BTreeMap<String, PulseStatus>> {
     let mut ids = Vec::new();
     state.for_each_target(|target, _| ids.push(target.id().to_string()));
@@ -46,7 +47,8 @@ pub(crate) async fn all(State(state): State<ApiState>) -> Json<BTreeMap<String, 
 
 /// Shows one target as pulse does.
 #[utoipa::path(get, path = "/status/{id}", tag = "seeds",
-    params(("id" = String, Path, description = "The target's name, percent-encoded as one segment")),
+    params(("id" = String, Path,
+            description = "The target's name, percent-encoded as one segment")),
     responses(
         (status = 200, description = "The target", body = PulseStatus),
         (status = 404, description = "No such target", body = Problem),

@@ -52,11 +52,15 @@ pub(super) struct TargetPage {
 /// Lists targets, the worst first.
 #[utoipa::path(get, path = "/v1/targets", tag = "targets",
     params(
-        ("status" = Option<String>, Query, description = "Statuses, separated by commas: down, late, unknown, up, paused"),
-        ("label" = Option<Vec<String>>, Query, description = "`name:value`, or `name` for any value; may stand several times"),
+        ("status" = Option<String>, Query,
+            description = "Statuses, separated by commas: down, late, unknown, up, paused"),
+        ("label" = Option<Vec<String>>, Query,
+            description = "`name:value`, or `name` for any value; may stand several times"),
         ("group" = Option<String>, Query, description = "The group"),
-        ("q" = Option<String>, Query, description = "A text in the name, the group or a label, in any case"),
-        ("sort" = Option<String>, Query, description = "`worst` (default): by status, then latest change first; or `id`"),
+        ("q" = Option<String>, Query,
+            description = "A text in the name, the group or a label, in any case"),
+        ("sort" = Option<String>, Query,
+            description = "`worst` (default): by status, then latest change first; or `id`"),
         ("limit" = Option<u64>, Query, description = "Targets at most: 1 to 1000, default 100"),
         ("cursor" = Option<String>, Query, description = "The `next` of the page before"),
     ),
@@ -116,9 +120,11 @@ fn candidates_of(state: &ApiState) -> Vec<Candidate> {
 
 /// Reads a target with its evidence.
 #[utoipa::path(get, path = "/v1/targets/{id}", tag = "targets",
-    params(("id" = String, Path, description = "The target's name, percent-encoded as one segment")),
+    params(("id" = String, Path,
+            description = "The target's name, percent-encoded as one segment")),
     responses(
-        (status = 200, description = "The target", body = TargetDetail, headers(("ETag" = String, description = "Changes with the target's settings"))),
+        (status = 200, description = "The target", body = TargetDetail,
+            headers(("ETag" = String, description = "Changes with the target's settings"))),
         (status = 404, description = "No such target", body = Problem),
     ))]
 pub(super) async fn read(
@@ -132,7 +138,8 @@ pub(super) async fn read(
 #[utoipa::path(post, path = "/v1/targets", tag = "targets",
     request_body = TargetSpec,
     responses(
-        (status = 201, description = "Added", body = TargetDetail, headers(("Location" = String), ("ETag" = String))),
+        (status = 201, description = "Added", body = TargetDetail,
+            headers(("Location" = String), ("ETag" = String))),
         (status = 400, description = "The body is no JSON", body = Problem),
         (status = 409, description = "It exists already", body = Problem),
         (status = 413, description = "The body is too large", body = Problem),
@@ -150,18 +157,21 @@ pub(super) async fn create(
 
 /// Adds a target, or replaces the one of that name.
 ///
-/// What stays the same keeps its history. `If-Match` makes it conditional on the `ETag` of a read, and
-/// `If-None-Match: *` on its absence.
+/// What stays the same keeps its history. `If-Match` makes it conditional on the `ETag` of a read,
+/// and `If-None-Match: *` on its absence.
 #[utoipa::path(put, path = "/v1/targets/{id}", tag = "targets",
     params(
-        ("id" = String, Path, description = "The target's name, percent-encoded as one segment"),
+        ("id" = String, Path,
+            description = "The target's name, percent-encoded as one segment"),
         ("If-Match" = Option<String>, Header, description = "Replace only what has this ETag"),
         ("If-None-Match" = Option<String>, Header, description = "`*`: only add"),
     ),
     request_body = TargetSpec,
     responses(
-        (status = 200, description = "Replaced", body = TargetDetail, headers(("ETag" = String))),
-        (status = 201, description = "Added", body = TargetDetail, headers(("Location" = String), ("ETag" = String))),
+        (status = 200, description = "Replaced", body = TargetDetail,
+            headers(("ETag" = String))),
+        (status = 201, description = "Added", body = TargetDetail,
+            headers(("Location" = String), ("ETag" = String))),
         (status = 400, description = "The body is no JSON", body = Problem),
         (status = 409, description = "It is defined in the settings file", body = Problem),
         (status = 412, description = "It has changed meanwhile", body = Problem),
@@ -194,7 +204,8 @@ pub(super) async fn replace(
 /// Removes a target.
 #[utoipa::path(delete, path = "/v1/targets/{id}", tag = "targets",
     params(
-        ("id" = String, Path, description = "The target's name, percent-encoded as one segment"),
+        ("id" = String, Path,
+            description = "The target's name, percent-encoded as one segment"),
         ("If-Match" = Option<String>, Header, description = "Remove only what has this ETag"),
     ),
     responses(
@@ -218,7 +229,8 @@ pub(super) async fn remove(
 
 /// Stops judging a target until it is resumed. Its arrivals are still taken.
 #[utoipa::path(post, path = "/v1/targets/{id}/pause", tag = "targets",
-    params(("id" = String, Path, description = "The target's name, percent-encoded as one segment")),
+    params(("id" = String, Path,
+            description = "The target's name, percent-encoded as one segment")),
     responses(
         (status = 200, description = "Paused", body = TargetDetail),
         (status = 404, description = "No such target", body = Problem),
@@ -234,7 +246,8 @@ pub(super) async fn pause(
 
 /// Judges a paused target again, with a new grace.
 #[utoipa::path(post, path = "/v1/targets/{id}/resume", tag = "targets",
-    params(("id" = String, Path, description = "The target's name, percent-encoded as one segment")),
+    params(("id" = String, Path,
+            description = "The target's name, percent-encoded as one segment")),
     responses(
         (status = 200, description = "Resumed", body = TargetDetail),
         (status = 404, description = "No such target", body = Problem),
@@ -254,8 +267,8 @@ fn parse(state: &ApiState, body: &Value) -> Result<TargetSpec, Problem> {
     TargetSpec::from_json(body, &settings.defaults).map_err(|problems| invalid(&problems))
 }
 
-/// Makes a change. It ends on the disk, so it runs where waiting for a disk holds nobody up; a client that goes
-/// away does not end it half-way.
+/// Makes a change. It ends on the disk, so it runs where waiting for a disk holds nobody up; a
+/// client that goes away does not end it half-way.
 pub(super) async fn change<R: Send + 'static>(
     state: &ApiState,
     change: impl FnOnce(&Registry) -> Result<R, Refused> + Send + 'static,

@@ -33,9 +33,9 @@ enum Sort {
     Id,
 }
 
-/// Where a target stands in a list. Statuses come worst first; among those that are not well the latest change
-/// comes first, because that is what just broke; the rest is by name. Levels are left out on purpose: they
-/// change with every read, and a list that reorders itself cannot be read.
+/// Where a target stands in a list. Statuses come worst first; among those that are not well the
+/// latest change comes first, because that is what just broke; the rest is by name. Levels are left
+/// out on purpose: they change with every read, and a list that reorders itself cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     wellness: u8,

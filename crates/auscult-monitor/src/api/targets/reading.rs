@@ -144,7 +144,8 @@ impl SignalReading {
         }
     }
 
-    /// What the last failed check since the last arrival said, in the check's own words where they are known.
+    /// What the last failed check since the last arrival said, in the check's own words where they
+    /// are known.
     pub(in crate::api) fn failure(&self) -> Option<String> {
         let (_, failure) = self.last_failure?;
         let report = self.last_check.as_ref();

@@ -112,6 +112,12 @@ async fn what_is_no_heartbeat_is_refused_with_a_reason() {
         let answer = bench.get(&format!("/v1/heartbeats/{path}")).await;
         assert_eq!(answer.problem(status, kind), detail);
     }
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_heartbeat_is_refused_with_a_reason() {
+    let bench = Bench::new();
+    bench.add("cron").await;
     for (body, detail) in [
         (
             "{\"seq\": tru}",

@@ -131,13 +131,13 @@ async fn a_bad_body_is_told_with_all_its_faults() {
     );
 }
 
-#[tokio::test]
-async fn lists_are_filtered_sorted_and_paged() {
+/// Five targets in a group, one of them up and one paused, and a sixth.
+async fn six() -> Bench {
     let bench = Bench::new();
     for number in 0..5 {
+        let team = number % 2;
         let body = format!(
-            r#"{{"id": "web-{number}", "push": {{}}, "group": "front", "labels": {{"team": "T{}"}}}}"#,
-            number % 2
+            r#"{{"id": "web-{number}", "push": {{}}, "group": "front", "labels": {{"team": "T{team}"}}}}"#
         );
         let answer = bench.ask(Method::POST, "/v1/targets", &[], &body).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
@@ -147,68 +147,70 @@ async fn lists_are_filtered_sorted_and_paged() {
         .ask(Method::POST, "/v1/targets/web-3/pause", &[], "")
         .await;
     bench.get("/v1/heartbeats/web-1").await;
+    bench
+}
 
-    let ids = |page: &Value| -> Vec<String> {
-        let targets = page["targets"].as_array().expect("targets");
-        targets
-            .iter()
-            .map(|t| t["id"].as_str().unwrap_or_default().to_owned())
-            .collect()
-    };
-    let list = |query: &str| {
-        let path = format!("/v1/targets?{query}");
-        let bench = &bench;
-        async move { bench.get(&path).await.json() }
-    };
-    let all = list("").await;
-    assert_eq!(
-        ids(&all),
-        ["odd/+:~", "web-4", "web-2", "web-0", "web-1", "web-3"]
-    );
+async fn list(bench: &Bench, query: &str) -> (Vec<String>, Value) {
+    let page = bench.get(&format!("/v1/targets?{query}")).await.json();
+    let targets = page["targets"].as_array().expect("targets");
+    let id = |target: &Value| target["id"].as_str().unwrap_or_default().to_owned();
+    (targets.iter().map(id).collect(), page)
+}
+
+#[tokio::test]
+async fn lists_come_worst_first_and_are_filtered() {
+    let bench = six().await;
+    let (ids, page) = list(&bench, "").await;
+    let expected = ["odd/+:~", "web-4", "web-2", "web-0", "web-1", "web-3"];
+    assert_eq!(ids, expected);
     let counts = serde_json::json!({ "down": 0, "late": 0, "paused": 1, "unknown": 4, "up": 1 });
+    assert_eq!((&page["counts"], &page["matched"]), (&counts, &6.into()));
     assert_eq!(
-        (&all["counts"], &all["matched"], &all["next"]),
-        (&counts, &6.into(), &Value::Null)
+        (&page["next"], &page["observer_suspects_itself"]),
+        (&Value::Null, &false.into())
     );
-    assert_eq!(all["observer_suspects_itself"], false);
 
-    let up = list("status=up,paused").await;
+    let (ids, page) = list(&bench, "status=up,paused").await;
+    assert_eq!(ids, ["web-1", "web-3"]);
     assert_eq!(
-        (ids(&up), &up["counts"]),
-        (vec!["web-1".into(), "web-3".into()], &counts)
+        page["counts"], counts,
+        "the other statuses are counted all the same"
     );
-    assert_eq!(
-        ids(&list("label=team:T1&sort=id").await),
-        ["web-1", "web-3"]
-    );
-    assert_eq!(ids(&list("label=team&q=WEB-4").await), ["web-4"]);
-    assert_eq!(
-        ids(&list("group=front&label=team:T0&sort=id").await),
-        ["web-0", "web-2", "web-4"]
-    );
-    assert_eq!(ids(&list("group=back").await), Vec::<String>::new());
+    for (query, expected) in [
+        ("label=team:T1&sort=id", &["web-1", "web-3"][..]),
+        ("label=team&q=WEB-4", &["web-4"]),
+        (
+            "group=front&label=team:T0&sort=id",
+            &["web-0", "web-2", "web-4"],
+        ),
+        ("group=back", &[]),
+    ] {
+        assert_eq!(list(&bench, query).await.0, expected, "{query}");
+    }
+}
 
-    let first = list("sort=id&limit=4").await;
-    assert_eq!(ids(&first), ["odd/+:~", "web-0", "web-1", "web-2"]);
-    let cursor = targets::encode(first["next"].as_str().expect("a next page"));
-    let second = list(&format!("sort=id&limit=4&cursor={cursor}")).await;
+#[tokio::test]
+async fn lists_are_paged() {
+    let bench = six().await;
+    let (ids, page) = list(&bench, "sort=id&limit=4").await;
+    assert_eq!(ids, ["odd/+:~", "web-0", "web-1", "web-2"]);
+    let cursor = targets::encode(page["next"].as_str().expect("a next page"));
+    let (ids, page) = list(&bench, &format!("sort=id&limit=4&cursor={cursor}")).await;
     assert_eq!(
-        (ids(&second), &second["next"]),
+        (ids, &page["next"]),
         (vec!["web-3".into(), "web-4".into()], &Value::Null)
     );
-
-    for query in [
+    let bad = [
         "status=upp",
         "sort=best",
         "limit=0",
         "limit=1001",
         "cursor=x",
         "page=2",
-    ] {
-        bench
-            .get(&format!("/v1/targets?{query}"))
-            .await
-            .problem(400, "malformed");
+    ];
+    for query in bad {
+        let answer = bench.get(&format!("/v1/targets?{query}")).await;
+        answer.problem(400, "malformed");
     }
 }
 
