@@ -9,3 +9,4 @@ mod https;
 mod process;
 mod pulser;
 mod serve;
+mod stall;
