@@ -10,6 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::ApiState;
+use super::blocking::blocking;
 use super::json::Json;
 use super::problem::{Fault, Kind, Problem};
 use super::targets::faults;
@@ -61,17 +62,12 @@ pub(super) struct ReloadView {
     ))]
 pub(super) async fn reload(State(state): State<ApiState>) -> Result<Json<ReloadView>, Problem> {
     let registry = Arc::clone(state.registry());
-    let outcome = tokio::task::spawn_blocking(move || registry.reload()).await;
-    let outcome = outcome.map_err(|error| {
-        tracing::error!(%error, "a reload broke off");
-        Problem::new(Kind::Internal).detail("the reload broke off; see the monitor's log")
-    })?;
     let Reloaded {
         added,
         changed,
         removed,
         unchanged,
-    } = outcome?;
+    } = blocking(move || registry.reload()).await??;
     Ok(Json(ReloadView {
         added,
         changed,

@@ -1,17 +1,25 @@
 //! `GET /metrics`: gathers figures from everything that counts, and answers in the format asked
 //! for.
 
+use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll};
 
 use auscult_core::detector::DetectorParams;
 use auscult_core::monitor::{Monitor, Rejection, SignalKey, SignalView, Status, TargetView, Wake};
 use auscult_core::time::Instant;
+use axum::body::{Body, HttpBody};
 use axum::extract::State;
 use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use hyper::body::{Frame, SizeHint};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::ApiState;
+use super::blocking::blocking;
 use super::problem::{Kind, Problem};
 use crate::check::CheckRunner;
 use crate::ingest::RejectReason;
@@ -21,13 +29,18 @@ use crate::metrics::{
 };
 use crate::settings::TargetSpec;
 
+/// Scrapes answered at a time: a few Prometheus servers, and somebody with curl.
+pub(super) const SCRAPES_MAX: usize = 16;
+
 /// Shows all figures, levels computed now.
 ///
 /// OpenMetrics 1.0 where `Accept` asks for it, classic text otherwise. `api/metrics.md` lists the
 /// families.
 #[utoipa::path(get, path = "/metrics", tag = "operation",
-    responses((status = 200, description = "Figures", content(
-        (String = "text/plain"), (String = "application/openmetrics-text")))))]
+    responses(
+        (status = 200, description = "Figures", content(
+        (String = "text/plain"), (String = "application/openmetrics-text"))),
+        (status = 503, description = "Too many scrapes at once", body = Problem)))]
 pub(super) async fn metrics(
     State(state): State<ApiState>,
     headers: HeaderMap,
@@ -38,21 +51,49 @@ pub(super) async fn metrics(
         .filter_map(|value| value.to_str().ok())
         .collect();
     let format = Format::negotiate(&accept.join(","));
-    // Tens of milliseconds with many targets: not on a thread that serves others meanwhile.
-    let text = tokio::task::spawn_blocking(move || {
-        render(&gather(&state), state.checks().metrics(), format)
-    });
-    let text = text.await.map_err(|error| {
-        tracing::error!(%error, "a scrape broke off");
-        Problem::new(Kind::Internal).detail("the scrape broke off; see the monitor's log")
-    })?;
-    let mut response = text.into_response();
+    let permit = Arc::clone(state.scrapes())
+        .try_acquire_owned()
+        .map_err(|_full| {
+            Problem::new(Kind::Busy).detail(format!("{SCRAPES_MAX} scrapes are being answered"))
+        })?;
+    let text = blocking(move || render(&gather(&state), state.checks().metrics(), format)).await?;
+    let held = Held {
+        body: Body::from(text),
+        _permit: permit,
+    };
+    let mut response = Body::new(held).into_response();
     let content_type = HeaderValue::from_static(format.content_type());
     response.headers_mut().insert(CONTENT_TYPE, content_type);
     response
         .headers_mut()
         .insert(VARY, HeaderValue::from_static("accept"));
     Ok(response)
+}
+
+/// An answer that counts until it is read: with many targets it weighs ten megabytes.
+struct Held {
+    body: Body,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl HttpBody for Held {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 fn gather(state: &ApiState) -> Figures {
@@ -191,6 +232,9 @@ fn verdicts(monitor: &Monitor) -> VerdictFigures {
             .map(|&reason| (reason.as_str(), counters.wakes(reason)))
             .collect(),
         stalls: counters.stalls,
+        suspicions: counters.mass_guards,
+        relearnt: counters.relearnt,
+        clock_regressions: counters.clock_regressions,
         suspects_itself: monitor.observer_suspects_itself(),
         events: 0,
     }
@@ -207,13 +251,17 @@ fn datagrams(state: &ApiState) -> DatagramFigures {
         };
     };
     let metrics = udp.metrics();
+    let queue = udp.kernel_queue();
     DatagramFigures {
         received: metrics.datagrams(),
+        reads: metrics.reads(),
+        accepted: metrics.accepted(),
         rejected: RejectReason::ALL
             .iter()
             .map(|&reason| (reason.as_str(), metrics.rejected(reason)))
             .collect(),
-        dropped: udp.kernel_queue().map_or(0, |queue| queue.dropped),
+        dropped: queue.map_or(0, |queue| queue.dropped),
+        queued_bytes: queue.map_or(0, |queue| queue.queued_bytes),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The HTTP face of the monitor: REST, server-sent events, metrics, the page, and the seeds' own
 //! routes.
 
+mod blocking;
 mod compat;
 mod connections;
 mod events;
@@ -24,6 +25,7 @@ use auscult_core::monitor::TargetView;
 use auscult_core::time::Instant;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
+use tokio::sync::Semaphore;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -65,6 +67,7 @@ struct Shared {
     parts: ApiParts,
     requests: guard::RequestCounters,
     streams: events::Streams,
+    scrapes: Arc<Semaphore>,
 }
 
 impl ApiState {
@@ -75,6 +78,7 @@ impl ApiState {
             parts,
             requests: guard::RequestCounters::default(),
             streams: events::Streams::default(),
+            scrapes: Arc::new(Semaphore::new(metrics::SCRAPES_MAX)),
         }))
     }
 
@@ -127,6 +131,10 @@ impl ApiState {
 
     fn streams(&self) -> &events::Streams {
         &self.0.streams
+    }
+
+    fn scrapes(&self) -> &Arc<Semaphore> {
+        &self.0.scrapes
     }
 
     fn requests(&self) -> &guard::RequestCounters {

@@ -85,6 +85,12 @@ families! {
         "Wake-ups of the machine that judges, by what it was woken for.";
     STALLS: Counter "auscult_stalls_total" []
         "Times at which the monitor itself did not run and judged nothing for that time.";
+    CLOCK_REGRESSIONS: Counter "auscult_clock_regressions_total" []
+        "Calls of the machine that judges with a time before that of an earlier call.";
+    RELEARNT: Counter "auscult_relearnt_total" []
+        "Times that a sender's new rhythm was learnt anew.";
+    SUSPICIONS: Counter "auscult_observer_suspicions_total" []
+        "Times that the monitor suspected itself instead of most of its targets.";
     SUSPECTS_ITSELF: Gauge "auscult_observer_suspects_itself" []
         "1 while the monitor suspects itself instead of most of its targets, else 0.";
     EVENTS: Counter "auscult_events_total" []
@@ -92,10 +98,16 @@ families! {
 
     DATAGRAMS_RECEIVED: Counter "auscult_datagrams_received_total" []
         "Heartbeat datagrams read from the socket.";
+    DATAGRAM_READS: Counter "auscult_datagram_reads_total" []
+        "Calls of the kernel that read heartbeat datagrams, many at a time.";
+    DATAGRAMS_ACCEPTED: Counter "auscult_datagram_heartbeats_total" []
+        "Heartbeats taken from datagrams.";
     DATAGRAMS_REJECTED: Counter "auscult_datagrams_rejected_total" ["reason"]
-        "Heartbeat datagrams that were not taken, by reason.";
+        "Heartbeats in datagrams that were not taken, by reason.";
     DATAGRAMS_DROPPED: Counter "auscult_datagrams_dropped_total" []
         "Heartbeat datagrams that the kernel dropped because its queue was full.";
+    DATAGRAMS_QUEUED: Gauge "auscult_datagrams_queued_bytes" []
+        "Memory of the heartbeat datagrams that wait in the kernel, headers included.";
 
     CHECK_DURATION: Histogram "auscult_check_duration_seconds" ["kind"]
         "Durations of checks, good and failed, by kind of check.";
@@ -201,16 +213,26 @@ pub(crate) static SECTIONS: &[Section] = &[
             &TRANSITIONS,
             &WAKEUPS,
             &STALLS,
+            &CLOCK_REGRESSIONS,
+            &RELEARNT,
+            &SUSPICIONS,
             &SUSPECTS_ITSELF,
             &EVENTS,
         ],
     },
     Section {
         title: "Pushed heartbeats",
-        intro: "Nothing is lost silently: datagrams sent are received, rejected or dropped. \
-            Refused HTTP heartbeats are among `auscult_http_problems_total` and \
-            `auscult_arrivals_rejected_total`.",
-        families: &[&DATAGRAMS_RECEIVED, &DATAGRAMS_REJECTED, &DATAGRAMS_DROPPED],
+        intro: "Nothing is lost silently: with one heartbeat a datagram, sent = taken + rejected + \
+            dropped + waiting in the kernel. Refused HTTP heartbeats are among \
+            `auscult_http_problems_total` and `auscult_arrivals_rejected_total`.",
+        families: &[
+            &DATAGRAMS_RECEIVED,
+            &DATAGRAM_READS,
+            &DATAGRAMS_ACCEPTED,
+            &DATAGRAMS_REJECTED,
+            &DATAGRAMS_DROPPED,
+            &DATAGRAMS_QUEUED,
+        ],
     },
     Section {
         title: "Checks",

@@ -77,6 +77,9 @@ pub(crate) struct VerdictFigures {
     pub(crate) transitions: Vec<(Status, Status, u64)>,
     pub(crate) wakeups: Vec<Count>,
     pub(crate) stalls: u64,
+    pub(crate) suspicions: u64,
+    pub(crate) relearnt: u64,
+    pub(crate) clock_regressions: u64,
     pub(crate) suspects_itself: bool,
     pub(crate) events: u64,
 }
@@ -85,6 +88,9 @@ pub(crate) struct VerdictFigures {
 #[derive(Debug, Default)]
 pub(crate) struct DatagramFigures {
     pub(crate) received: u64,
+    pub(crate) reads: u64,
+    pub(crate) accepted: u64,
+    pub(crate) queued_bytes: u64,
     pub(crate) rejected: Vec<Count>,
     pub(crate) dropped: u64,
 }
@@ -237,6 +243,9 @@ fn write_verdicts(out: &mut Exposition, verdicts: &VerdictFigures) {
     }
     out.by(&family::WAKEUPS, verdicts.wakeups.iter().copied());
     out.single(&family::STALLS, verdicts.stalls);
+    out.single(&family::CLOCK_REGRESSIONS, verdicts.clock_regressions);
+    out.single(&family::RELEARNT, verdicts.relearnt);
+    out.single(&family::SUSPICIONS, verdicts.suspicions);
     out.single(
         &family::SUSPECTS_ITSELF,
         u64::from(verdicts.suspects_itself),
@@ -246,11 +255,14 @@ fn write_verdicts(out: &mut Exposition, verdicts: &VerdictFigures) {
 
 fn write_datagrams(out: &mut Exposition, datagrams: &DatagramFigures) {
     out.single(&family::DATAGRAMS_RECEIVED, datagrams.received);
+    out.single(&family::DATAGRAM_READS, datagrams.reads);
+    out.single(&family::DATAGRAMS_ACCEPTED, datagrams.accepted);
     out.by(
         &family::DATAGRAMS_REJECTED,
         datagrams.rejected.iter().copied(),
     );
     out.single(&family::DATAGRAMS_DROPPED, datagrams.dropped);
+    out.single(&family::DATAGRAMS_QUEUED, datagrams.queued_bytes);
 }
 
 fn write_checks(out: &mut Exposition, checks: &CheckMetrics) {

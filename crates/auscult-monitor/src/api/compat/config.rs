@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::super::ApiState;
+use super::super::blocking::blocking;
 use super::super::json::{self, Json};
 use super::super::problem::{Fault, Kind, Problem};
 use super::super::targets::{change, faults, invalid};
@@ -44,14 +45,18 @@ pub(crate) struct Done {
 /// Shows all targets.
 #[utoipa::path(get, path = "/config", tag = "seeds",
     responses((status = 200, description = "All targets", body = Config)))]
-pub(crate) async fn read(State(state): State<ApiState>) -> Json<Config> {
-    let mut ids = Vec::new();
-    state.for_each_target(|target, _| ids.push(target.id().to_string()));
-    ids.sort_unstable();
-    let targets = ids.iter().filter_map(|id| state.registry().spec(id));
-    Json(Config {
-        targets: targets.collect(),
+pub(crate) async fn read(State(state): State<ApiState>) -> Result<Json<Config>, Problem> {
+    blocking(move || {
+        let mut ids = Vec::new();
+        state.for_each_target(|target, _| ids.push(target.id().to_string()));
+        ids.sort_unstable();
+        let targets = ids
+            .iter()
+            .filter_map(|id| state.registry().spec(id))
+            .collect();
+        Json(Config { targets })
     })
+    .await
 }
 
 /// Replaces all targets that came over the API, or changes nothing.

@@ -7,6 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::super::ApiState;
+use super::super::blocking::blocking;
 use super::super::extract::Named;
 use super::super::json::Json;
 use super::super::problem::Problem;
@@ -38,11 +39,16 @@ pub(crate) struct PulseStatus {
 #[utoipa::path(get, path = "/status/all", tag = "seeds",
     responses((status = 200, description = "All targets by name",
         body = BTreeMap<String, PulseStatus>)))]
-pub(crate) async fn all(State(state): State<ApiState>) -> Json<BTreeMap<String, PulseStatus>> {
-    let mut ids = Vec::new();
-    state.for_each_target(|target, _| ids.push(target.id().to_string()));
-    let read = |id: String| Some((id.clone(), PulseStatus::read(&state, &id)?));
-    Json(ids.into_iter().filter_map(read).collect())
+pub(crate) async fn all(
+    State(state): State<ApiState>,
+) -> Result<Json<BTreeMap<String, PulseStatus>>, Problem> {
+    blocking(move || {
+        let mut ids = Vec::new();
+        state.for_each_target(|target, _| ids.push(target.id().to_string()));
+        let read = |id: String| Some((id.clone(), PulseStatus::read(&state, &id)?));
+        Json(ids.into_iter().filter_map(read).collect())
+    })
+    .await
 }
 
 /// Shows one target as pulse does.

@@ -20,6 +20,7 @@ use utoipa::ToSchema;
 use self::query::{Candidate, Query};
 use self::view::{TargetDetail, TargetSummary};
 use super::ApiState;
+use super::blocking::blocking;
 use super::extract::{Named, Params};
 use super::json::{self, Json};
 use super::page::fingerprint;
@@ -73,9 +74,13 @@ pub(super) async fn list(
     params: Params,
 ) -> Result<Json<TargetPage>, Problem> {
     let query = Query::read(params)?;
+    blocking(move || Json(page(&state, &query))).await
+}
+
+fn page(state: &ApiState, query: &Query) -> TargetPage {
     let mut counts: BTreeMap<&str, usize> = Status::ALL.map(|s| (s.as_str(), 0)).into();
     let mut candidates = Vec::new();
-    for candidate in candidates_of(&state) {
+    for candidate in candidates_of(state) {
         if query.needs_spec() {
             let spec = state.registry().spec(&candidate.id);
             if !query.matches(&candidate.id, spec.as_deref()) {
@@ -92,17 +97,17 @@ pub(super) async fn list(
     let (now, observer_suspects_itself) = state
         .engine()
         .read(|monitor, now| (now, monitor.observer_suspects_itself()));
-    Ok(Json(TargetPage {
+    TargetPage {
         targets: ids
             .iter()
-            .filter_map(|id| TargetSummary::read(&state, id))
+            .filter_map(|id| TargetSummary::read(state, id))
             .collect(),
         counts,
         matched,
         next,
         now: Time::of(state.clock(), now),
         observer_suspects_itself,
-    }))
+    }
 }
 
 /// Every target, read in pieces.
@@ -267,20 +272,14 @@ fn parse(state: &ApiState, body: &Value) -> Result<TargetSpec, Problem> {
     TargetSpec::from_json(body, &settings.defaults).map_err(|problems| invalid(&problems))
 }
 
-/// Makes a change. It ends on the disk, so it runs where waiting for a disk holds nobody up; a
-/// client that goes away does not end it half-way.
+/// Makes a change, which ends on the disk.
 pub(super) async fn change<R: Send + 'static>(
     state: &ApiState,
     change: impl FnOnce(&Registry) -> Result<R, Refused> + Send + 'static,
 ) -> Result<R, Problem> {
     let registry = Arc::clone(state.registry());
-    match tokio::task::spawn_blocking(move || change(&registry)).await {
-        Ok(outcome) => outcome.map_err(Problem::from),
-        Err(error) => {
-            tracing::error!(%error, "a change broke off");
-            Err(Problem::new(Kind::Internal).detail("the change broke off; see the monitor's log"))
-        }
-    }
+    let outcome = blocking(move || change(&registry)).await?;
+    outcome.map_err(Problem::from)
 }
 
 fn created(state: &ApiState, spec: &TargetSpec) -> Result<Response, Problem> {

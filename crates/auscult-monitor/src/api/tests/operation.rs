@@ -112,3 +112,15 @@ async fn metrics_come_in_the_format_asked_for_and_forget_removed_targets() {
     bench.ask(Method::DELETE, "/v1/targets/10", &[], "").await;
     assert!(!scrape(&bench).await.contains("server10"));
 }
+
+#[tokio::test]
+async fn scrapes_are_bounded_until_their_answers_are_read() {
+    let bench = Bench::new();
+    let mut unread = Vec::new();
+    for _ in 0..metrics::SCRAPES_MAX {
+        unread.push(bench.open(Method::GET, "/metrics", &[], "").await);
+    }
+    bench.get("/metrics").await.problem(503, "busy");
+    drop(unread);
+    assert_eq!(bench.get("/metrics").await.status, StatusCode::OK);
+}
