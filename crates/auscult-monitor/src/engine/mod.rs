@@ -280,3 +280,6 @@ impl Shared {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;
