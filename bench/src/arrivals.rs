@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Arrivals without an end. Their intervals come from a table that stays in the cache, so that making one
-/// costs every subject the same fraction of a nanosecond.
+/// Arrivals without an end. Their intervals come from a table that stays in the cache, so that
+/// making one costs every subject the same fraction of a nanosecond.
 pub struct Arrivals {
     intervals: Box<[u64; TABLE]>,
     at: usize,

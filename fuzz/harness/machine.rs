@@ -1,5 +1,5 @@
-//! What must hold for any sequence of inputs: the machine never panics and never loops, its events add up
-//! to what it says of its targets, and the same inputs give the same outputs.
+//! What must hold for any sequence of inputs: the machine never panics and never loops, its events
+//! add up to what it says of its targets, and the same inputs give the same outputs.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

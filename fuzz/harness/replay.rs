@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-/// Gives every file of a corpus to a check, and names the one that fails it. For the tests of a crate in
-/// `crates/`.
+/// Gives every file of a corpus to a check, and names the one that fails it. For the tests of a
+/// crate in `crates/`.
 pub(crate) fn replay(corpus: &str, check: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../fuzz/corpus")

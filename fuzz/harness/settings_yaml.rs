@@ -1,5 +1,5 @@
-//! What must hold for any settings file: reading it ends, says where it is wrong, and what it says is
-//! right can be written out and read again.
+//! What must hold for any settings file: reading it ends, says where it is wrong, and what it says
+//! is right can be written out and read again.
 
 use auscult_monitor::settings::{Defaults, Settings, TargetSpec};
 

@@ -1,5 +1,5 @@
-//! What must hold for any body that describes a target, in our form and in the older one: reading it ends,
-//! and what it says is right can be written out and read again.
+//! What must hold for any body that describes a target, in our form and in the older one: reading
+//! it ends, and what it says is right can be written out and read again.
 
 use auscult_monitor::settings::{Defaults, Problems, TargetSpec};
 

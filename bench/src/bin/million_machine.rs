@@ -1,5 +1,5 @@
-//! Heartbeats by name to random ones of a million targets, through the whole machine (id, detector, status
-//! rule, timer), and the bytes that a signal takes. One core, its processor time.
+//! Heartbeats by name to random ones of a million targets, through the whole machine (id, detector,
+//! status rule, timer), and the bytes that a signal takes. One core, its processor time.
 
 use std::hint::black_box;
 use std::time::Duration;

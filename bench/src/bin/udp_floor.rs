@@ -1,5 +1,5 @@
-//! What the kernel asks for a datagram before anybody looks into it: `recvmmsg` from a full queue, and
-//! nothing else. A monitor cannot be cheaper.
+//! What the kernel asks for a datagram before anybody looks into it: `recvmmsg` from a full queue,
+//! and nothing else. A monitor cannot be cheaper.
 
 use std::hint::black_box;
 use std::io::{self, IoSliceMut};

@@ -23,7 +23,8 @@ pub const RECOVERY_ARRIVALS_MAX: u32 = 255;
 
 const _: () = assert!(TARGETS_MAX * SIGNALS_PER_TARGET_MAX <= u32::MAX as usize);
 
-/// Bytes in a heartbeat datagram: some 60 heartbeats in the text form, and below every receive buffer.
+/// Bytes in a heartbeat datagram: some 60 heartbeats in the text form, and below every receive
+/// buffer.
 pub const HEARTBEAT_DATAGRAM_BYTES_MAX: usize = 8_192;
 
 /// Heartbeats in one datagram of the text form: what one datagram can cost us stays small.

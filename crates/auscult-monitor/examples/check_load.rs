@@ -1,13 +1,15 @@
 //! How many checks a core makes, and how late they are.
 //!
-//! `cargo run --release -p auscult-monitor --example check_load -- reuse --targets 10000 --interval-ms 1000`
+//! `cargo run --release -p auscult-monitor --example check_load -- reuse --targets 10000
+//! --interval-ms 1000`
 //!
-//! The first argument is `reuse` (HTTP on kept connections), `fresh` (HTTP, a connection for each check)
-//! or `tcp`. The server that is checked is a process of its own, so that the CPU time told is that of the
-//! checks alone: threads, detectors, the machine over them, its events and figures included.
+//! The first argument is `reuse` (HTTP on kept connections), `fresh` (HTTP, a connection for each
+//! check) or `tcp`. The server that is checked is a process of its own, so that the CPU time told
+//! is that of the checks alone: threads, detectors, the machine over them, its events and figures
+//! included.
 //!
-//! On a machine that others use as well, lateness tells of them: `chrt -f 5` before the command (as root)
-//! takes them out of the figure.
+//! On a machine that others use as well, lateness tells of them: `chrt -f 5` before the command (as
+//! root) takes them out of the figure.
 
 #![expect(clippy::print_stdout, reason = "figures are what it is for")]
 
@@ -105,7 +107,8 @@ struct Feed {
 struct Heard {
     first: Mutex<BTreeMap<SignalKey, Instant>>,
     failures: AtomicU64,
-    /// Set once the first answers have come, so that nothing but the engine costs time from then on.
+    /// Set once the first answers have come, so that nothing but the engine costs time from then
+    /// on.
     settled: AtomicBool,
 }
 

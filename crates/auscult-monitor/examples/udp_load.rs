@@ -1,13 +1,14 @@
-//! What a pushed heartbeat costs the monitor: a monitor in a process of its own, a sender in another, and the
-//! CPU time of the first by the kernel's own accounts.
+//! What a pushed heartbeat costs the monitor: a monitor in a process of its own, a sender in
+//! another, and the CPU time of the first by the kernel's own accounts.
 //!
 //! ```text
 //! cargo run --release -p auscult-monitor --example udp_load -- \
 //!     [--heartbeats 2000000] [--targets 10000] [--rate 0] [--form binary|text|signed] [--train 1]
 //! ```
 //!
-//! `--rate` is in heartbeats a second, 0 for as fast as one thread sends; `--train` joins so many heartbeats
-//! in one send, as a relay does. Accepted, rejected and dropped heartbeats must add up to those sent.
+//! `--rate` is in heartbeats a second, 0 for as fast as one thread sends; `--train` joins so many
+//! heartbeats in one send, as a relay does. Accepted, rejected and dropped heartbeats must add up
+//! to those sent.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -205,8 +206,8 @@ fn send(load: &Load, to: SocketAddr) -> Result<(), Failure> {
     let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
     socket.set_nonblocking(false)?;
     let key = Key::new(KEY)?;
-    // Written beforehand, a few rounds of all targets, so that the sender's work is little but sending. The
-    // sequence numbers of a round grow from the one before.
+    // Written beforehand, a few rounds of all targets, so that the sender's work is little but
+    // sending. The sequence numbers of a round grow from the one before.
     let begun = Instant::now();
     let mut sent = 0;
     let mut bytes = Vec::new();

@@ -5,6 +5,9 @@ use super::source::{Name, Place, Source};
 
 const FILE_LINES_MAX: usize = 800;
 const FUNCTION_LINES_MAX: usize = 70;
+/// Comments; rustfmt keeps code to the same width.
+const COMMENT_COLUMNS_MAX: usize = 100;
+/// What rustfmt leaves wider: texts, and what macros are given.
 const COLUMNS_MAX: usize = 120;
 
 /// A function that is longer than the rest, and why it is better so.
@@ -42,10 +45,16 @@ const WORDS: [(&str, &str); 6] = [
 ];
 
 /// Where tests may sleep after all, and why.
-const SLEEPS: [(&str, &str); 1] = [(
-    "crates/auscult-monitor/src/check/tests/server.rs",
-    "a server that answers slowly is what is tested",
-)];
+const SLEEPS: [(&str, &str); 2] = [
+    (
+        "crates/auscult-monitor/src/check/tests/server.rs",
+        "a server that answers slowly is what is tested",
+    ),
+    (
+        "crates/auscult/tests/it/stall.rs",
+        "the rhythm of a sender is what is tested",
+    ),
+];
 
 /// This folder names the words in order to find them.
 const WORDS_EXEMPT: &str = "xtask/src/tidy/";
@@ -159,10 +168,16 @@ fn check_lines(source: &Source, findings: &mut Vec<Finding>) {
     }
     for (at, line) in source.lines.iter().enumerate() {
         let columns = line.chars().count();
-        if columns > COLUMNS_MAX {
+        let comment = line.trim_start().starts_with("//");
+        let columns_max = if comment {
+            COMMENT_COLUMNS_MAX
+        } else {
+            COLUMNS_MAX
+        };
+        if columns > columns_max {
             find(
                 at + 1,
-                format!("{columns} columns, more than {COLUMNS_MAX}"),
+                format!("{columns} columns, more than {columns_max}"),
             );
         }
         if source.path.starts_with(WORDS_EXEMPT) {

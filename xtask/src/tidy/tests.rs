@@ -55,6 +55,12 @@ fn a_long_file_a_long_line_and_a_long_function_are_found() {
     trips(SERVER, &"\n".repeat(800), 801, "801 lines");
     let wide = format!("const A: &str = \"{}\";\n", "ä".repeat(105));
     trips(SERVER, &wide, 2, "124 columns");
+    trips(
+        SERVER,
+        &format!("    // {}\n", "b".repeat(94)),
+        2,
+        "101 columns",
+    );
     let long = |lines: usize| format!("fn f() {{\n{}}}\n", "    g();\n".repeat(lines - 2));
     trips(SERVER, &long(71), 2, "f has 71 lines");
     passes(SERVER, &long(70));

@@ -1,9 +1,9 @@
 //! The way of a heartbeat: from a name or key to its detector, and on to the status rule.
 //!
-//! A batch goes through in chunks, and each chunk in passes: hash the names and read the table, find the
-//! targets, compare the names and read the signals, read what the detectors will write, and only then
-//! update. In a pass nothing depends on anything else, so the processor fetches the memory of many
-//! heartbeats at a time.
+//! A batch goes through in chunks, and each chunk in passes: hash the names and read the table,
+//! find the targets, compare the names and read the signals, read what the detectors will write,
+//! and only then update. In a pass nothing depends on anything else, so the processor fetches the
+//! memory of many heartbeats at a time.
 
 use core::hint::black_box;
 use core::time::Duration;
@@ -264,13 +264,13 @@ impl Monitor {
     }
 }
 
-/// Arrivals whose memory is fetched together: more than a processor can wait for at once, and few enough
-/// for what is noted of them to stay on the stack.
+/// Arrivals whose memory is fetched together: more than a processor can wait for at once, and few
+/// enough for what is noted of them to stay on the stack.
 const CHUNK: usize = 64;
 
 /// The longest interval that a sender is believed to keep.
 const HINT_MAX: Duration = Duration::from_secs(31 * 86_400);
 
-/// One or two lone arrivals may be a sender that tries to recover; three with silence between them are
-/// a rhythm.
+/// One or two lone arrivals may be a sender that tries to recover; three with silence between them
+/// are a rhythm.
 const OUTAGES_OF_A_NEW_RHYTHM: u8 = 3;

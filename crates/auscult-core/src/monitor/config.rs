@@ -19,8 +19,9 @@ pub struct SignalParams {
     /// How long a signal may stay unheard after it was added or resumed, before it is `down`; above
     /// 0.
     pub grace: Duration,
-    /// Arrivals in a row that turn `down` into `up`; 1 to [`RECOVERY_ARRIVALS_MAX`]. The default 1 believes the first
-    /// answer; the flap score tells those that answer once and fall silent again.
+    /// Arrivals in a row that turn `down` into `up`; 1 to [`RECOVERY_ARRIVALS_MAX`]. The default 1
+    /// believes the first answer; the flap score tells those that answer once and fall silent
+    /// again.
     pub recovery_arrivals: u32,
 }
 

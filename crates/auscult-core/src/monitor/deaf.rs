@@ -49,8 +49,8 @@ impl Deaf {
         overlaps.sum()
     }
 
-    /// Moves the end of a silence that began at `from` and was to last until `due` so that it lasts as
-    /// long without the deaf time.
+    /// Moves the end of a silence that began at `from` and was to last until `due` so that it lasts
+    /// as long without the deaf time.
     #[inline]
     pub(super) fn extend(&self, from: Instant, due: Instant) -> Instant {
         if self.since(from) {

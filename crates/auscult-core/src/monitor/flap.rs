@@ -1,10 +1,11 @@
 //! The flap score: how often a target's status changed lately, in one number.
 //!
-//! Every change counts 1, and fades to a half in [`HALF_LIFE`]. The faded count is mapped to 0..1 so
-//! that a score reads like a share: 8 changes just now are 0.5. As with Icinga, flapping starts at an
-//! upper mark and stops at a lower one, so that the verdict on flapping does not flap. One outage is 3
-//! changes (late, down, up) and a score of 0.27; the third within a few minutes is flapping. Failure
-//! mode: a target that is checked once an hour never changes often enough to be called flapping.
+//! Every change counts 1, and fades to a half in [`HALF_LIFE`]. The faded count is mapped to 0..1
+//! so that a score reads like a share: 8 changes just now are 0.5. As with Icinga, flapping starts
+//! at an upper mark and stops at a lower one, so that the verdict on flapping does not flap. One
+//! outage is 3 changes (late, down, up) and a score of 0.27; the third within a few minutes is
+//! flapping. Failure mode: a target that is checked once an hour never changes often enough to be
+//! called flapping.
 
 use core::time::Duration;
 

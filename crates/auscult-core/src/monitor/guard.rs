@@ -147,13 +147,14 @@ impl Monitor {
         }
     }
 
-    /// How many targets fell silent after `from`, and how many did not, as far as that can be told by now.
+    /// How many targets fell silent after `from`, and how many did not, as far as that can be told
+    /// by now.
     ///
-    /// A signal is overdue two standard deviations after its arrival was expected. The first of those
-    /// missed arrivals tells when the silence began, and who was heard after that is well. For a fair
-    /// count, an arrival of the last moments counts for nothing where a missing one would not count
-    /// yet. Of a slow signal nothing can be told until it was expected once. Who fell silent before
-    /// `from` is not counted, and nor is who was never heard.
+    /// A signal is overdue two standard deviations after its arrival was expected. The first of
+    /// those missed arrivals tells when the silence began, and who was heard after that is well.
+    /// For a fair count, an arrival of the last moments counts for nothing where a missing one
+    /// would not count yet. Of a slow signal nothing can be told until it was expected once. Who
+    /// fell silent before `from` is not counted, and nor is who was never heard.
     fn share(&self, from: Instant, at: Instant) -> Share {
         let missed = self
             .judged_signals()
@@ -225,8 +226,8 @@ impl Expectation {
         self.overdue_at <= at
     }
 
-    /// Whether the signal was heard after a silence of others `began`, early enough that it would be
-    /// overdue by now otherwise.
+    /// Whether the signal was heard after a silence of others `began`, early enough that it would
+    /// be overdue by now otherwise.
     fn was_met(self, began: Instant, at: Instant) -> bool {
         let slack = self.overdue_at.since(self.at);
         let surely = began.after(self.overdue_at.since(self.last)) <= at;
@@ -240,6 +241,6 @@ const LIFTS_AT: f64 = 0.75;
 /// How often a suspicion is looked at.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
-/// A look at all targets costs some 50 ns for each signal. It is not repeated before four times as much
-/// has passed.
+/// A look at all targets costs some 50 ns for each signal. It is not repeated before four times as
+/// much has passed.
 const LOOK_EVERY_NANOS_PER_SIGNAL: u64 = 200;

@@ -1,4 +1,5 @@
-//! SipHash-1-3: a keyed hash, so that nobody who does not know the seed can choose names that collide.
+//! SipHash-1-3: a keyed hash, so that nobody who does not know the seed can choose names that
+//! collide.
 
 /// The key of a hash.
 #[derive(Clone, Copy, Debug)]

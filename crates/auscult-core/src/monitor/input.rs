@@ -9,10 +9,11 @@ use crate::time::Instant;
 /// Something that happened.
 #[derive(Clone, Copy, Debug)]
 pub enum Input<'a> {
-    /// Signs of life, best in the order in which they arrived. A batch of some dozens costs less for
-    /// each than one alone, as their memory is fetched together.
+    /// Signs of life, best in the order in which they arrived. A batch of some dozens costs less
+    /// for each than one alone, as their memory is fetched together.
     Arrivals(&'a [Arrival<'a>]),
-    /// A check was not answered as it should be. It is kept as evidence; the silence raises the level.
+    /// A check was not answered as it should be. It is kept as evidence; the silence raises the
+    /// level.
     Failed {
         /// The signal that the check serves.
         signal: SignalKey,
@@ -97,7 +98,8 @@ pub enum Wake {
     MassCheck,
     /// Verdicts have been held back for the longest time allowed.
     MassHold,
-    /// The answer to [`Output::Drain`](super::Output::Drain) is overdue; the machine goes on without.
+    /// The answer to [`Output::Drain`](super::Output::Drain) is overdue; the machine goes on
+    /// without.
     Drain,
 }
 

@@ -121,7 +121,8 @@ impl Index<u32> for Kinds {
 impl Kind {
     fn new(signal: &Signal) -> Self {
         let config = &signal.config;
-        // Two standard deviations after the mean, or the time-out itself where there is no deviation.
+        // Two standard deviations after the mean, or the time-out itself where there is no
+        // deviation.
         let overdue = match config.detector().params() {
             DetectorParams::Phi(_) => Level::new(PHI_OF_TWO_DEVIATIONS),
             DetectorParams::Chen(_) | DetectorParams::Bertier(_) | DetectorParams::Deadline(_) => {

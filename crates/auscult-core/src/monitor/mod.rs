@@ -17,8 +17,8 @@
 //! - From `late`, one arrival makes it `up` again; from `down`,
 //!   [`recovery_arrivals`](SignalConfig::recovery_arrivals) in a row.
 //! - An interval in which it was down is no sample for its detector. But when three such intervals
-//!   follow each other, each ended by a lone arrival, the sender has a new rhythm: the detector starts
-//!   anew with the last of them ([`EventKind::Relearnt`]).
+//!   follow each other, each ended by a lone arrival, the sender has a new rhythm: the detector
+//!   starts anew with the last of them ([`EventKind::Relearnt`]).
 //!
 //! A target has the worst status of its signals. Each change of a signal's status gives one event:
 //! [`EventKind::Transition`] if the target's status changes with it, else
@@ -26,13 +26,14 @@
 //!
 //! # When the observer is at fault
 //! - **Stall guard.** Called later than the moment it asked for by more than
-//!   [`stall_tolerance`](MonitorConfig::stall_tolerance), the machine takes it that the process did not
-//!   run since the last call. It asks for what the kernel queued ([`Output::Drain`]), lets no verdict
-//!   fall until it has that, and counts no silence for that time.
-//! - **Mass guard.** When a signal would go down, the machine compares the targets that are overdue with
-//!   those that were heard since that signal fell silent, among all that can be told by now. If the share of
-//!   the overdue ones reaches [`mass_fraction`](MonitorConfig::mass_fraction), it suspects itself: who
-//!   would be down is `unknown`, until the share has fallen to three quarters of that, or
+//!   [`stall_tolerance`](MonitorConfig::stall_tolerance), the machine takes it that the process did
+//!   not run since the last call. It asks for what the kernel queued ([`Output::Drain`]), lets no
+//!   verdict fall until it has that, and counts no silence for that time.
+//! - **Mass guard.** When a signal would go down, the machine compares the targets that are overdue
+//!   with those that were heard since that signal fell silent, among all that can be told by now.
+//!   If the share of the overdue ones reaches [`mass_fraction`](MonitorConfig::mass_fraction), it
+//!   suspects itself: who would be down is `unknown`, until the share has fallen to three quarters
+//!   of that, or
 //!   [`mass_hold`](MonitorConfig::mass_hold) is over. Then those still silent go down.
 
 mod arrivals;
@@ -97,8 +98,8 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    /// A machine that watches nothing. The seed keys the hash of names, so that nobody can choose names
-    /// that collide, and serves nothing else: verdicts do not depend on it.
+    /// A machine that watches nothing. The seed keys the hash of names, so that nobody can choose
+    /// names that collide, and serves nothing else: verdicts do not depend on it.
     #[must_use]
     pub fn new(config: MonitorConfig, seed: u64, now: Instant) -> Self {
         let key = HashKey::new(seed);
@@ -152,9 +153,9 @@ impl Monitor {
         self.outputs.pop_front()
     }
 
-    /// When to call again, and why; `None` when there is nothing to wait for. Exact for a verdict, but
-    /// for two cases, both too early and never too late: the signal was heard since, or very many
-    /// signals are due close to each other.
+    /// When to call again, and why; `None` when there is nothing to wait for. Exact for a verdict,
+    /// but for two cases, both too early and never too late: the signal was heard since, or very
+    /// many signals are due close to each other.
     #[must_use]
     pub const fn poll_timeout(&self) -> Option<(Instant, Wake)> {
         self.wake
@@ -176,13 +177,14 @@ impl Monitor {
         TargetView::new(self, slot)
     }
 
-    /// All targets, in the order of their slots: stable while a target is watched, and about the order in
-    /// which they were added.
+    /// All targets, in the order of their slots: stable while a target is watched, and about the
+    /// order in which they were added.
     pub fn targets(&self) -> impl Iterator<Item = TargetView<'_>> {
         self.targets_from(0)
     }
 
-    /// The targets whose [`slot`](TargetView::slot) is at least `slot`: to read many of them in pieces.
+    /// The targets whose [`slot`](TargetView::slot) is at least `slot`: to read many of them in
+    /// pieces.
     pub fn targets_from(&self, slot: u32) -> impl Iterator<Item = TargetView<'_>> {
         (slot..self.targets.slots() as u32).filter_map(|slot| TargetView::new(self, slot))
     }
@@ -199,8 +201,8 @@ impl Monitor {
         self.guard.suspects()
     }
 
-    /// Signals whose next verdict is due at `now` or before: one pass over a dense array, for those who
-    /// want to look at all of them at once.
+    /// Signals whose next verdict is due at `now` or before: one pass over a dense array, for those
+    /// who want to look at all of them at once.
     #[must_use]
     pub fn due_signals(&self, now: Instant) -> usize {
         self.schedule.count_due(now)

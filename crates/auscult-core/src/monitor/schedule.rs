@@ -1,15 +1,15 @@
 //! When each signal is due: a hierarchical timer wheel that heartbeats hardly touch.
 //!
-//! Every signal has at most one moment at which it is due, in a dense array of its own. The wheel holds
-//! each signal in a bucket of moments at or before that. A heartbeat moves the due moment later and
-//! leaves the bucket alone; when the bucket's time comes, the signal is put where it belongs by then.
-//! Only a due moment before the bucket moves the signal at once. Adding, moving and removing are O(1),
-//! and nothing allocates but more signals.
+//! Every signal has at most one moment at which it is due, in a dense array of its own. The wheel
+//! holds each signal in a bucket of moments at or before that. A heartbeat moves the due moment
+//! later and leaves the bucket alone; when the bucket's time comes, the signal is put where it
+//! belongs by then. Only a due moment before the bucket moves the signal at once. Adding, moving
+//! and removing are O(1), and nothing allocates but more signals.
 //!
-//! A tick is 2^20 ns, about 1 ms. A level has 256 buckets, and six levels cover all of time. A signal
-//! stands at the level of the highest byte in which its tick differs from the present one, so that all
-//! buckets of a level lie before all those of the next, and the first bucket in use is the next in
-//! time.
+//! A tick is 2^20 ns, about 1 ms. A level has 256 buckets, and six levels cover all of time. A
+//! signal stands at the level of the highest byte in which its tick differs from the present one,
+//! so that all buckets of a level lie before all those of the next, and the first bucket in use is
+//! the next in time.
 
 use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
@@ -19,8 +19,8 @@ use crate::time::Instant;
 
 /// The wheel with the due moments.
 ///
-/// Invariants: the tick of a signal's due moment is not before the start of its bucket; a signal is in
-/// no bucket only if it is never due, or among those that are expired.
+/// Invariants: the tick of a signal's due moment is not before the start of its bucket; a signal is
+/// in no bucket only if it is never due, or among those that are expired.
 pub(super) struct Schedule {
     /// When each signal is due; [`Instant::FAR_FUTURE`] if never.
     due: Vec<Instant>,
@@ -119,8 +119,8 @@ impl Schedule {
         self.unlink(slot);
     }
 
-    /// The next signal that is due at or before `until`, in the order of the moments and then of the
-    /// slots. It is never due from now on, until the caller says otherwise.
+    /// The next signal that is due at or before `until`, in the order of the moments and then of
+    /// the slots. It is never due from now on, until the caller says otherwise.
     pub(super) fn pop(&mut self, until: Instant) -> Option<(Instant, u32)> {
         let (at, slot) = self.peek(until)?;
         self.expired.pop();
@@ -148,8 +148,8 @@ impl Schedule {
         }
     }
 
-    /// When the first signal is due, exactly; or the start of a bucket in which there are too many to
-    /// look for it now. Puts signals where they belong by now as far as it looks.
+    /// When the first signal is due, exactly; or the start of a bucket in which there are too many
+    /// to look for it now. Puts signals where they belong by now as far as it looks.
     pub(super) fn next(&mut self) -> Option<Next> {
         if let Some((at, slot)) = self.first_expired() {
             return Some(Next::Exact(at, slot));

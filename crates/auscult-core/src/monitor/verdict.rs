@@ -52,8 +52,8 @@ impl Monitor {
         }
     }
 
-    /// When the next verdict on a signal is due, by what is known of it. Not for one that is awaited: its
-    /// grace is known by its due moment alone.
+    /// When the next verdict on a signal is due, by what is known of it. Not for one that is
+    /// awaited: its grace is known by its due moment alone.
     pub(super) fn due_of(&self, slot: u32) -> Instant {
         let record = &self.signals.records[slot as usize];
         match record.standing {
@@ -116,7 +116,8 @@ impl Monitor {
         self.stand(slot, standing, Why { at, cause, before });
     }
 
-    /// Gives a signal its standing, notes when the next verdict on it is due, and says what changed.
+    /// Gives a signal its standing, notes when the next verdict on it is due, and says what
+    /// changed.
     pub(super) fn stand(&mut self, slot: u32, standing: Standing, why: Why) {
         let record = &mut self.signals.records[slot as usize];
         let from = record.standing.status();
@@ -163,7 +164,8 @@ impl Monitor {
             .unwrap_or(Status::Unknown)
     }
 
-    /// Changes the status of a target to that of its worst signal. `slot` is the signal that decided.
+    /// Changes the status of a target to that of its worst signal. `slot` is the signal that
+    /// decided.
     pub(super) fn turn(&mut self, target: u32, slot: u32, why: Why) {
         let at = why.at;
         let to = self.worst(target);

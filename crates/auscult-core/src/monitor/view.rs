@@ -81,8 +81,8 @@ impl<'a> TargetView<'a> {
         self.record.judging == Judging::Paused
     }
 
-    /// How often its status changed lately, from 0 (never) to 1. One outage is about 0.27, three within
-    /// a few minutes 0.5; every change fades to a half in 5 min.
+    /// How often its status changed lately, from 0 (never) to 1. One outage is about 0.27, three
+    /// within a few minutes 0.5; every change fades to a half in 5 min.
     #[must_use]
     pub fn flap_score(&self, now: Instant) -> f64 {
         let span = now.since(self.record.since);
@@ -138,8 +138,8 @@ impl<'a> SignalView<'a> {
         self.monitor.level(self.slot, now)
     }
 
-    /// When the next verdict falls if nothing arrives: late, down, or the end of the grace. `None` if there is
-    /// none to come.
+    /// When the next verdict falls if nothing arrives: late, down, or the end of the grace. `None`
+    /// if there is none to come.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         let due = match self.record.standing {

@@ -1,8 +1,9 @@
 //! The heartbeat datagram: a binary form for programs and a text form for a shell.
 //!
-//! The first byte tells them apart: the binary form begins with a byte that begins no UTF-8 text. A binary
-//! datagram is one heartbeat, a text datagram one heartbeat a line. Both can carry a message authentication
-//! code; this module says over which bytes, and leaves computing it to those who have the key.
+//! The first byte tells them apart: the binary form begins with a byte that begins no UTF-8 text. A
+//! binary datagram is one heartbeat, a text datagram one heartbeat a line. Both can carry a message
+//! authentication code; this module says over which bytes, and leaves computing it to those who
+//! have the key.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -11,8 +12,8 @@ use core::time::Duration;
 use crate::bounds::{HEARTBEAT_DATAGRAM_BYTES_MAX, HEARTBEAT_LINES_MAX, ID_BYTES_MAX};
 use crate::id::{IdError, check_name};
 
-/// The first two bytes of the binary form. The first is a continuation byte of UTF-8, so no text begins
-/// with it; the second is `H` for heartbeat.
+/// The first two bytes of the binary form. The first is a continuation byte of UTF-8, so no text
+/// begins with it; the second is `H` for heartbeat.
 pub const MAGIC: [u8; 2] = [0xAC, b'H'];
 
 /// The version of the binary form that this code speaks.
@@ -32,14 +33,15 @@ const _: () = assert!(ID_BYTES_MAX <= u8::MAX as usize);
 /// "I am here."
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heartbeat<'a> {
-    /// The target's name: 1 to [`ID_BYTES_MAX`] bytes. Decoding proves the length and UTF-8; whether such a
-    /// name can exist is for those who look it up.
+    /// The target's name: 1 to [`ID_BYTES_MAX`] bytes. Decoding proves the length and UTF-8;
+    /// whether such a name can exist is for those who look it up.
     pub target: &'a str,
     /// The signal's name, same rules; `None` stands for the target's first signal.
     pub signal: Option<&'a str>,
     /// The sender's number of this heartbeat, larger than that of the one before.
     pub sequence: Option<u64>,
-    /// When the sender means to send the next one: 1 ms to 2^32 - 1 ms (49 days), in whole milliseconds.
+    /// When the sender means to send the next one: 1 ms to 2^32 - 1 ms (49 days), in whole
+    /// milliseconds.
     pub interval_hint: Option<Duration>,
 }
 
@@ -132,8 +134,8 @@ impl fmt::Display for EncodeError {
 
 impl core::error::Error for EncodeError {}
 
-/// Reads a datagram: one item for each heartbeat in it, or for what should have been one. Bounded, and never
-/// panics; nothing is copied.
+/// Reads a datagram: one item for each heartbeat in it, or for what should have been one. Bounded,
+/// and never panics; nothing is copied.
 #[must_use]
 pub fn decode(datagram: &[u8]) -> Heartbeats<'_> {
     Heartbeats(if datagram.len() > HEARTBEAT_DATAGRAM_BYTES_MAX {
@@ -270,7 +272,8 @@ impl<'a> Reader<'a> {
         core::str::from_utf8(name).map_err(|_| Malformed::Utf8)
     }
 
-    /// Seven bits a byte, the lowest first, the high bit set on all but the last; no superfluous byte.
+    /// Seven bits a byte, the lowest first, the high bit set on all but the last; no superfluous
+    /// byte.
     fn number(&mut self) -> Result<u64, Malformed> {
         let mut value = 0_u64;
         for shift in (0..64).step_by(7) {
@@ -397,8 +400,8 @@ impl Heartbeat<'_> {
         self.write(0, out)
     }
 
-    /// Appends the binary form with an authentication code to `out`; `mac` computes the code over the bytes
-    /// that it is given.
+    /// Appends the binary form with an authentication code to `out`; `mac` computes the code over
+    /// the bytes that it is given.
     ///
     /// # Errors
     /// What cannot be written. State: `out` is as it was.

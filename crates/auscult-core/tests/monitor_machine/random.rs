@@ -1,5 +1,5 @@
-//! Everything at once, at random: the machine's parts must agree after every call, and the same inputs
-//! must give the same outputs.
+//! Everything at once, at random: the machine's parts must agree after every call, and the same
+//! inputs must give the same outputs.
 
 use std::fmt::Write as _;
 use std::time::Duration;

@@ -77,8 +77,8 @@ fn a_target_that_died_just_before_a_stall_is_found_after_it() {
     let mut shell = hundred_seconds();
     shell.call(at(130_450), Input::Tick);
     beat_on(&mut shell, 131..200, &NAMES[..4]);
-    // "e" was silent from 100.4 s on; the deaf time begins at that very moment, so it is due 30.05 s
-    // later than it would have been.
+    // "e" was silent from 100.4 s on; the deaf time begins at that very moment, so it is due 30.05
+    // s later than it would have been.
     let expected = [
         (100_400 + 3_806 + 30_050, "e".to_owned(), Status::Late),
         (100_400 + 5_111 + 30_050, "e".to_owned(), Status::Down),

@@ -10,8 +10,8 @@ use auscult_core::time::Instant;
 
 use crate::drive::{Shell, arrival, at, cause_of, params, signal, target, target_of, unguarded};
 
-/// After 200 intervals of 1 s the exact phi is 8 after 3806 ms of silence (5.612 standard deviations of
-/// 500 ms after the mean) and 16 after 5111 ms (8.222).
+/// After 200 intervals of 1 s the exact phi is 8 after 3806 ms of silence (5.612 standard
+/// deviations of 500 ms after the mean) and 16 after 5111 ms (8.222).
 #[test]
 fn a_silent_target_is_late_and_down_at_the_moments_that_are_due_and_up_at_an_arrival() {
     let mut shell = Shell::new(unguarded());

@@ -1,5 +1,5 @@
-//! The machine against a dumb twin: a list of deadlines that is searched from end to end, no wheel, no
-//! index, no lazy anything. Same changes of status, at the same moments, in the same order.
+//! The machine against a dumb twin: a list of deadlines that is searched from end to end, no wheel,
+//! no index, no lazy anything. Same changes of status, at the same moments, in the same order.
 
 use std::time::Duration;
 
@@ -220,30 +220,7 @@ fn check(seed: u64, steps: usize) {
         let n = random.below(12) as usize;
         let name = format!("t{n}");
         match random.below(40) {
-            0 => {
-                shell.run(now);
-                twin.run(now);
-                let id = auscult_core::id::TargetId::new(&name).unwrap();
-                let pauses = twin.signals[n].status != Status::Paused;
-                let change = if pauses {
-                    Change::Pause(id)
-                } else {
-                    Change::Resume(id)
-                };
-                shell.monitor.apply(now, change).unwrap();
-                shell.collect(now);
-                let to = if pauses {
-                    Status::Paused
-                } else {
-                    Status::Unknown
-                };
-                twin.turn(n, to, now, Cause::Operator);
-                let signal = &mut twin.signals[n];
-                signal.arrivals_in_a_row = 0;
-                if !pauses {
-                    signal.due = now.after(signal.config.grace());
-                }
-            }
+            0 => turn(&mut shell, &mut twin, n, now),
             1..8 => {
                 shell.run(now);
                 twin.run(now);
@@ -286,6 +263,27 @@ fn check(seed: u64, steps: usize) {
         if view.transitions() > 0 {
             assert_eq!(view.since(), signal.since);
         }
+    }
+}
+
+/// Pauses a target, or resumes one that is paused.
+fn turn(shell: &mut Shell, twin: &mut Twin, n: usize, now: Instant) {
+    shell.run(now);
+    twin.run(now);
+    let id = auscult_core::id::TargetId::new(&format!("t{n}")).unwrap();
+    let pauses = twin.signals[n].status != Status::Paused;
+    let (change, to) = if pauses {
+        (Change::Pause(id), Status::Paused)
+    } else {
+        (Change::Resume(id), Status::Unknown)
+    };
+    shell.monitor.apply(now, change).unwrap();
+    shell.collect(now);
+    twin.turn(n, to, now, Cause::Operator);
+    let signal = &mut twin.signals[n];
+    signal.arrivals_in_a_row = 0;
+    if !pauses {
+        signal.due = now.after(signal.config.grace());
     }
 }
 

@@ -1,5 +1,5 @@
-//! When a certificate expires: the one field of X.509 that a check needs and that the TLS library keeps
-//! to itself.
+//! When a certificate expires: the one field of X.509 that a check needs and that the TLS library
+//! keeps to itself.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;

@@ -49,8 +49,8 @@ pub(super) struct Reply {
 /// Why there was no whole answer.
 pub(super) struct Interrupted {
     pub(super) error: CheckError,
-    /// Nothing of an answer had come: on a kept connection that is no fault of the target, which may
-    /// close an idle connection whenever it likes.
+    /// Nothing of an answer had come: on a kept connection that is no fault of the target, which
+    /// may close an idle connection whenever it likes.
     pub(super) before_answer: bool,
 }
 
@@ -146,8 +146,8 @@ pub(super) struct Kept {
 /// One for the target and one for where it redirects to.
 const CONNECTIONS_KEPT_MAX: usize = 2;
 
-/// A kept connection is replaced after this, so that a new certificate, or a name that means another
-/// address now, is noticed.
+/// A kept connection is replaced after this, so that a new certificate, or a name that means
+/// another address now, is noticed.
 const CONNECTION_AGE_MAX: Duration = Duration::from_secs(300);
 
 impl Kept {
@@ -186,8 +186,8 @@ impl Kept {
     }
 }
 
-/// One request and its answer over HTTP/1.1. Reading goes on while the request is being written, because
-/// a server may answer before it has read all of it.
+/// One request and its answer over HTTP/1.1. Reading goes on while the request is being written,
+/// because a server may answer before it has read all of it.
 struct Exchange<'a> {
     stream: &'a mut Stream,
     unsent: &'a [u8],

@@ -40,7 +40,8 @@ pub(super) struct Dialled {
     pub(super) permit: OwnedSemaphorePermit,
 }
 
-/// Addresses of the last name that was looked up, so that a new connection per check costs no lookup.
+/// Addresses of the last name that was looked up, so that a new connection per check costs no
+/// lookup.
 #[derive(Default)]
 pub(super) struct AddressCache {
     name: String,
@@ -55,7 +56,8 @@ pub(super) async fn touch(
     progress: &mut Progress,
 ) -> Result<(), CheckError> {
     let stream = connect(origin, cache, context, progress).await?;
-    // Without this each check would leave a port in TIME_WAIT for a minute, and ports are soon gone.
+    // Without this each check would leave a port in TIME_WAIT for a minute, and ports are soon
+    // gone.
     let _ = stream.set_zero_linger();
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! From what the operating system and the libraries say to a class of failure and a sentence for people.
+//! From what the operating system and the libraries say to a class of failure and a sentence for
+//! people.
 
 use std::error::Error;
 use std::fmt;
@@ -146,8 +147,8 @@ fn class(error: &io::Error) -> Failure {
     }
 }
 
-/// Too many open files, in the process and in the system, and no buffer space: what `ErrorKind` has no
-/// names for. The numbers are the same on every Linux but the last, which differs on a few.
+/// Too many open files, in the process and in the system, and no buffer space: what `ErrorKind` has
+/// no names for. The numbers are the same on every Linux but the last, which differs on a few.
 const OURS: [i32; 3] = [24, 23, 105];
 
 /// An error of the operating system without its number, which means nothing to most people.

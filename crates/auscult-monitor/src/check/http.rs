@@ -143,9 +143,9 @@ impl Asking<'_> {
         Ok(reply)
     }
 
-    /// One request, on a kept connection if there is one. When the server has closed that meanwhile, the
-    /// request is sent once more on a new one: the settings ask for it to be repeated all the time, so
-    /// once more does no harm, whatever its method.
+    /// One request, on a kept connection if there is one. When the server has closed that
+    /// meanwhile, the request is sent once more on a new one: the settings ask for it to be
+    /// repeated all the time, so once more does no harm, whatever its method.
     async fn ask(&mut self, request: &Request) -> Result<Reply, CheckError> {
         if let Some(connection) = self.kept.take(&request.origin) {
             if connection.is_young(self.context.clock.now()) {

@@ -1,8 +1,8 @@
 //! HTTP/1.1 answers, read without keeping a buffer per connection.
 //!
-//! [`Reader`] is a machine over bytes: how they were cut into reads makes no difference. A client library
-//! keeps 16 KiB per connection; with ten thousand kept connections that is most of a monitor's memory,
-//! while a check's answer nearly always arrives whole and needs no buffer at all.
+//! [`Reader`] is a machine over bytes: how they were cut into reads makes no difference. A client
+//! library keeps 16 KiB per connection; with ten thousand kept connections that is most of a
+//! monitor's memory, while a check's answer nearly always arrives whole and needs no buffer at all.
 
 /// What becomes of an answer's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

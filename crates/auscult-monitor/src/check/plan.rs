@@ -47,8 +47,8 @@ pub(super) struct Connecting {
     pub(super) version: HttpVersion,
     pub(super) connection: Connection,
     pub(super) expires_within: Option<Duration>,
-    /// The longest that sent bytes may stay unacknowledged on a kept connection: past it the path is
-    /// dead, and there is still time to try a new connection.
+    /// The longest that sent bytes may stay unacknowledged on a kept connection: past it the path
+    /// is dead, and there is still time to try a new connection.
     pub(super) path_timeout: Duration,
     tls: TlsSpec,
     tls_configs: Arc<TlsConfigs>,
@@ -125,8 +125,8 @@ impl HttpPlan {
             headers.insert("connection", HeaderValue::from_static("close"));
         }
         if check.url.scheme_str() == Some("https") {
-            // The system's authorities take a while to read: here, where no check waits for it. If it
-            // fails, the checks will say so, until it does not any more.
+            // The system's authorities take a while to read: here, where no check waits for it. If
+            // it fails, the checks will say so, until it does not any more.
             let _ = tls_configs.get(&check.tls, check.version);
         }
         let body = check.body.as_deref().unwrap_or_default().as_bytes();

@@ -30,8 +30,8 @@ impl CheckReport {
     }
 }
 
-/// How long each part of a check took. A part that was not needed (a literal address, a kept connection,
-/// no TLS) or not finished is absent.
+/// How long each part of a check took. A part that was not needed (a literal address, a kept
+/// connection, no TLS) or not finished is absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Phases {
     /// From a name to addresses.

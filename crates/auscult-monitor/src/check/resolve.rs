@@ -1,5 +1,5 @@
-//! From host names to addresses, by our own resolver: the C library's would block a thread per name and
-//! is missing in a static binary.
+//! From host names to addresses, by our own resolver: the C library's would block a thread per name
+//! and is missing in a static binary.
 
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
@@ -21,8 +21,8 @@ pub(super) struct Names {
     system: Mutex<System>,
 }
 
-/// A resolver, and when the files that it was set up from were last changed: a laptop that joins another
-/// network, or a new line in `/etc/hosts`, must not need a restart.
+/// A resolver, and when the files that it was set up from were last changed: a laptop that joins
+/// another network, or a new line in `/etc/hosts`, must not need a restart.
 struct System {
     changed_at: [Option<SystemTime>; SYSTEM_FILES.len()],
     resolver: Result<TokioResolver, String>,
@@ -79,7 +79,8 @@ impl Names {
     }
 }
 
-/// Even a record that promises to hold for a day is asked for again after this, as people move services.
+/// Even a record that promises to hold for a day is asked for again after this, as people move
+/// services.
 const HOLDS_MAX: Duration = Duration::from_secs(300);
 
 /// A name that did not exist is asked for again after this, whatever its zone says: somebody may be
@@ -112,8 +113,8 @@ fn resolver() -> Result<TokioResolver, NetError> {
         TokioResolver::builder_with_config(ResolverConfig::default(), runtime)
     });
     let options = builder.options_mut();
-    // Both are asked for at once; IPv4 is tried first, because a host without IPv6 is still the commoner
-    // misfortune than one without IPv4.
+    // Both are asked for at once; IPv4 is tried first, because a host without IPv6 is still the
+    // commoner misfortune than one without IPv4.
     options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
     options.positive_max_ttl = Some(HOLDS_MAX);
     options.negative_max_ttl = Some(ABSENCE_HOLDS_MAX);

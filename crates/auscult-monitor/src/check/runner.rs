@@ -26,8 +26,8 @@ use crate::clock::Clock;
 /// How much of the machine checking may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunnerConfig {
-    /// Threads that make checks, at least 1. Each has its own event loop, so that a busy server never
-    /// makes a check late.
+    /// Threads that make checks, at least 1. Each has its own event loop, so that a busy server
+    /// never makes a check late.
     pub threads: usize,
     /// Sockets in use at once, at least 1, by checks in flight and kept connections together.
     pub sockets_max: usize,
@@ -105,8 +105,8 @@ impl CheckRunner {
         })
     }
 
-    /// Checks a signal from now on, or checks it differently. The first check falls within the first
-    /// interval. A connection is kept over a change unless it leads elsewhere now.
+    /// Checks a signal from now on, or checks it differently. The first check falls within the
+    /// first interval. A connection is kept over a change unless it leads elsewhere now.
     ///
     /// # Errors
     /// When this is no check. State: the signal is checked as before.

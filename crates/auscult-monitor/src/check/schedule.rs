@@ -1,9 +1,10 @@
-//! When checks are due: spread over the interval from the start, at a fixed rate, never two at once.
+//! When checks are due: spread over the interval from the start, at a fixed rate, never two at
+//! once.
 //!
-//! The n-th signal starts at the fraction `n * 0.618...` of its interval (a golden-ratio sequence: any
-//! run of signals is spread evenly, whatever their number). Slots follow at exact multiples of the interval,
-//! each with a little jitter of its own, so that lateness never accumulates into drift and checks do not
-//! march in step with something periodic at the other end.
+//! The n-th signal starts at the fraction `n * 0.618...` of its interval (a golden-ratio sequence:
+//! any run of signals is spread evenly, whatever their number). Slots follow at exact multiples of
+//! the interval, each with a little jitter of its own, so that lateness never accumulates into
+//! drift and checks do not march in step with something periodic at the other end.
 
 use std::time::Duration;
 
@@ -21,7 +22,8 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    /// The schedule of the `place`-th signal: its first check is due before one interval has passed.
+    /// The schedule of the `place`-th signal: its first check is due before one interval has
+    /// passed.
     pub(super) fn new(now: Instant, interval: Duration, place: u32) -> Self {
         let interval_nanos = nanos(interval).max(1);
         let fraction = place.wrapping_mul(GOLDEN_FRACTION);
@@ -72,7 +74,8 @@ impl Schedule {
 /// 2^32 divided by the golden ratio.
 const GOLDEN_FRACTION: u32 = 0x9e37_79b9;
 
-/// Jitter is at most this part of the interval, so that it stays small against what a detector learns ...
+/// Jitter is at most this part of the interval, so that it stays small against what a detector
+/// learns ...
 const JITTER_DIVISOR: u64 = 32;
 
 /// ... and at most this, because a longer one would only blur a long interval.

@@ -151,8 +151,8 @@ impl Task<'_> {
         .await
     }
 
-    /// A permit for a socket, unless a kept connection will do. Waiting for it makes the check late and
-    /// does not count against the target.
+    /// A permit for a socket, unless a kept connection will do. Waiting for it makes the check late
+    /// and does not count against the target.
     async fn permit(&self) -> Result<Option<OwnedSemaphorePermit>, Replaced> {
         if let Work::Http(plan) = &self.plan.work
             && self.kept.has(&plan.first.origin)
@@ -221,7 +221,8 @@ impl Task<'_> {
             report.finished_at,
             report.outcome.as_ref().err().map(|e| e.failure),
         );
-        // First the report, then the news of it: whoever hears the news may want to read the report.
+        // First the report, then the news of it: whoever hears the news may want to read the
+        // report.
         *signal.last.lock() = Some(report);
         match failure {
             None => self.context.sink.arrival(signal.key, at),

@@ -1,9 +1,9 @@
 //! The engine: one machine behind a lock, driven by whoever brings input, and by a timer.
 //!
-//! An uncontended lock costs some 15 ns, and heartbeats come in batches, so no queue stands between a
-//! socket and the machine. The timer sleeps until the machine's next deadline, and is woken when an
-//! earlier one appears. Before it lets a verdict fall it reads what the sockets hold: the heartbeat that
-//! refutes the verdict may lie there.
+//! An uncontended lock costs some 15 ns, and heartbeats come in batches, so no queue stands between
+//! a socket and the machine. The timer sleeps until the machine's next deadline, and is woken when
+//! an earlier one appears. Before it lets a verdict fall it reads what the sockets hold: the
+//! heartbeat that refutes the verdict may lie there.
 
 use std::sync::Arc;
 use std::thread;

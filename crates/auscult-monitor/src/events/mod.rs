@@ -22,9 +22,9 @@ pub const EVENTS_KEPT: usize = 10_000;
 #[derive(Clone, Debug, PartialEq)]
 pub struct LoggedEvent {
     /// Its number. Numbers grow by one within a run. The first one of a run is the wall clock's
-    /// microsecond at the start plus one: a reader who resumes after a restart with the number it saw
-    /// last is never given other events under old numbers (unless the wall clock was set back, or a
-    /// run had more than a million events a second).
+    /// microsecond at the start plus one: a reader who resumes after a restart with the number it
+    /// saw last is never given other events under old numbers (unless the wall clock was set back,
+    /// or a run had more than a million events a second).
     pub id: u64,
     /// When it happened.
     pub at: Timestamp,

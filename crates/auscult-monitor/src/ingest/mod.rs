@@ -1,7 +1,7 @@
 //! Heartbeats that programs send us by themselves.
 //!
-//! Over UDP they are taken here, on a thread of their own. Those over HTTP are routes of the API, which give
-//! them to the engine one by one.
+//! Over UDP they are taken here, on a thread of their own. Those over HTTP are routes of the API,
+//! which give them to the engine one by one.
 
 mod kernel;
 use auscult_core::monitor::Arrival;

@@ -1,12 +1,12 @@
 //! The registry: what is watched, from where, and what happens when that changes.
 //!
-//! Targets come from three places: the settings file, the API (kept in the store), and heartbeats of targets
-//! that nobody described. A name from an earlier place hides the same name in a later one: the file wins,
-//! because it is what an operator reads; what it hides stays in the store and comes back when the file
-//! drops the name.
+//! Targets come from three places: the settings file, the API (kept in the store), and heartbeats
+//! of targets that nobody described. A name from an earlier place hides the same name in a later
+//! one: the file wins, because it is what an operator reads; what it hides stays in the store and
+//! comes back when the file drops the name.
 //!
-//! Whatever changes is checked as a whole, then written to the store, then told to the machine and to the
-//! checks. A refusal leaves everything as it was.
+//! Whatever changes is checked as a whole, then written to the store, then told to the machine and
+//! to the checks. A refusal leaves everything as it was.
 
 mod bulk;
 mod refused;
@@ -137,8 +137,8 @@ impl Places {
 }
 
 impl Registry {
-    /// A registry that watches nothing yet; [`reload`](Self::reload) makes it watch what the settings file
-    /// and the store say.
+    /// A registry that watches nothing yet; [`reload`](Self::reload) makes it watch what the
+    /// settings file and the store say.
     #[must_use]
     pub fn new(
         engine: Engine,
@@ -211,8 +211,8 @@ impl Registry {
         self.watched(id).map(|watched| watched.origin)
     }
 
-    /// Watches a new target. On the disk when this returns: not for an event loop, like everything here that
-    /// changes something.
+    /// Watches a new target. On the disk when this returns: not for an event loop, like everything
+    /// here that changes something.
     ///
     /// # Errors
     /// Why not. State: unchanged.
@@ -231,8 +231,8 @@ impl Registry {
         Ok(spec)
     }
 
-    /// Watches a target in place of the one of that name, or a new one. `unchanged` sees the one that is
-    /// there, if one is, and says whether the caller still means to replace it.
+    /// Watches a target in place of the one of that name, or a new one. `unchanged` sees the one
+    /// that is there, if one is, and says whether the caller still means to replace it.
     ///
     /// # Errors
     /// Why not. State: unchanged.
@@ -354,8 +354,8 @@ impl Registry {
         Ok(())
     }
 
-    /// Tells the machine and the checks. What is asked for was proven possible, so a refusal here is a fault of
-    /// ours, and is told to the caller as what it is.
+    /// Tells the machine and the checks. What is asked for was proven possible, so a refusal here
+    /// is a fault of ours, and is told to the caller as what it is.
     fn watch(&self, spec: &TargetSpec) -> Result<Applied, Refused> {
         let id = spec.id.as_str();
         let before = self.keys(id);

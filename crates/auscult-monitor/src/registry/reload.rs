@@ -45,8 +45,8 @@ struct Plan {
 }
 
 impl Registry {
-    /// Reads the settings file and makes it so: targets that stay keep their history. Without a file, the
-    /// defaults are the settings.
+    /// Reads the settings file and makes it so: targets that stay keep their history. Without a
+    /// file, the defaults are the settings.
     ///
     /// # Errors
     /// Why not. State: the settings before are in force.

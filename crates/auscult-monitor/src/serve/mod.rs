@@ -1,4 +1,5 @@
-//! A whole server in one process: everything is bound first, then started, and ended in an orderly way.
+//! A whole server in one process: everything is bound first, then started, and ended in an orderly
+//! way.
 
 use std::fmt;
 use std::future::Future;
@@ -239,8 +240,8 @@ impl Server {
         ReloadHandle(Arc::clone(&self.registry))
     }
 
-    /// Runs until `shutdown`, and then ends within 5 s: no new connections, no more checks, streams closed,
-    /// requests under way answered, queued heartbeats read.
+    /// Runs until `shutdown`, and then ends within 5 s: no new connections, no more checks, streams
+    /// closed, requests under way answered, queued heartbeats read.
     ///
     /// # Errors
     /// Why it could not start.

@@ -16,7 +16,8 @@ impl Serialize for TargetSpec {
     }
 }
 
-/// Every value is said, so that reading it back depends on no default; `null` says that there is none.
+/// Every value is said, so that reading it back depends on no default; `null` says that there is
+/// none.
 #[derive(Serialize)]
 struct TargetBody<'a> {
     id: &'a str,

@@ -69,7 +69,8 @@ impl DurationError {
     }
 }
 
-/// Reads a duration: numbers with units, the larger unit first; the number may have a fraction (`1.5s`).
+/// Reads a duration: numbers with units, the larger unit first; the number may have a fraction
+/// (`1.5s`).
 pub(super) fn parse(text: &str) -> Result<Duration, DurationError> {
     let mut rest = text.trim();
     let mut nanos = 0_u128;

@@ -1,5 +1,5 @@
-//! From checked sections to how a signal is judged: the defaults that depend on the interval, and the
-//! core's rules told in the words of the keys.
+//! From checked sections to how a signal is judged: the defaults that depend on the interval, and
+//! the core's rules told in the words of the keys.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use super::report::Report;
 use super::schema::DETECTOR;
 use super::section::Section;
 
-/// The least deviation and margin that are assumed, so that a regular sender is not suspected for its
-/// first hiccup. Seed 000's.
+/// The least deviation and margin that are assumed, so that a regular sender is not suspected for
+/// its first hiccup. Seed 000's.
 const HICCUP: Duration = Duration::from_millis(500);
 
-/// The first estimate where nobody says the interval: senders of up to twice it are judged well from
-/// their second heartbeat on.
+/// The first estimate where nobody says the interval: senders of up to twice it are judged well
+/// from their second heartbeat on.
 const UNKNOWN_ESTIMATE: Duration = Duration::from_secs(10);
 
 /// How the signal of `merged` is judged when its arrivals come every `interval`.
@@ -100,15 +100,15 @@ fn phi(
     })
 }
 
-/// A twentieth of the interval, at least 500 ms. With a fixed 500 ms a daily job would be `down` four
-/// seconds after its usual time. With a twentieth, whatever is sent regularly is `late` after 1.28
-/// intervals and `down` after 1.41, and up to an interval of 10 s seed 000's 500 ms stay.
+/// A twentieth of the interval, at least 500 ms. With a fixed 500 ms a daily job would be `down`
+/// four seconds after its usual time. With a twentieth, whatever is sent regularly is `late` after
+/// 1.28 intervals and `down` after 1.41, and up to an interval of 10 s seed 000's 500 ms stay.
 fn min_std_deviation(interval: Option<Duration>) -> Duration {
     (interval.unwrap_or_default() / 20).max(HICCUP)
 }
 
-/// The interval, where it is known. Seed 000's 500 ms stay for its own interval of 1 s; for longer ones they
-/// would make a target `down` before its second heartbeat can be there.
+/// The interval, where it is known. Seed 000's 500 ms stay for its own interval of 1 s; for longer
+/// ones they would make a target `down` before its second heartbeat can be there.
 fn first_heartbeat_estimate(interval: Option<Duration>) -> Duration {
     match interval {
         Some(interval) if interval > Duration::from_secs(1) => interval,
@@ -214,7 +214,8 @@ fn thresholds(
     let late = detector.number("late").unwrap_or_else(|| {
         let share = match (params, interval) {
             (DetectorParams::Deadline(DeadlineParams { timeout }), Some(interval)) => {
-                // Halfway between the next arrival and the time-out; three digits are enough to read.
+                // Halfway between the next arrival and the time-out; three digits are enough to
+                // read.
                 let halfway = (1.0 + interval.as_secs_f64() / timeout.as_secs_f64()) / 2.0;
                 ((halfway * 1_000.0).floor() / 1_000.0).clamp(0.5, 0.999)
             }

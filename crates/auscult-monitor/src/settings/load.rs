@@ -222,7 +222,8 @@ fn heartbeats(
     let config = if create || heartbeats.says("defaults") {
         judge::signal_config(report, &section, interval)?
     } else {
-        // Defaults meant for checks may lack an interval here, which is no fault while nothing is created.
+        // Defaults meant for checks may lack an interval here, which is no fault while nothing is
+        // created.
         let unheard = &mut Report::of_body();
         judge::signal_config(unheard, &section, interval).or_else(|| {
             section.entries.retain(|entry| entry.name != "detector");

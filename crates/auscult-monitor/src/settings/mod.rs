@@ -1,9 +1,11 @@
-//! The user's view of what is watched and how: read from a YAML file and from JSON bodies by one schema.
+//! The user's view of what is watched and how: read from a YAML file and from JSON bodies by one
+//! schema.
 //!
-//! A text becomes a tree of nodes that know where they stand (`yaml`, `node`); one walk checks the tree
-//! against tables of keys (`schema`, `walk`) and leaves sections; sections are laid over each other, and what
-//! is still open gets its default (`section`, `resolve`, `judge`). Every problem on the way is collected
-//! (`report`), so that a user sees all of them at once. Nothing here starts anything.
+//! A text becomes a tree of nodes that know where they stand (`yaml`, `node`); one walk checks the
+//! tree against tables of keys (`schema`, `walk`) and leaves sections; sections are laid over each
+//! other, and what is still open gets its default (`section`, `resolve`, `judge`). Every problem on
+//! the way is collected (`report`), so that a user sees all of them at once. Nothing here starts
+//! anything.
 
 mod body;
 mod duration;
@@ -48,7 +50,8 @@ pub use target::{
 /// Everything that a settings file says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// The targets, in the order of the file: those of `targets`, then of `groups`, then of `servers`.
+    /// The targets, in the order of the file: those of `targets`, then of `groups`, then of
+    /// `servers`.
     pub targets: Vec<TargetSpec>,
     /// What holds for targets that come over the API and do not say otherwise.
     pub defaults: Defaults,
@@ -63,8 +66,8 @@ pub struct Settings {
 pub struct Defaults(Section);
 
 impl Defaults {
-    /// The program's own, as if no file said anything. A target that was written out by us is read back
-    /// with these.
+    /// The program's own, as if no file said anything. A target that was written out by us is read
+    /// back with these.
     #[must_use]
     pub fn builtin() -> Self {
         Self(Section::empty(&schema::DEFAULTS))
@@ -159,8 +162,8 @@ impl TargetSpec {
         report.finish(spec)
     }
 
-    /// Reads a target in the form of seed 000's `PUT /config`. What is missing has the defaults of that
-    /// form.
+    /// Reads a target in the form of seed 000's `PUT /config`. What is missing has the defaults of
+    /// that form.
     ///
     /// # Errors
     /// Everything that is wrong with it.

@@ -21,8 +21,8 @@ pub(super) enum Value {
     Map(Vec<(Key, Node)>),
 }
 
-/// A single value. What an unquoted one means is for the schema to say, so that a label `no` stays a text and
-/// an id `10` becomes one.
+/// A single value. What an unquoted one means is for the schema to say, so that a label `no` stays
+/// a text and an id `10` becomes one.
 #[derive(Clone, Debug)]
 pub(super) struct Scalar {
     pub(super) text: String,

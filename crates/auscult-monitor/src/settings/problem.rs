@@ -34,7 +34,8 @@ pub struct Problem {
     pub excerpt: Option<String>,
 }
 
-/// Everything that is wrong with one text, in its order. Displays at most [`Problems::SHOWN_MAX`] of them.
+/// Everything that is wrong with one text, in its order. Displays at most [`Problems::SHOWN_MAX`]
+/// of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problems {
     /// The name of the file, as the user gave it; `None` for a body that came over the API.

@@ -15,8 +15,9 @@ use super::target::{
 };
 use super::url::CheckUrl;
 
-/// The target that `own` describes, with `inherited` where it says nothing. `None` after a problem that
-/// leaves no target; others are reported as well, and it is for the caller to look at the report.
+/// The target that `own` describes, with `inherited` where it says nothing. `None` after a problem
+/// that leaves no target; others are reported as well, and it is for the caller to look at the
+/// report.
 pub(super) fn target(
     report: &mut Report<'_>,
     own: &Section,

@@ -1,4 +1,5 @@
-//! What settings there are, as data: read by the walker, the suggestions and the generated `api/config.md`.
+//! What settings there are, as data: read by the walker, the suggestions and the generated
+//! `api/config.md`.
 
 mod tables;
 

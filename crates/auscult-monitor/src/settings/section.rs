@@ -213,8 +213,8 @@ impl Section {
             .is_some_and(|entry| entry.value != Value::Nothing)
     }
 
-    /// This section with what `base` says where it says nothing itself. What `base` says under keys that
-    /// this section does not know is left out.
+    /// This section with what `base` says where it says nothing itself. What `base` says under keys
+    /// that this section does not know is left out.
     pub(super) fn over(&self, base: &Self) -> Self {
         let mut entries: Vec<Entry> = Vec::with_capacity(self.entries.len() + base.entries.len());
         let known = |entry: &&Entry| self.table.key(entry.name).is_some();

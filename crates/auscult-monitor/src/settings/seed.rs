@@ -6,8 +6,8 @@ use super::schema::{DETECTOR, SEED_MONITOR, TARGET};
 use super::section::{Entry, Section, Value};
 use super::target::TargetSpec;
 
-/// The target that an entry of `servers` describes. `inherited` counts for everything but the detector,
-/// whose missing keys have the defaults of this form.
+/// The target that an entry of `servers` describes. `inherited` counts for everything but the
+/// detector, whose missing keys have the defaults of this form.
 pub(super) fn server(
     report: &mut Report<'_>,
     server: &Section,

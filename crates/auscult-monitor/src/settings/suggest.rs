@@ -17,14 +17,15 @@ pub(super) fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> O
         .map(|(_, candidate)| candidate)
 }
 
-/// Without case and without what separates words: `minStdDeviation` and `min-std-deviation` are the same.
+/// Without case and without what separates words: `minStdDeviation` and `min-std-deviation` are the
+/// same.
 fn folded(word: &str) -> Vec<char> {
     let letters = word.chars().filter(|c| !"-_ ".contains(*c));
     letters.flat_map(char::to_lowercase).collect()
 }
 
-/// How many letters must be put in, left out, replaced or swapped with their neighbour to turn `from` into `to`
-/// (optimal string alignment).
+/// How many letters must be put in, left out, replaced or swapped with their neighbour to turn
+/// `from` into `to` (optimal string alignment).
 fn distance(from: &[char], to: &[char]) -> usize {
     let mut before: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=to.len()).collect();

@@ -11,14 +11,14 @@ use regex_lite::{Regex, RegexBuilder};
 
 /// A target with everything that defaults and groups say about it.
 ///
-/// Two are equal when they are watched alike: the line does not count, so that a reload of a file with a
-/// new comment on top finds every target unchanged.
+/// Two are equal when they are watched alike: the line does not count, so that a reload of a file
+/// with a new comment on top finds every target unchanged.
 #[derive(Clone, Debug)]
 pub struct TargetSpec {
     /// Its name.
     pub id: TargetId,
-    /// The `server_name` label of the metrics that seed 000 has: the id, or `server10` for a numeric id in
-    /// its form.
+    /// The `server_name` label of the metrics that seed 000 has: the id, or `server10` for a
+    /// numeric id in its form.
     pub server_name: Box<str>,
     /// The group it was listed in.
     pub group: Option<Box<str>>,
@@ -26,7 +26,8 @@ pub struct TargetSpec {
     pub labels: Labels,
     /// Its streams of arrivals; at least one, with distinct names.
     pub signals: Vec<SignalSpec>,
-    /// The line of the settings file at which it begins, counted from 1. `None` when it came over the API.
+    /// The line of the settings file at which it begins, counted from 1. `None` when it came over
+    /// the API.
     pub line: Option<usize>,
 }
 

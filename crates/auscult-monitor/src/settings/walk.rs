@@ -25,8 +25,8 @@ const OUR_LABELS: [&str; 4] = ["target", "signal", "group", "server_name"];
 /// Bytes of a label's text or a header's: more is no name for anything.
 const TEXT_BYTES_MAX: usize = 4096;
 
-/// Checks the mapping `node` against `table`. What is wrong is reported and left out; `None` when it is no
-/// mapping at all.
+/// Checks the mapping `node` against `table`. What is wrong is reported and left out; `None` when
+/// it is no mapping at all.
 pub(super) fn section(
     report: &mut Report<'_>,
     node: &Node,

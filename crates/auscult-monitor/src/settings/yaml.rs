@@ -316,7 +316,8 @@ fn syntax(report: &mut Report<'_>, error: &ScanError) {
         len: 1,
     };
     let mut line = report.line(span.line).unwrap_or_default();
-    // The parser often notices a fault where the next word begins; with nothing left, the last words are it.
+    // The parser often notices a fault where the next word begins; with nothing left, the last
+    // words are it.
     while line.trim().is_empty() && span.line > 1 {
         span.line -= 1;
         line = report.line(span.line).unwrap_or_default();
@@ -374,7 +375,8 @@ fn empty(report: &mut Report<'_>) {
     report.push("", None, message, Some(hint.to_owned()));
 }
 
-/// Reports the first character that no text file has: the parser takes a NUL for the end of the text.
+/// Reports the first character that no text file has: the parser takes a NUL for the end of the
+/// text.
 fn refuse_control_characters(text: &str, report: &mut Report<'_>) -> bool {
     let strange = |c: char| c.is_control() && !['\n', '\r', '\t', '\u{85}'].contains(&c);
     let Some((at, found)) = text.char_indices().find(|&(_, c)| strange(c)) else {

@@ -1,8 +1,8 @@
 //! Turns a panic over a damaged file into an error.
 //!
-//! redb trusts its pages: some damage makes it panic in the middle of opening. Nothing of ours is then half
-//! done, as it happens on a copy or on a database that is given up, so the panic is only another way to say
-//! that the file is damaged.
+//! redb trusts its pages: some damage makes it panic in the middle of opening. Nothing of ours is
+//! then half done, as it happens on a copy or on a database that is given up, so the panic is only
+//! another way to say that the file is damaged.
 
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};

@@ -1,8 +1,8 @@
 //! What was changed over the API, kept in one file of the data folder.
 //!
-//! Every change is one transaction, on the disk before it is answered. A file that is torn, foreign or of a
-//! later version is never written to: it is first opened as a copy in memory, checked to the last page and
-//! read, and only when all of that went well is the file itself touched.
+//! Every change is one transaction, on the disk before it is answered. A file that is torn, foreign
+//! or of a later version is never written to: it is first opened as a copy in memory, checked to
+//! the last page and read, and only when all of that went well is the file itself touched.
 
 mod error;
 mod guarded;
@@ -42,8 +42,8 @@ const PAUSED: TableDefinition<'_, &str, ()> = TableDefinition::new("paused");
 #[derive(Debug)]
 pub struct Store {
     path: PathBuf,
-    /// Empty after an error of the disk, until the next change opens the file again: what a failed transaction
-    /// left behind is then found out from the file itself.
+    /// Empty after an error of the disk, until the next change opens the file again: what a failed
+    /// transaction left behind is then found out from the file itself.
     database: Mutex<Option<Database>>,
     _lock: File,
 }
@@ -93,7 +93,8 @@ impl Store {
         let contents = rehearse(&path).map_err(|trouble| StoreError::new(&path, trouble))?;
         let database = match open_file(&path) {
             Ok(database) => Some(database),
-            // What is stored is known, so a full disk is no reason not to watch. The next change tries again.
+            // What is stored is known, so a full disk is no reason not to watch. The next change
+            // tries again.
             Err(Trouble::Full) => {
                 tracing::warn!(path = %path.display(), "no room: changes over the API will be refused");
                 None
@@ -114,8 +115,8 @@ impl Store {
         &self.path
     }
 
-    /// Writes changes, all of them or none. They are on the disk when this returns, so it takes as long as
-    /// the disk does: not a call for an event loop.
+    /// Writes changes, all of them or none. They are on the disk when this returns, so it takes as
+    /// long as the disk does: not a call for an event loop.
     ///
     /// # Errors
     /// Why not. State: none of the changes was made.
@@ -149,8 +150,8 @@ fn lock(folder: &Path) -> Result<File, StoreError> {
     }
 }
 
-/// Makes an empty store under another name and renames it when it is complete, so that no crash leaves half a
-/// store behind.
+/// Makes an empty store under another name and renames it when it is complete, so that no crash
+/// leaves half a store behind.
 fn create(folder: &Path, path: &Path) -> Result<(), Trouble> {
     let new = folder.join(NEW_NAME);
     match fs::remove_file(&new) {

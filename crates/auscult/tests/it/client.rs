@@ -1,5 +1,5 @@
-//! The commands that talk to a running monitor: tables for people, JSON for programs, exit codes for
-//! scripts.
+//! The commands that talk to a running monitor: tables for people, JSON for programs, exit codes
+//! for scripts.
 
 use std::net::{TcpListener, UdpSocket};
 use std::process::{Output, Stdio};

@@ -1,5 +1,5 @@
-//! A monitor that was stopped, as a suspended machine or a debugger does it: it could not listen, so it convicts
-//! nobody, and it loses no heartbeat that the kernel kept for it.
+//! A monitor that was stopped, as a suspended machine or a debugger does it: it could not listen,
+//! so it convicts nobody, and it loses no heartbeat that the kernel kept for it.
 
 use std::net::UdpSocket;
 use std::sync::Arc;
@@ -120,7 +120,8 @@ impl Sender {
                     socket.send(text.as_bytes()).unwrap();
                 }
                 counted.fetch_add(1, Ordering::Relaxed);
-                // The rhythm of the sender is what the test is about; nobody waits for it to have passed.
+                // The rhythm of the sender is what the test is about; nobody waits for it to have
+                // passed.
                 thread::sleep(INTERVAL);
             }
             sent

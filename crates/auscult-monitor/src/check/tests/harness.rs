@@ -99,7 +99,8 @@ pub(super) fn failure(spec: impl Into<CheckSpec>) -> (Failure, String) {
     (error.failure, error.text)
 }
 
-/// A check with the defaults, but with more patience than a busy machine needs and quick repetition.
+/// A check with the defaults, but with more patience than a busy machine needs and quick
+/// repetition.
 pub(super) fn http(url: &str) -> HttpCheck {
     HttpCheck {
         url: url.parse().unwrap(),

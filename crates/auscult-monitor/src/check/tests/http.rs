@@ -304,8 +304,8 @@ fn a_fresh_connection_serves_one_check() {
 
 #[test]
 fn a_connection_that_the_server_closed_meanwhile_is_not_the_targets_failure() {
-    // The server takes the second request of a connection and closes without a word: what a check meets
-    // when its request crosses the server's idle time-out.
+    // The server takes the second request of a connection and closes without a word: what a check
+    // meets when its request crosses the server's idle time-out.
     let server = Server::start(|asked| match asked.number {
         0 => vec![ok("fine")],
         _ => vec![Act::Close],

@@ -69,8 +69,8 @@ impl Server {
         })
     }
 
-    /// Speaks HTTP/1.1, or HTTP/2 when that is agreed upon, inside TLS: answers with 200, or in HTTP/1.1 on
-    /// `/insecure` with a redirect out of TLS.
+    /// Speaks HTTP/1.1, or HTTP/2 when that is agreed upon, inside TLS: answers with 200, or in
+    /// HTTP/1.1 on `/insecure` with a redirect out of TLS.
     pub(super) fn start_tls(config: ServerConfig) -> Self {
         let acceptor = TlsAcceptor::from(Arc::new(config));
         Self::run(move |stream, shared| {

@@ -52,8 +52,8 @@ fn check(server: &Server) -> HttpCheck {
     http(&format!("https://localhost:{}/", server.address.port()))
 }
 
-/// The second that lies this many days from now, and a minute: so that `3 days` are not yet 2 by the
-/// time they are read.
+/// The second that lies this many days from now, and a minute: so that `3 days` are not yet 2 by
+/// the time they are read.
 fn day(offset: i64) -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(60);
     let span = DAY * u32::try_from(offset.unsigned_abs()).unwrap();

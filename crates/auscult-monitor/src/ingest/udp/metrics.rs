@@ -15,7 +15,8 @@ pub enum RejectReason {
     Unsigned,
     /// Its code is wrong.
     BadMac,
-    /// A key is configured, and the heartbeat has no sequence number: it could be recorded and sent again.
+    /// A key is configured, and the heartbeat has no sequence number: it could be recorded and sent
+    /// again.
     Unsequenced,
     /// No target has that name.
     UnknownTarget,
@@ -72,8 +73,8 @@ impl From<Rejection> for RejectReason {
     }
 }
 
-/// Counts since the start. A datagram with one heartbeat is counted once: as accepted, or as rejected for one
-/// reason. What the kernel dropped before is counted by the kernel.
+/// Counts since the start. A datagram with one heartbeat is counted once: as accepted, or as
+/// rejected for one reason. What the kernel dropped before is counted by the kernel.
 #[derive(Debug, Default)]
 pub struct UdpMetrics {
     datagrams: AtomicU64,
@@ -127,7 +128,8 @@ impl UdpMetrics {
         self.datagrams.fetch_add(datagrams, Ordering::Relaxed);
     }
 
-    /// Counts a batch that the machine saw; `full` of its unknown targets were refused for want of room.
+    /// Counts a batch that the machine saw; `full` of its unknown targets were refused for want of
+    /// room.
     pub(super) fn tally(&self, tally: &Tally, full: u64) {
         self.accepted.fetch_add(tally.taken, Ordering::Relaxed);
         for (rejection, count) in tally.rejections() {

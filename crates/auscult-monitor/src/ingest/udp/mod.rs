@@ -1,9 +1,9 @@
 //! Heartbeats over UDP: many datagrams a system call, each with the kernel's receive time.
 //!
-//! One thread waits for the socket and reads it in batches; names are borrowed from the buffers up to the
-//! machine, so nothing is allocated or copied for a heartbeat. When datagrams come quickly the thread lets
-//! them gather for a moment: the kernel has stamped them, and whoever lets a verdict fall reads the socket
-//! first, so the wait costs no accuracy and saves most wake-ups.
+//! One thread waits for the socket and reads it in batches; names are borrowed from the buffers up
+//! to the machine, so nothing is allocated or copied for a heartbeat. When datagrams come quickly
+//! the thread lets them gather for a moment: the kernel has stamped them, and whoever lets a
+//! verdict fall reads the socket first, so the wait costs no accuracy and saves most wake-ups.
 
 mod metrics;
 
@@ -38,27 +38,28 @@ const RECEIVE_BUFFER_BYTES: usize = 4 << 20;
 /// The largest message of one read: a datagram, or a train of them that the kernel joined.
 const MESSAGE_BYTES_MAX: usize = 65_535;
 
-/// Message buffers lie this far apart. Not a multiple of a page, or their first lines, which are all that
-/// is used of most of them, would compete for the same few places of the cache.
+/// Message buffers lie this far apart. Not a multiple of a page, or their first lines, which are
+/// all that is used of most of them, would compete for the same few places of the cache.
 const MESSAGE_STRIDE: usize = MESSAGE_BYTES_MAX + 1 + 5 * 64;
 
-/// Heartbeats given to the machine at once: long enough to pay for its lock, short enough that nobody waits
-/// long for it.
+/// Heartbeats given to the machine at once: long enough to pay for its lock, short enough that
+/// nobody waits long for it.
 const HEARTBEATS_PER_LOCK: usize = 256;
 
-/// Reads in a row: more than the receive buffer holds, and an end when datagrams come faster than they can be
-/// read.
+/// Reads in a row: more than the receive buffer holds, and an end when datagrams come faster than
+/// they can be read.
 const READS_PER_TURN: usize = 512;
 
-/// How long datagrams gather when they come quickly, and how quickly that is. Longer saves little more, and
-/// what people see would begin to lag.
+/// How long datagrams gather when they come quickly, and how quickly that is. Longer saves little
+/// more, and what people see would begin to lag.
 const GATHER: Duration = Duration::from_millis(2);
 
 /// What the kernel counts against the receive buffer for a small datagram.
 const DATAGRAM_MEMORY_BYTES: usize = 768;
 
-/// The share of the receive buffer, one in so many, that one turn may find and datagrams still be left to
-/// gather before the next: should they then come several times as quickly, there is room for them.
+/// The share of the receive buffer, one in so many, that one turn may find and datagrams still be
+/// left to gather before the next: should they then come several times as quickly, there is room
+/// for them.
 const GATHERED_SHARE: usize = 8;
 
 const SOCKET: Token = Token(0);
@@ -272,7 +273,8 @@ impl Shared {
         turn
     }
 
-    /// Reads once, and returns how many messages there were: fewer than [`BATCH_SIZE`] when no more wait.
+    /// Reads once, and returns how many messages there were: fewer than [`BATCH_SIZE`] when no more
+    /// wait.
     fn read_once(&self, buffers: &mut Buffers) -> usize {
         let mut chunks = buffers.bytes.chunks_exact_mut(MESSAGE_STRIDE);
         let mut slices: [IoSliceMut<'_>; BATCH_SIZE] = std::array::from_fn(|_| {

@@ -9,7 +9,8 @@ use Preset::{Nothing, Required, Rule, Value};
 const YEAR_MS: u64 = 365 * 86_400_000;
 const WINDOW: u64 = WINDOW_SAMPLES_MAX as u64;
 
-/// A duration above zero: at least a microsecond would be odd enough, a millisecond is what timers keep.
+/// A duration above zero: at least a microsecond would be odd enough, a millisecond is what timers
+/// keep.
 const SPAN: Kind = Kind::Duration {
     ms_min: 1,
     ms_max: 10 * YEAR_MS,
