@@ -31,6 +31,9 @@ enum Gap {
     Deaf,
 }
 
+/// The slot of the signal that an arrival belongs to.
+type Place = Result<u32, Rejection>;
+
 impl Monitor {
     pub(super) fn take_arrivals(&mut self, arrivals: &[Arrival<'_>]) {
         for chunk in arrivals.chunks(CHUNK) {
@@ -65,52 +68,65 @@ impl Monitor {
     }
 
     /// Finds the signals of a chunk.
-    fn locate(&self, chunk: &[Arrival<'_>], places: &mut [Result<u32, Rejection>; CHUNK]) {
+    fn locate(&self, chunk: &[Arrival<'_>], places: &mut [Place; CHUNK]) {
         let mut hashes = [0_u64; CHUNK];
-        let mut read = 0_u32;
         for (arrival, hash) in chunk.iter().zip(&mut hashes) {
             if let Source::Name { target, .. } = arrival.source {
                 *hash = self.targets.index().hash(target);
-                read = read.wrapping_add(self.targets.index().touch(*hash));
             }
         }
-        let mut candidates = [None; CHUNK];
-        for ((arrival, hash), candidate) in chunk.iter().zip(hashes).zip(&mut candidates) {
+        let mut read = 0_u32;
+        for &hash in &hashes[..chunk.len()] {
+            read ^= self.targets.index().touch(hash);
+        }
+        // The first target whose fingerprint fits is the right one, but for one in a million times.
+        let mut likely = [u32::MAX; CHUNK];
+        for ((arrival, hash), likely) in chunk.iter().zip(hashes).zip(&mut likely) {
             if let Source::Name { .. } = arrival.source {
-                *candidate = self.targets.index().find(hash, |_| true);
-                let record = candidate.and_then(|slot| self.targets.get(slot));
-                read = read.wrapping_add(record.map_or(0, |record| record.first));
+                *likely = self
+                    .targets
+                    .index()
+                    .find(hash, |_| true)
+                    .unwrap_or(u32::MAX);
             }
         }
-        for (place, arrival) in chunk.iter().enumerate() {
-            places[place] = match arrival.source {
+        let mut names = [""; CHUNK];
+        for (name, &likely) in names.iter_mut().zip(&likely[..chunk.len()]) {
+            *name = self.targets.id(likely).map_or("", |id| id);
+        }
+        for name in &names[..chunk.len()] {
+            read ^= name.as_bytes().first().map_or(0, |&byte| u32::from(byte));
+        }
+        black_box(read);
+        for (n, arrival) in chunk.iter().enumerate() {
+            places[n] = match arrival.source {
                 Source::Key(key) => self.signals.resolve(key).ok_or(Rejection::StaleKey),
                 Source::Name { target, signal } => {
-                    let known =
-                        candidates[place].filter(|&slot| self.targets.has_name(slot, target));
-                    known
-                        .or_else(|| self.targets.find_hashed(hashes[place], target))
-                        .ok_or(Rejection::UnknownTarget)
-                        .and_then(|slot| self.signal_of(slot, signal))
+                    let found = if !target.is_empty() && names[n] == target {
+                        Some(likely[n])
+                    } else {
+                        self.targets.find_hashed(hashes[n], target)
+                    };
+                    let found = found.ok_or(Rejection::UnknownTarget);
+                    found.and_then(|slot| self.signal_of(slot, signal))
                 }
             };
         }
-        black_box(read);
     }
 
     fn signal_of(&self, target: u32, signal: Option<&str>) -> Result<u32, Rejection> {
-        let record = self.targets.get(target).ok_or(Rejection::UnknownTarget)?;
+        let head = self.targets.get(target).ok_or(Rejection::UnknownTarget)?;
         let Some(name) = signal else {
-            return Ok(record.first);
+            return Ok(head.first);
         };
-        let mut chain = self.signals.chain(record.first);
+        let mut chain = self.signals.chain(head.first);
         chain
             .find(|&slot| &*self.kind(slot).name == name)
             .ok_or(Rejection::UnknownSignal)
     }
 
     /// Reads what the updates will write.
-    fn touch(&self, places: &[Result<u32, Rejection>]) {
+    fn touch(&self, places: &[Place]) {
         let mut read = 0;
         for &slot in places.iter().flatten() {
             let record = &self.signals.records[slot as usize];
@@ -252,11 +268,8 @@ impl Monitor {
         record.state.restart(kind.config.detector(), interval);
         self.counters.relearnt += 1;
         let signal = kind.name.clone();
-        let target = self
-            .targets
-            .get(record.target)
-            .map(|target| target.id.clone());
-        self.say(
+        let target = record.target;
+        self.say_of(
             received_at,
             target,
             EventKind::Relearnt { signal, interval },

@@ -4,11 +4,10 @@ use alloc::vec::Vec;
 
 use super::Monitor;
 use super::event::{Cause, EventKind};
-use super::flap::Flap;
-use super::signals::Standing;
+use super::signals::{NONE, Standing};
 use super::status::Status;
 use super::target::{Applied, Change, Refusal, Signal, Target};
-use super::targets::{Judging, Record};
+use super::targets::{Head, Judging};
 use super::verdict::Why;
 use crate::bounds::{LABELS_PER_TARGET_MAX, SIGNALS_PER_TARGET_MAX};
 use crate::detector::DetectorState;
@@ -36,38 +35,26 @@ impl Monitor {
             let limit = self.config.targets_max;
             return Err(Refusal::TooManyTargets { limit });
         }
-        let id = target.id.clone();
-        let slot = self.targets.add(Record {
-            id: target.id,
-            labels: target.labels,
-            added_at: self.now,
-            since: self.now,
-            transitions: 0,
-            flap: Flap::default(),
-            first: super::signals::NONE,
-            status: Status::Unknown,
-            judging: Judging::Running,
-        });
+        let slot = self.targets.add(target.id, target.labels, self.now);
         let slots: Vec<u32> = target
             .signals
             .iter()
             .map(|signal| self.add_signal(slot, signal, Judging::Running))
             .collect();
         let first = self.signals.join(&slots);
-        if let Some(record) = self.targets.get_mut(slot) {
-            record.first = first;
-        }
-        self.say(self.now, Some(id), EventKind::Added);
+        self.set_first(slot, first);
+        self.say_of(self.now, slot, EventKind::Added);
         Ok(Applied::Added)
     }
 
     fn replace(&mut self, target: u32, new: Target) -> Applied {
-        let Some(record) = self.targets.get_mut(target) else {
+        let Some(&Head { first, judging, .. }) = self.targets.get(target) else {
             return Applied::Unchanged;
         };
-        let (first, judging) = (record.first, record.judging);
-        let relabelled = record.labels != new.labels;
-        record.labels = new.labels;
+        let relabelled = *self.targets.labels(target) != new.labels;
+        if relabelled {
+            self.targets.set_labels(target, new.labels);
+        }
         let old: Vec<u32> = self.signals.chain(first).collect();
         let mut changed = relabelled;
         let mut slots = Vec::with_capacity(new.signals.len());
@@ -89,14 +76,12 @@ impl Monitor {
                 self.remove_signal(slot);
             }
             let first = self.signals.join(&slots);
-            if let Some(record) = self.targets.get_mut(target) {
-                record.first = first;
-            }
+            self.set_first(target, first);
         }
         if !changed {
             return Applied::Unchanged;
         }
-        self.say(self.now, Some(new.id), EventKind::Replaced);
+        self.say_of(self.now, target, EventKind::Replaced);
         self.turn_if_changed(target, Cause::Settings);
         Applied::Replaced
     }
@@ -136,19 +121,26 @@ impl Monitor {
 
     fn remove(&mut self, id: TargetId) -> Result<Applied, Refusal> {
         let slot = self.slot(&id)?;
-        if let Some(record) = self.targets.remove(slot) {
-            if record.flap.flapping {
-                let steady_at = record.flap.steady_at(record.since);
-                self.steady.remove(&(steady_at, slot));
-                self.counters.flapping -= 1;
-            }
-            let slots: Vec<u32> = self.signals.chain(record.first).collect();
-            for slot in slots {
-                self.remove_signal(slot);
-            }
+        self.say_of(self.now, slot, EventKind::Removed);
+        let course = self.targets.course(slot);
+        if self.targets.is_flapping(slot) {
+            self.steady
+                .remove(&(course.flap.steady_at(course.since), slot));
         }
-        self.say(self.now, Some(id), EventKind::Removed);
+        let first = self.targets.get(slot).map_or(NONE, |head| head.first);
+        let signals: Vec<u32> = self.signals.chain(first).collect();
+        for signal in signals {
+            self.remove_signal(signal);
+        }
+        self.targets.remove(slot);
+        self.counters.flapping = self.targets.flapping();
         Ok(Applied::Removed)
+    }
+
+    fn set_first(&mut self, target: u32, first: u32) {
+        if let Some((head, _)) = self.targets.get_mut(target) {
+            head.first = first;
+        }
     }
 
     fn pause(&mut self, id: TargetId) -> Result<Applied, Refusal> {
@@ -172,13 +164,13 @@ impl Monitor {
 
     /// Says whether a target is judged, and does `change` to its signals if it was not so before.
     fn judge(&mut self, target: u32, judging: Judging, change: impl Fn(&mut Self, u32)) {
-        let Some(record) = self.targets.get_mut(target) else {
+        let Some((head, _)) = self.targets.get_mut(target) else {
             return;
         };
-        if core::mem::replace(&mut record.judging, judging) == judging {
+        if core::mem::replace(&mut head.judging, judging) == judging {
             return;
         }
-        let slots: Vec<u32> = self.signals.chain(record.first).collect();
+        let slots: Vec<u32> = self.signals.chain(head.first).collect();
         for slot in slots {
             self.signals.records[slot as usize].streak = 0;
             change(self, slot);
@@ -187,12 +179,12 @@ impl Monitor {
 
     /// Changes the target's status if its signals say so, with its worst signal as the reason.
     fn turn_if_changed(&mut self, target: u32, cause: Cause) -> Option<Status> {
-        let record = self.targets.get(target)?;
-        let (before, to) = (record.status, self.worst(target));
+        let head = self.targets.get(target)?;
+        let (before, to) = (head.status, self.worst(target));
         if before == to {
             return None;
         }
-        let chain = self.signals.chain(record.first);
+        let chain = self.signals.chain(head.first);
         let worst = chain.max_by_key(|&slot| {
             let status = self.signals.records[slot as usize].standing.status();
             // The first of equals.

@@ -15,8 +15,6 @@ use crate::time::Instant;
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Flap {
     count: f32,
-    /// Whether the target was said to be flapping.
-    pub(super) flapping: bool,
 }
 
 impl Flap {
@@ -26,7 +24,6 @@ impl Flap {
         let count = f64::from(self.count) * libm::exp2(-halves);
         Self {
             count: count as f32,
-            ..self
         }
     }
 
@@ -34,7 +31,6 @@ impl Flap {
     pub(super) fn changed(self) -> Self {
         Self {
             count: self.count + 1.0,
-            ..self
         }
     }
 

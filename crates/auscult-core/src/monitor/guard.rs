@@ -98,11 +98,7 @@ impl Monitor {
         };
         self.wake_by(at, Wake::MassCheck);
         let (overdue, judged) = (share.overdue, share.judged());
-        self.say(
-            at,
-            None,
-            EventKind::ObserverSuspectsItself { overdue, judged },
-        );
+        self.say(at, EventKind::ObserverSuspectsItself { overdue, judged });
         true
     }
 
@@ -135,11 +131,7 @@ impl Monitor {
     fn lift(&mut self, at: Instant, share: Share) {
         self.guard = MassGuard::Trusts { looked_at: None };
         let (overdue, judged) = (share.overdue, share.judged());
-        self.say(
-            at,
-            None,
-            EventKind::ObserverTrustsItself { overdue, judged },
-        );
+        self.say(at, EventKind::ObserverTrustsItself { overdue, judged });
         for slot in 0..self.signals.records.len() as u32 {
             if self.signals.records[slot as usize].standing == Standing::Held {
                 self.pass(slot, Standing::Down, at, Cause::ObserverTrustsItself);

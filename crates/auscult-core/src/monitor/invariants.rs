@@ -33,21 +33,22 @@ impl Monitor {
     fn check_targets(&self) {
         let (mut targets, mut signals, mut flapping) = (0, 0, 0);
         for slot in 0..self.targets.slots() as u32 {
-            let Some(record) = self.targets.get(slot) else {
+            let (Some(head), Some(id)) = (self.targets.get(slot), self.targets.id(slot)) else {
                 continue;
             };
             targets += 1;
-            assert_eq!(self.targets.find(&record.id), Some(slot));
-            assert_eq!(self.worst(slot), record.status, "{}", record.id);
-            assert!(record.since <= self.now);
-            let paused = record.judging == Judging::Paused;
-            assert_eq!(paused, record.status == Status::Paused);
-            if record.flap.flapping {
+            assert_eq!(self.targets.find(id), Some(slot));
+            assert_eq!(self.worst(slot), head.status, "{id}");
+            let course = self.targets.course(slot);
+            assert!(course.since <= self.now);
+            let paused = head.judging == Judging::Paused;
+            assert_eq!(paused, head.status == Status::Paused);
+            if self.targets.is_flapping(slot) {
                 flapping += 1;
-                let steady_at = record.flap.steady_at(record.since);
+                let steady_at = course.flap.steady_at(course.since);
                 assert!(self.steady.contains(&(steady_at, slot)));
             }
-            for signal in self.signals.chain(record.first) {
+            for signal in self.signals.chain(head.first) {
                 signals += 1;
                 let signal = &self.signals.records[signal as usize];
                 assert_eq!(signal.target, slot);
@@ -56,7 +57,7 @@ impl Monitor {
                     paused,
                     signal.standing == Standing::Paused,
                     "{}: {:?}",
-                    record.id,
+                    id,
                     signal.standing
                 );
             }

@@ -60,6 +60,7 @@ pub mod view;
 
 use alloc::collections::{BTreeSet, VecDeque};
 
+use crate::id::TargetId;
 use crate::time::Instant;
 use deaf::{Deaf, Hearing};
 use guard::MassGuard;
@@ -164,8 +165,8 @@ impl Monitor {
     /// The key of a signal.
     #[must_use]
     pub fn signal(&self, target: &str, signal: &str) -> Option<SignalKey> {
-        let target = self.targets.get(self.targets.find(target)?)?;
-        let mut chain = self.signals.chain(target.first);
+        let head = self.targets.get(self.targets.find(target)?)?;
+        let mut chain = self.signals.chain(head.first);
         let slot = chain.find(|&slot| &*self.kind(slot).name == signal)?;
         Some(self.signals.key(slot))
     }
@@ -309,7 +310,16 @@ impl Monitor {
         }
     }
 
-    fn say(&mut self, at: Instant, target: Option<crate::id::TargetId>, kind: EventKind) {
+    fn say(&mut self, at: Instant, kind: EventKind) {
+        self.push(at, None, kind);
+    }
+
+    fn say_of(&mut self, at: Instant, target: u32, kind: EventKind) {
+        let id = self.targets.id(target).cloned();
+        self.push(at, id, kind);
+    }
+
+    fn push(&mut self, at: Instant, target: Option<TargetId>, kind: EventKind) {
         let event = Event { at, target, kind };
         self.outputs.push_back(Output::Event(event));
     }

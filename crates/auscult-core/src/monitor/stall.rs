@@ -36,7 +36,7 @@ impl Monitor {
         };
         self.hearing = Hearing::Listening;
         let span = until.since(since);
-        self.say(until, None, EventKind::Stalled { since, span });
+        self.say(until, EventKind::Stalled { since, span });
         for slot in 0..self.signals.records.len() as u32 {
             self.postpone(slot, since, until);
         }

@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use super::Monitor;
 use super::event::{Cause, EventKind, Evidence};
+use super::input::Wake;
 use super::kinds::Kind;
 use super::signals::Standing;
 use super::status::Status;
@@ -132,32 +133,31 @@ impl Monitor {
     pub(super) fn tell(&mut self, slot: u32, from: Status, mut why: Why) {
         let record = &self.signals.records[slot as usize];
         let (target, to) = (record.target, record.standing.status());
-        let Some(before) = self.targets.get(target) else {
+        let Some(head) = self.targets.get(target) else {
             return;
         };
         // An arrival may be older than a verdict that fell already; what is said stays in order.
-        why.at = why.at.max(before.since);
-        if self.worst(target) != before.status {
+        why.at = why.at.max(self.targets.course(target).since);
+        if self.worst(target) != head.status {
             self.turn(target, slot, why);
-        } else if to != from && !self.signals.is_alone(before.first) {
-            let id = before.id.clone();
+        } else if to != from && !self.signals.is_alone(head.first) {
             let evidence = Box::new(self.evidence(slot, to, why));
             let kind = EventKind::SignalTransition { from, to, evidence };
-            self.say(why.at, Some(id), kind);
+            self.say_of(why.at, target, kind);
         }
     }
 
     /// The worst status of a target's signals.
     pub(super) fn worst(&self, target: u32) -> Status {
-        let Some(record) = self.targets.get(target) else {
+        let Some(head) = self.targets.get(target) else {
             return Status::Unknown;
         };
-        if record.judging == Judging::Paused {
+        if head.judging == Judging::Paused {
             return Status::Paused;
         }
         let statuses = self
             .signals
-            .chain(record.first)
+            .chain(head.first)
             .map(|slot| self.signals.records[slot as usize].standing.status());
         statuses
             .max_by_key(|status| status.severity())
@@ -169,47 +169,44 @@ impl Monitor {
     pub(super) fn turn(&mut self, target: u32, slot: u32, why: Why) {
         let at = why.at;
         let to = self.worst(target);
-        let Some(record) = self.targets.get_mut(target) else {
+        let was_flapping = self.targets.is_flapping(target);
+        let Some((head, course)) = self.targets.get_mut(target) else {
             return;
         };
-        let from = core::mem::replace(&mut record.status, to);
-        let steady_at = record.flap.steady_at(record.since);
-        let mut flap = record.flap.faded(at.since(record.since));
-        let starts = match why.cause {
+        let from = core::mem::replace(&mut head.status, to);
+        let was_steady_at = course.flap.steady_at(course.since);
+        let mut flap = course.flap.faded(at.since(course.since));
+        let counts = match why.cause {
             Cause::Operator | Cause::Settings => false,
             Cause::Arrival
             | Cause::Silence
             | Cause::NeverHeard
             | Cause::ObserverSuspectsItself
-            | Cause::ObserverTrustsItself => {
-                flap = flap.changed();
-                !flap.flapping && flap.starts()
-            }
+            | Cause::ObserverTrustsItself => true,
         };
-        if flap.flapping {
-            self.steady.remove(&(steady_at, target));
+        if counts {
+            flap = flap.changed();
         }
-        flap.flapping |= starts;
-        record.flap = flap;
-        record.since = at;
-        record.transitions += 1;
-        let id = record.id.clone();
+        course.flap = flap;
+        course.since = at;
+        course.transitions = course.transitions.saturating_add(1);
         self.counters.count_transition(from, to);
         let evidence = Box::new(self.evidence(slot, to, why));
-        self.say(
-            at,
-            Some(id.clone()),
-            EventKind::Transition { from, to, evidence },
-        );
-        if flap.flapping {
+        self.say_of(at, target, EventKind::Transition { from, to, evidence });
+        let starts = counts && !was_flapping && flap.starts();
+        if was_flapping {
+            self.steady.remove(&(was_steady_at, target));
+        }
+        if was_flapping || starts {
             let steady_at = flap.steady_at(at);
             self.steady.insert((steady_at, target));
-            self.wake_by(steady_at, super::Wake::Steady);
+            self.wake_by(steady_at, Wake::Steady);
         }
         if starts {
-            self.counters.flapping += 1;
+            self.targets.start_flapping(target);
+            self.counters.flapping = self.targets.flapping();
             let score = flap.score();
-            self.say(at, Some(id), EventKind::FlappingStarted { score });
+            self.say_of(at, target, EventKind::FlappingStarted { score });
         }
     }
 
@@ -218,13 +215,11 @@ impl Monitor {
         let Some((_, target)) = self.steady.pop_first() else {
             return;
         };
-        self.counters.flapping -= 1;
-        if let Some(record) = self.targets.get_mut(target) {
-            record.flap.flapping = false;
-            let score = record.flap.faded(at.since(record.since)).score();
-            let id = record.id.clone();
-            self.say(at, Some(id), EventKind::FlappingStopped { score });
-        }
+        self.targets.stop_flapping(target);
+        self.counters.flapping = self.targets.flapping();
+        let course = self.targets.course(target);
+        let score = course.flap.faded(at.since(course.since)).score();
+        self.say_of(at, target, EventKind::FlappingStopped { score });
     }
 
     fn evidence(&self, slot: u32, to: Status, why: Why) -> Evidence {

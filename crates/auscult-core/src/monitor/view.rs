@@ -17,7 +17,8 @@ use crate::time::Instant;
 #[derive(Clone, Copy)]
 pub struct TargetView<'a> {
     monitor: &'a Monitor,
-    record: &'a targets::Record,
+    head: &'a targets::Head,
+    id: &'a TargetId,
     slot: u32,
 }
 
@@ -31,17 +32,22 @@ pub struct SignalView<'a> {
 
 impl<'a> TargetView<'a> {
     pub(super) fn new(monitor: &'a Monitor, slot: u32) -> Option<Self> {
-        monitor.targets.get(slot).map(|record| Self {
+        Some(Self {
             monitor,
-            record,
+            head: monitor.targets.get(slot)?,
+            id: monitor.targets.id(slot)?,
             slot,
         })
+    }
+
+    fn course(&self) -> targets::Course {
+        self.monitor.targets.course(self.slot)
     }
 
     /// Its name.
     #[must_use]
     pub const fn id(&self) -> &'a TargetId {
-        &self.record.id
+        self.id
     }
 
     /// Where it stands among all: to go on reading behind it, see
@@ -53,58 +59,58 @@ impl<'a> TargetView<'a> {
 
     /// What an operator says about it.
     #[must_use]
-    pub const fn labels(&self) -> &'a Labels {
-        &self.record.labels
+    pub fn labels(&self) -> &'a Labels {
+        self.monitor.targets.labels(self.slot)
     }
 
     /// When it was added.
     #[must_use]
-    pub const fn added_at(&self) -> Instant {
-        self.record.added_at
+    pub fn added_at(&self) -> Instant {
+        self.course().added_at
     }
 
     /// The verdict: the worst of its signals'.
     #[must_use]
     pub const fn status(&self) -> Status {
-        self.record.status
+        self.head.status
     }
 
     /// Since when it has this status.
     #[must_use]
-    pub const fn since(&self) -> Instant {
-        self.record.since
+    pub fn since(&self) -> Instant {
+        self.course().since
     }
 
     /// Whether an operator asked not to judge it.
     #[must_use]
     pub fn paused(&self) -> bool {
-        self.record.judging == Judging::Paused
+        self.head.judging == Judging::Paused
     }
 
     /// How often its status changed lately, from 0 (never) to 1. One outage is about 0.27, three
     /// within a few minutes 0.5; every change fades to a half in 5 min.
     #[must_use]
     pub fn flap_score(&self, now: Instant) -> f64 {
-        let span = now.since(self.record.since);
-        self.record.flap.faded(span).score()
+        let course = self.course();
+        course.flap.faded(now.since(course.since)).score()
     }
 
     /// Whether the score crossed the upper mark (0.5) and was not at the lower one (0.3) since.
     #[must_use]
-    pub const fn flapping(&self) -> bool {
-        self.record.flap.flapping
+    pub fn flapping(&self) -> bool {
+        self.monitor.targets.is_flapping(self.slot)
     }
 
     /// Changes of its status since it was added.
     #[must_use]
-    pub const fn transitions(&self) -> u64 {
-        self.record.transitions
+    pub fn transitions(&self) -> u64 {
+        u64::from(self.course().transitions)
     }
 
     /// Its signals, in the order of its settings.
     pub fn signals(&self) -> impl Iterator<Item = SignalView<'a>> + use<'a> {
         let monitor = self.monitor;
-        let chain = monitor.signals.chain(self.record.first);
+        let chain = monitor.signals.chain(self.head.first);
         chain.map(move |slot| SignalView {
             monitor,
             record: &monitor.signals.records[slot as usize],
@@ -194,7 +200,6 @@ impl<'a> SignalView<'a> {
     /// When its target was added.
     #[must_use]
     pub fn added_at(&self) -> Instant {
-        let target = self.monitor.targets.get(self.record.target);
-        target.map_or(self.monitor.now, |target| target.added_at)
+        self.monitor.targets.course(self.record.target).added_at
     }
 }
