@@ -130,7 +130,8 @@ impl Monitor {
         let mut read = 0;
         for &slot in places.iter().flatten() {
             let record = &self.signals.records[slot as usize];
-            read ^= record.arrivals ^ self.schedule.touch(slot);
+            // At its two ends, as it lies in two lines of the cache.
+            read ^= record.arrivals ^ record.standing as u64 ^ self.schedule.touch(slot);
         }
         for &slot in places.iter().flatten() {
             read ^= self.signals.records[slot as usize].state.touch();
