@@ -1,9 +1,8 @@
-//! A monitor that was stopped, as a suspended machine or a debugger does it: it could not listen,
-//! so it convicts nobody, and it loses no heartbeat that the kernel kept for it.
+//! A monitor that was stopped, as a suspended machine or a debugger does it: it could not listen, so it convicts
+//! nobody, and it loses no heartbeat that the kernel kept for it.
 
 use std::net::UdpSocket;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -25,7 +24,7 @@ targets:
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// Rounds of heartbeats while the monitor is stopped: ten seconds.
-const ROUNDS: u64 = 100;
+const ROUNDS: usize = 100;
 
 #[test]
 fn a_stopped_monitor_convicts_nobody_and_loses_nothing() {
@@ -99,8 +98,10 @@ fn heard(http: &str) -> u64 {
 
 /// Sends heartbeats of both targets until it is told to end.
 struct Sender {
-    rounds: Arc<AtomicU64>,
-    ended: Arc<AtomicBool>,
+    /// One item for each round sent.
+    rounds: Receiver<()>,
+    /// Dropped to end it.
+    end: SyncSender<()>,
     thread: JoinHandle<u64>,
 }
 
@@ -108,41 +109,39 @@ impl Sender {
     fn start(to: &str) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.connect(to).unwrap();
-        let rounds = Arc::new(AtomicU64::new(0));
-        let ended = Arc::new(AtomicBool::new(false));
-        let (counted, told) = (Arc::clone(&rounds), Arc::clone(&ended));
+        let (round, rounds) = channel();
+        let (end, told) = sync_channel(0);
         let thread = thread::spawn(move || {
             let mut sent = 0;
-            while !told.load(Ordering::Relaxed) {
+            while told.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
                 for id in ["a", "b"] {
                     sent += 1;
                     let text = format!("{id} seq={sent}\n");
                     socket.send(text.as_bytes()).unwrap();
                 }
-                counted.fetch_add(1, Ordering::Relaxed);
-                // The rhythm of the sender is what the test is about; nobody waits for it to have
-                // passed.
-                thread::sleep(INTERVAL);
+                round.send(()).unwrap();
             }
             sent
         });
         Self {
             rounds,
-            ended,
+            end,
             thread,
         }
     }
 
-    fn wait_rounds(&self, more: u64) {
-        let until = self.rounds.load(Ordering::Relaxed) + more;
-        while self.rounds.load(Ordering::Relaxed) < until {
-            thread::park_timeout(INTERVAL / 10);
+    /// Waits until so many more rounds were sent.
+    fn wait_rounds(&self, more: usize) {
+        let before = self.rounds.try_iter().count();
+        for round in 0..more {
+            let sent = self.rounds.recv_timeout(PATIENCE);
+            assert_eq!(sent, Ok(()), "round {round} after {before}");
         }
     }
 
     /// Ends it, and says how many heartbeats it sent.
     fn end(self) -> u64 {
-        self.ended.store(true, Ordering::Relaxed);
+        drop(self.end);
         self.thread.join().unwrap()
     }
 }
