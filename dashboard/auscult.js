@@ -5,6 +5,7 @@ const STATUSES = ["down", "late", "unknown", "up", "paused"];
 const ROWS_MAX = 200;
 const EVENTS_MAX = 40;
 const REFRESH_MS = 2000;
+const REFRESH_MIN_MS = 500; // however much happens
 const PATIENCE_MS = 7000;
 
 const at = (id) => document.getElementById(id);
@@ -15,6 +16,7 @@ const page = {
   clockOffset: 0, // the monitor's clock minus the browser's
   heardAt: Date.now(), // when the monitor answered last
   timer: 0,
+  askedAt: 0,
   asking: null,
   again: false,
 };
@@ -97,11 +99,14 @@ function fillRow(row, target) {
   const joined = labels.join("\n");
   if (row.labelsText !== joined) {
     row.labelsText = joined;
-    row.labels.replaceChildren(...labels.map((label) => make("i", label === "flapping" ? label : "", label)));
+    row.labels.replaceChildren(
+      ...labels.map((label) => make("i", label === "flapping" ? label : "", label)),
+    );
   }
   const { late, down } = target.thresholds;
   const whole = down * 1.25;
-  say(row.number, levelText(target.level));
+  // Before the first arrival there is nothing to measure.
+  say(row.number, target.last_arrival ? levelText(target.level) : "–");
   const part = Math.min(1, target.level / whole).toFixed(3);
   if (row.bar.style.getPropertyValue("--part") !== part) row.bar.style.setProperty("--part", part);
   row.late.style.setProperty("--at", (late / whole).toFixed(3));
@@ -150,7 +155,10 @@ function showTargets(list) {
   if (hidden > 0) {
     more = `The ${list.targets.length} worst of ${list.matched.toLocaleString("en")} are shown. Search for the others.`;
   } else if (list.matched === 0) {
-    more = page.query || page.only ? "No target matches." : "Nothing is watched yet. Add a target with PUT v1/targets/NAME, or to the settings file.";
+    more =
+      page.query || page.only
+        ? "No target matches."
+        : "Nothing is watched yet. Add a target with PUT v1/targets/NAME, or to the settings file.";
   }
   say(at("more"), more);
   at("doubt").hidden = !list.observer_suspects_itself;
@@ -162,13 +170,22 @@ function showTargets(list) {
 }
 
 function showHeadline(counts, all) {
-  const parts = ["down", "late", "unknown"].filter((status) => counts[status] > 0).map((status) => `${counts[status].toLocaleString("en")} ${status}`);
+  const parts = ["down", "late", "unknown"]
+    .filter((status) => counts[status] > 0)
+    .map((status) => `${counts[status].toLocaleString("en")} ${status}`);
   const matching = page.query ? " matching" : "";
-  const text = parts.length > 0 ? `${parts.join(", ")} of ${all.toLocaleString("en")}${matching}` : all > 0 ? `All ${all.toLocaleString("en")}${matching} are well` : "";
+  const text =
+    parts.length > 0
+      ? `${parts.join(", ")} of ${all.toLocaleString("en")}${matching}`
+      : all > 0
+        ? `All ${all.toLocaleString("en")}${matching} are well`
+        : "";
   say(at("headline"), text);
   document.title = counts.down > 0 ? `${counts.down} down · auscult` : "auscult";
   const worst = STATUSES.slice(0, 3).find((status) => counts[status] > 0) ?? "up";
-  const fill = { down: "%23cf2436", late: "%23e08a1e", unknown: "%238087b8", up: "%2312805c" }[worst];
+  const fill = { down: "%23cf2436", late: "%23e08a1e", unknown: "%238087b8", up: "%2312805c" }[
+    worst
+  ];
   const href = `data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Ccircle cx='8' cy='8' r='6' fill='${fill}'/%3E%3C/svg%3E`;
   const icon = document.querySelector("link[rel=icon]");
   if (icon.getAttribute("href") !== href) icon.href = href;
@@ -178,7 +195,13 @@ function showHeadline(counts, all) {
 
 function makeCounts() {
   for (const status of STATUSES) {
-    const button = make("button", "none", make("b", "", "0"), make("i", "mark"), make("span", "", status));
+    const button = make(
+      "button",
+      "none",
+      make("b", "", "0"),
+      make("i", "mark"),
+      make("span", "", status),
+    );
     button.type = "button";
     button.dataset.status = status;
     button.setAttribute("aria-pressed", "false");
@@ -213,13 +236,18 @@ async function refresh() {
   if (page.only) query.set("status", page.only);
   if (page.query) query.set("q", page.query);
   page.asking = new AbortController();
+  page.askedAt = Date.now();
   const patience = setTimeout(() => page.asking?.abort(), PATIENCE_MS);
   try {
-    const answer = await fetch(`v1/targets?${query}`, { cache: "no-store", signal: page.asking.signal });
+    const answer = await fetch(`v1/targets?${query}`, {
+      cache: "no-store",
+      signal: page.asking.signal,
+    });
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     showTargets(await answer.json());
     page.heardAt = Date.now();
     at("lost").hidden = true;
+    document.body.classList.remove("stale");
   } catch (error) {
     lost();
   } finally {
@@ -227,14 +255,25 @@ async function refresh() {
     page.asking = null;
     const soon = page.again;
     page.again = false;
-    page.timer = setTimeout(refresh, soon ? 150 : REFRESH_MS);
+    page.timer = setTimeout(refresh, soon ? REFRESH_MIN_MS : REFRESH_MS);
   }
+}
+
+// Something changed: reads again as soon as that is not too often.
+function refreshSoon() {
+  if (page.asking) {
+    page.again = true;
+    return;
+  }
+  clearTimeout(page.timer);
+  page.timer = setTimeout(refresh, Math.max(0, page.askedAt + REFRESH_MIN_MS - Date.now()));
 }
 
 function lost() {
   const since = new Date(page.heardAt).toLocaleTimeString();
   say(at("lost"), `No connection to the monitor. What is shown is from ${since}.`);
   at("lost").hidden = false;
+  document.body.classList.add("stale");
 }
 
 // Events
@@ -268,12 +307,24 @@ async function follow() {
     const event = JSON.parse(message.data);
     newest = event.id;
     showEvent(event);
-    refresh();
+    refreshSoon();
   };
-  for (const kind of ["added", "replaced", "removed", "transition", "flapping_started", "flapping_stopped", "relearnt", "observer_suspects_itself", "observer_trusts_itself", "stalled"]) {
+  for (const kind of [
+    "added",
+    "replaced",
+    "removed",
+    "transition",
+    "signal_transition",
+    "flapping_started",
+    "flapping_stopped",
+    "relearnt",
+    "observer_suspects_itself",
+    "observer_trusts_itself",
+    "stalled",
+  ]) {
     stream.addEventListener(kind, take);
   }
-  stream.addEventListener("lagged", () => refresh());
+  stream.addEventListener("lagged", refreshSoon);
   stream.onerror = () => {
     // The browser reconnects by itself after a break, but not after a refusal.
     if (stream.readyState === EventSource.CLOSED) setTimeout(follow, 5000);

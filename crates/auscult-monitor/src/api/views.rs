@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::clock::Clock;
 use crate::events::LoggedEvent;
+use crate::events::sentence::failure_text;
 
 /// A moment: RFC 3339 in UTC with milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, ToSchema)]
@@ -195,7 +196,7 @@ impl EvidenceView {
             last_failure: evidence.last_failure.map(|(at, failure)| FailureView {
                 at: Time::of(clock, at),
                 failure: failure.as_str(),
-                text: failure.to_string(),
+                text: failure_text(failure),
             }),
         }
     }
