@@ -102,9 +102,14 @@ async fn follow(
     mut since: Option<u64>,
 ) -> Result<(), Stop> {
     let mut retry = RETRY_FIRST;
+    let mut connection = Connection::Held;
     loop {
         let broken = match stream(args, client, since).await {
             Ok(body) => {
+                if connection == Connection::Lost {
+                    writeln!(io::stderr(), "auscult: connected again")?;
+                }
+                connection = Connection::Held;
                 retry = RETRY_FIRST;
                 let mut parser = Parser::default();
                 let broken = drain(body, &mut parser, printer).await?;
@@ -115,11 +120,24 @@ async fn follow(
             Err(stop) if stop.is(Exit::Unreachable) => stop.to_string(),
             Err(stop) => return Err(stop),
         };
-        let wait = retry.as_secs_f64();
-        writeln!(io::stderr(), "auscult: {broken}; trying again in {wait} s")?;
+        // Said once: a monitor that is away for a night is not worth ten thousand lines.
+        if connection == Connection::Held {
+            writeln!(
+                io::stderr(),
+                "auscult: {broken}; trying again until it is back"
+            )?;
+        }
+        connection = Connection::Lost;
         tokio::time::sleep(retry).await;
         retry = (retry * 2).min(RETRY_MAX);
     }
+}
+
+/// Whether the monitor was there the last time that we looked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Connection {
+    Held,
+    Lost,
 }
 
 async fn stream(args: &EventsArgs, client: &Client, since: Option<u64>) -> Result<Incoming, Stop> {

@@ -26,20 +26,27 @@ pub(crate) async fn run(args: &HeartbeatArgs) -> Result<(), Stop> {
     let mut ticks = tokio::time::interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // Larger than any number of an earlier run, so that a restarted sender is not taken for a late
-    // one.
-    let clock = Clock::new();
-    let sequence = || u64::try_from(clock.wall_now().as_microsecond()).unwrap_or(0);
+    // one; from here on it only grows, whatever is done to the clock.
+    let started = Clock::new().wall_now().as_microsecond();
+    let mut sequence = u64::try_from(started).unwrap_or(0);
+    let mut told = None;
     loop {
         tokio::select! {
             () = interrupts.next() => return Ok(()),
             _ = ticks.tick() => {}
         }
-        if let Err(stop) = way.send(args, sequence()).await {
-            if !stop.is(Exit::Unreachable) {
-                return Err(stop);
+        sequence += 1;
+        match way.send(args, sequence).await {
+            Ok(()) => told = None,
+            Err(stop) if stop.is(Exit::Unreachable) => {
+                // A monitor that restarts is told at the next tick; the same trouble is said once.
+                let trouble = Some(stop.to_string());
+                if trouble != told {
+                    writeln!(io::stderr(), "auscult: {stop}")?;
+                }
+                told = trouble;
             }
-            // A monitor that restarts is told again at the next tick.
-            writeln!(io::stderr(), "auscult: {stop}")?;
+            Err(stop) => return Err(stop),
         }
     }
 }

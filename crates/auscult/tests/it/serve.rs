@@ -98,7 +98,7 @@ fn a_hangup_reads_the_settings_again_and_a_bad_file_changes_nothing() {
 
     monitor.settings(TWO);
     process.signal("HUP");
-    process.log("added=1");
+    process.log("unchanged=1");
     assert_eq!(ids(&http), ["one", "two"]);
 
     monitor.settings(BAD);
