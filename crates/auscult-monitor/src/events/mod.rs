@@ -8,7 +8,7 @@ pub(crate) mod sentence;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use auscult_core::monitor::Event;
+use auscult_core::monitor::{Event, EventKind};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -99,11 +99,11 @@ impl EventLog {
         }))
     }
 
-    /// Adds an event and wakes the readers. Writes a line of INFO too: events are rare.
+    /// Adds an event and wakes the readers. Writes a line to the process's log, too.
     pub fn append(&self, event: Event) {
         let at = self.0.clock.wall(event.at);
         let text = sentence::render(&event);
-        tracing::info!(target: "auscult::events", "{text}");
+        log(&event, &text);
         let mut ring = self.0.ring.lock();
         let id = ring.next_id;
         ring.next_id += 1;
@@ -166,11 +166,31 @@ impl EventLog {
     }
 }
 
+/// Verdicts are for everybody's log. That a target is watched is what was asked for, ten thousand times over at
+/// the start; and a fault of the observer's own is worth waking someone for.
+fn log(event: &Event, text: &str) {
+    match event.kind {
+        EventKind::Added | EventKind::Replaced | EventKind::Removed => {
+            tracing::debug!(target: "auscult::events", "{text}");
+        }
+        EventKind::Transition { .. }
+        | EventKind::SignalTransition { .. }
+        | EventKind::FlappingStarted { .. }
+        | EventKind::FlappingStopped { .. }
+        | EventKind::Relearnt { .. }
+        | EventKind::ObserverTrustsItself { .. } => {
+            tracing::info!(target: "auscult::events", "{text}");
+        }
+        EventKind::ObserverSuspectsItself { .. } | EventKind::Stalled { .. } => {
+            tracing::warn!(target: "auscult::events", "{text}");
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use auscult_core::id::TargetId;
-    use auscult_core::monitor::EventKind;
     use auscult_core::time::Instant;
 
     #[test]
