@@ -29,3 +29,48 @@ pub const HEARTBEAT_DATAGRAM_BYTES_MAX: usize = 8_192;
 
 /// Heartbeats in one datagram of the text form: what one datagram can cost us stays small.
 pub const HEARTBEAT_LINES_MAX: usize = 64;
+
+/// Members that a member keeps a record of, dead ones included: some 10 MiB of records, and four
+/// times what anybody runs in one gossip pool.
+pub const MEMBERS_MAX: usize = 65_536;
+
+/// The greatest incarnation: an attacker who claims it cannot make a member run out of greater
+/// ones in a field of 64 bits, and it takes at most nine bytes on the wire.
+pub const INCARNATION_MAX: u64 = (1 << 62) - 1;
+
+/// Bytes of a membership datagram that is decoded: a jumbo frame. What is sent is bounded by the
+/// configuration.
+pub const MEMBERSHIP_DATAGRAM_BYTES_MAX: usize = 9_000;
+
+/// The least bound of a membership datagram that can be configured: the longest update fits
+/// beside the longest body.
+pub const MEMBERSHIP_DATAGRAM_BYTES_MIN: usize = 256;
+
+/// Bytes of a message on a membership stream: the records of [`MEMBERS_MAX`] members.
+pub const MEMBERSHIP_FRAME_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Members asked to probe in our place: beyond it another opinion changes nothing.
+pub const RELAYS_PER_PROBE_MAX: usize = 8;
+
+/// Probes that we make for others at a time; beyond it the one who asks is told at once that
+/// there was no answer.
+pub const RELAYED_PROBES_MAX: usize = 256;
+
+/// Probes of our own at a time: one of the period, and those that confirm or refute a suspicion.
+pub const PROBES_MAX: usize = 16;
+
+/// Accusers of one suspicion that are told apart.
+pub const ACCUSERS_MAX: usize = 8;
+
+/// Streams that we ask for at a time.
+pub const EXCHANGES_MAX: usize = 64;
+
+/// Addresses to join through.
+pub const SEEDS_MAX: usize = 64;
+
+/// The longest update: an id or a name, an address, two numbers.
+pub const UPDATE_BYTES_MAX: usize = 1 + 1 + ID_BYTES_MAX + 19 + 9;
+
+const _: () = assert!(UPDATE_BYTES_MAX + 48 <= MEMBERSHIP_DATAGRAM_BYTES_MIN);
+const _: () = assert!(MEMBERS_MAX * (UPDATE_BYTES_MAX + 2) <= MEMBERSHIP_FRAME_BYTES_MAX);
+const _: () = assert!(SEEDS_MAX <= EXCHANGES_MAX);

@@ -9,6 +9,8 @@
 //!   and the [`Instant`](time::Instant) at which that level will cross a threshold if nothing more
 //!   arrives.
 //! - [`monitor`]: many targets with named signals, their status, and the events of its changes.
+//! - [`swim`]: a member of a group of processes that watch each other, and the events of its
+//!   changes.
 //! - [`wire`]: what travels between processes, as bounded bytes.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -22,5 +24,7 @@ pub mod bounds;
 pub mod detector;
 pub mod id;
 pub mod monitor;
+pub mod rng;
+pub mod swim;
 pub mod time;
 pub mod wire;

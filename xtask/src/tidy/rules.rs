@@ -68,7 +68,7 @@ struct Boundary {
     may_name: &'static [&'static str],
 }
 
-const BOUNDARIES: [Boundary; 3] = [
+const BOUNDARIES: [Boundary; 4] = [
     Boundary {
         within: "crates/auscult-core/src/detector/",
         may_name: &["bounds", "detector", "time"],
@@ -78,8 +78,12 @@ const BOUNDARIES: [Boundary; 3] = [
         may_name: &["bounds", "detector", "id", "monitor", "time"],
     },
     Boundary {
+        within: "crates/auscult-core/src/swim/",
+        may_name: &["bounds", "id", "rng", "swim", "time"],
+    },
+    Boundary {
         within: "crates/auscult-core/src/wire/",
-        may_name: &["bounds", "id", "time", "wire"],
+        may_name: &["bounds", "id", "swim", "time", "wire"],
     },
 ];
 

@@ -1,0 +1,282 @@
+//! The table of members: by id, around the ring, and the digest of the view.
+
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use super::event::{Direction, Link};
+use super::member::{Claim, Incarnation, MemberId, MemberName, State};
+use super::message::Record;
+use super::round_trip::RoundTrip;
+use crate::bounds::MEMBERS_MAX;
+use crate::rng::{Rng, mix};
+use crate::time::Instant;
+
+/// What is known of one member.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) id: MemberId,
+    pub(super) name: MemberName,
+    pub(super) address: SocketAddr,
+    claim: Claim,
+    /// Since when it is in its state.
+    since: Instant,
+    /// When a datagram of it arrived last.
+    pub(super) heard_at: Option<Instant>,
+    pub(super) round_trip: RoundTrip,
+    pub(super) link: Link,
+    /// Probes in a row that were answered, but not on the direct way.
+    pub(super) detours: u8,
+}
+
+impl Entry {
+    pub(super) const fn claim(&self) -> Claim {
+        self.claim
+    }
+
+    pub(super) const fn since(&self) -> Instant {
+        self.since
+    }
+
+    pub(super) fn record(&self) -> Record {
+        Record {
+            name: self.name.clone(),
+            address: self.address,
+            claim: self.claim,
+        }
+    }
+}
+
+/// Stands for a member while it is in the table.
+pub(super) type Slot = u32;
+
+/// The slot of the member itself: it is added first and never removed.
+pub(super) const ME: Slot = 0;
+
+/// All members that are known, this one included.
+#[derive(Debug, Default)]
+pub(super) struct Members {
+    entries: Vec<Option<Entry>>,
+    free: Vec<Slot>,
+    /// Sorted.
+    by_id: Vec<(MemberId, Slot)>,
+    /// The live ones, sorted.
+    ring: Vec<(MemberId, Slot)>,
+    /// The others, in any order.
+    gone: Vec<Slot>,
+    view: u64,
+}
+
+/// Why a member is not added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotAdded {
+    Full,
+    /// Another name has its id.
+    Name,
+}
+
+impl Members {
+    pub(super) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Live members, this one included while it has not left.
+    pub(super) fn live(&self) -> usize {
+        self.ring.len()
+    }
+
+    /// A digest of the live members and their incarnations, the same in whatever order they came.
+    pub(super) const fn view(&self) -> u64 {
+        self.view
+    }
+
+    pub(super) fn find(&self, id: MemberId) -> Option<Slot> {
+        let at = self.by_id.binary_search_by_key(&id, |&(id, _)| id).ok()?;
+        Some(self.by_id[at].1)
+    }
+
+    pub(super) fn get(&self, slot: Slot) -> Option<&Entry> {
+        self.entries.get(slot as usize)?.as_ref()
+    }
+
+    /// # Panics
+    /// For a slot without a member, which is a bug of the machine.
+    pub(super) fn entry(&self, slot: Slot) -> &Entry {
+        match self.get(slot) {
+            Some(entry) => entry,
+            None => panic!("slot {slot} holds no member"),
+        }
+    }
+
+    /// # Panics
+    /// For a slot without a member, which is a bug of the machine.
+    pub(super) fn entry_mut(&mut self, slot: Slot) -> &mut Entry {
+        match self.entries.get_mut(slot as usize).and_then(Option::as_mut) {
+            Some(entry) => entry,
+            None => panic!("slot {slot} holds no member"),
+        }
+    }
+
+    pub(super) fn entries(&self) -> impl Iterator<Item = (Slot, &Entry)> {
+        let slots = self.by_id.iter().map(|&(_, slot)| slot);
+        slots.map(|slot| (slot, self.entry(slot)))
+    }
+
+    pub(super) fn gone(&self) -> &[Slot] {
+        &self.gone
+    }
+
+    /// Adds a member.
+    pub(super) fn add(&mut self, record: Record, now: Instant) -> Result<Slot, NotAdded> {
+        let id = record.name.id();
+        let at = match self.by_id.binary_search_by_key(&id, |&(id, _)| id) {
+            Ok(_) => return Err(NotAdded::Name),
+            Err(_) if self.len() >= MEMBERS_MAX => return Err(NotAdded::Full),
+            Err(at) => at,
+        };
+        let claim = record.claim;
+        let entry = Entry {
+            id,
+            name: record.name,
+            address: record.address,
+            claim,
+            since: now,
+            heard_at: None,
+            round_trip: RoundTrip::default(),
+            link: Link {
+                hears: Direction::Unknown,
+                heard: Direction::Unknown,
+            },
+            detours: 0,
+        };
+        let slot = if let Some(slot) = self.free.pop() {
+            self.entries[slot as usize] = Some(entry);
+            slot
+        } else {
+            self.entries.push(Some(entry));
+            (self.entries.len() - 1) as Slot
+        };
+        self.by_id.insert(at, (id, slot));
+        self.file(slot, id, claim);
+        Ok(slot)
+    }
+
+    /// Changes what is said of a member.
+    pub(super) fn set_claim(&mut self, slot: Slot, claim: Claim, now: Instant) {
+        let entry = self.entry_mut(slot);
+        let (id, before) = (entry.id, entry.claim);
+        entry.claim = claim;
+        if before.state != claim.state {
+            entry.since = now;
+        }
+        if before.state.is_live() == claim.state.is_live() {
+            if claim.state.is_live() {
+                self.view ^= fingerprint(id, before.incarnation);
+                self.view ^= fingerprint(id, claim.incarnation);
+            }
+            return;
+        }
+        self.unfile(slot, id, before);
+        self.file(slot, id, claim);
+    }
+
+    /// Forgets a member.
+    pub(super) fn remove(&mut self, slot: Slot) {
+        let entry = self.entry(slot);
+        let (id, claim) = (entry.id, entry.claim);
+        self.unfile(slot, id, claim);
+        if let Ok(at) = self.by_id.binary_search_by_key(&id, |&(id, _)| id) {
+            self.by_id.remove(at);
+        }
+        self.entries[slot as usize] = None;
+        self.free.push(slot);
+    }
+
+    fn file(&mut self, slot: Slot, id: MemberId, claim: Claim) {
+        if !claim.state.is_live() {
+            self.gone.push(slot);
+        } else if let Err(at) = self.ring.binary_search(&(id, slot)) {
+            self.ring.insert(at, (id, slot));
+            self.view ^= fingerprint(id, claim.incarnation);
+        }
+    }
+
+    fn unfile(&mut self, slot: Slot, id: MemberId, claim: Claim) {
+        if !claim.state.is_live() {
+            self.gone.retain(|&other| other != slot);
+        } else if let Ok(at) = self.ring.binary_search(&(id, slot)) {
+            self.ring.remove(at);
+            self.view ^= fingerprint(id, claim.incarnation);
+        }
+    }
+
+    /// Where on the ring a live member stands.
+    pub(super) fn place(&self, id: MemberId) -> Option<usize> {
+        self.ring.binary_search_by_key(&id, |&(id, _)| id).ok()
+    }
+
+    /// Who stands `offset` further on than `place`.
+    pub(super) fn further(&self, place: usize, offset: u32) -> Option<Slot> {
+        let at = (place + offset as usize).checked_rem(self.ring.len())?;
+        Some(self.ring[at].1)
+    }
+
+    /// Up to `count` different live members at random, this one not among them, for which
+    /// `wanted` holds.
+    pub(super) fn sample(
+        &self,
+        rng: &mut Rng,
+        count: usize,
+        wanted: impl Fn(&Entry) -> bool,
+    ) -> Vec<Slot> {
+        let mut chosen = Vec::with_capacity(count);
+        let others = self.ring.len() as u64;
+        // Enough tries to find one among few, and no pass over all.
+        for _ in 0..count * TRIES_PER_CHOICE {
+            if chosen.len() == count || others == 0 {
+                break;
+            }
+            let slot = self.ring[rng.below(others) as usize].1;
+            if slot != ME && !chosen.contains(&slot) && wanted(self.entry(slot)) {
+                chosen.push(slot);
+            }
+        }
+        chosen
+    }
+
+    /// # Panics
+    /// When the parts of the table do not agree, which is a bug of the machine.
+    pub(super) fn check_invariants(&self) {
+        assert!(self.by_id.is_sorted() && self.ring.is_sorted());
+        assert_eq!(self.ring.len() + self.gone.len(), self.by_id.len());
+        assert_eq!(self.by_id.len() + self.free.len(), self.entries.len());
+        let mut view = 0;
+        for &(id, slot) in &self.by_id {
+            let entry = self.entry(slot);
+            assert_eq!((entry.id, entry.name.id()), (id, id));
+            let live = entry.claim.state.is_live();
+            assert_eq!(live, self.place(id).is_some(), "{}", entry.name);
+            assert_eq!(live, !self.gone.contains(&slot), "{}", entry.name);
+            if live {
+                view ^= fingerprint(id, entry.claim.incarnation);
+            }
+        }
+        assert_eq!(view, self.view);
+        assert!(self.get(ME).is_some());
+    }
+}
+
+fn fingerprint(id: MemberId, incarnation: Incarnation) -> u64 {
+    mix(id.to_bits() ^ mix(incarnation.number().wrapping_add(1)))
+}
+
+/// In a group of two with one wanted, half of the tries miss: one choice in four thousand is not
+/// made.
+const TRIES_PER_CHOICE: usize = 12;
+
+/// Whether a member that is in this state was convicted and not long ago.
+pub(super) fn died_after(entry: &Entry, earliest: Instant) -> bool {
+    entry.claim.state == State::Dead && entry.since >= earliest
+}
+
+#[cfg(test)]
+mod tests;

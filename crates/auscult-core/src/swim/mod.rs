@@ -1,0 +1,358 @@
+//! The membership machine: who is in the group, who failed, and who says so [SWIM] [LG].
+//!
+//! # Use
+//! 1. Build a [`Swim`] with a name, an address and the label of the cluster, and join through seeds
+//!    with [`Input::Join`].
+//! 2. Give it what happens with [`Swim::handle`]: datagrams, requests over streams, answers, or
+//!    only that time passed. The native codec ([`crate::wire`]) turns bytes into what it takes.
+//! 3. Take what it has to say with [`Swim::poll_output`] until there is nothing more.
+//! 4. Ask [`Swim::poll_timeout`] when to call again, and do so then with [`Input::Tick`].
+//!
+//! `now` never goes backwards for the machine: an earlier one counts as the last one seen.
+//!
+//! # A period
+//! Once in a [`probe_interval`](Params::probe_interval) one member is pinged. If it does not
+//! answer within the time that its round trips suggest, others are asked to ask it, and a stream
+//! is tried; if nothing comes of that, it is suspected. A suspect that hears of it contradicts
+//! with a greater incarnation; one that does not is dead when its time is over. Who was asked how
+//! stands in the event ([`Accusation`]).
+//!
+//! A ping says in which round the sender is. With [`ProbeOrder::Shared`] that gives everybody the
+//! same order, so that each member is probed by exactly one other per round; the ack says what
+//! view the other one has, and while that differs, each member takes an order of its own.
+//!
+//! # News
+//! What changes is told in the datagrams that are sent anyway, and in some more while there is
+//! news. Nothing is sent, and no timer runs, for news when there is none. Members whose views
+//! still differ after some probes compare all they know over a stream ([`Request::Sync`]).
+//!
+//! # When the observer is at fault
+//! Called later than it asked by more than [`stall_tolerance`](Params::stall_tolerance), the
+//! machine takes it that the process did not run: every deadline of others moves by that time.
+//! Members that miss answers grow patient, for themselves and with others (local health [LG]).
+//!
+//! # Healing
+//! Dead members, and seeds that are no members, are asked now and then for as long as they are
+//! remembered. One that answers is told that it was dead, contradicts, and both sides compare all
+//! they know: what was dead there is suspect here, and has its time to contradict.
+
+pub mod config;
+mod counters;
+pub mod event;
+mod exchanges;
+mod gossip;
+mod health;
+pub mod input;
+mod invariants;
+pub mod member;
+mod members;
+pub mod message;
+mod news;
+mod order;
+mod probes;
+mod probing;
+mod relays;
+mod round_trip;
+mod suspicion;
+mod sync;
+pub mod view;
+
+use alloc::collections::{BTreeSet, VecDeque};
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use crate::rng::Rng;
+use crate::time::Instant;
+use exchanges::Exchanges;
+use gossip::Queue;
+use health::Health;
+use members::{ME, Members, Slot};
+use message::BODY_BYTES_MAX;
+use probes::Probes;
+use relays::Relays;
+use suspicion::Suspicions;
+use sync::Seed;
+
+pub use config::{Config, Params, ProbeOrder, StreamProbe, SuspicionRule, Timing, Violation};
+pub use counters::Counters;
+pub use event::{
+    Accusation, Accuser, Attempt, Deadline, Direction, Event, EventKind, JoinOutcome, Link,
+    Outcome, Output, Path, Reject,
+};
+pub use input::{ExchangeId, Input, StreamFailure, Ticket, Wake};
+pub use member::{Claim, Incarnation, Label, LabelTag, MemberId, MemberName, State};
+pub use message::{
+    Answer, Asker, Body, Hearsay, Packet, Record, Refusal, Request, Sequence, Update, ViewTag,
+};
+pub use round_trip::RoundTrip;
+pub use view::MemberView;
+
+/// Who a member is, as it tells others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Its name.
+    pub name: MemberName,
+    /// Where others reach it.
+    pub address: SocketAddr,
+    /// One more than what [`Output::Persist`] said last in an earlier run, or the seconds since
+    /// 1970.
+    pub incarnation: Incarnation,
+}
+
+/// A member of a group. See the [module](self) for its use.
+#[derive(Debug)]
+pub struct Swim {
+    config: Config,
+    rng: Rng,
+    /// The time of the last call.
+    now: Instant,
+    me: MemberId,
+    tag: LabelTag,
+    stage: Stage,
+    members: Members,
+    health: Health,
+    suspicions: Suspicions,
+    queue: Queue,
+    /// How long it took suspects to contradict.
+    refutations: RoundTrip,
+    probes: Probes,
+    relays: Relays,
+    exchanges: Exchanges,
+    seeds: Vec<Seed>,
+    /// Probes in a row that showed a view other than ours.
+    disagreements: u32,
+    /// How often somebody else spoke in our name.
+    overtaken: u32,
+    gossip_at: Option<Instant>,
+    sync_at: Instant,
+    heal_at: Instant,
+    /// When the records of members that are gone are forgotten.
+    reap: BTreeSet<(Instant, Slot)>,
+    wake: Option<(Instant, Wake)>,
+    outputs: VecDeque<Output>,
+    counters: Counters,
+}
+
+/// Where a member is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Running,
+    /// It says goodbye.
+    Leaving,
+    Gone,
+}
+
+impl Swim {
+    /// A member that knows nobody. The seed decides whom it asks and when, and nothing else.
+    #[must_use]
+    pub fn new(identity: Identity, config: Config, seed: u64, now: Instant) -> Self {
+        let mut rng = Rng::new(seed);
+        let params = config.params();
+        let mut members = Members::default();
+        let me = identity.name.id();
+        let record = Record {
+            name: identity.name,
+            address: identity.address,
+            claim: Claim::new(identity.incarnation, State::Alive),
+        };
+        // The first member of an empty table is always taken.
+        let _slot = members.add(record, now);
+        let probes = Probes::new(params, &mut rng, now);
+        Self {
+            now,
+            me,
+            tag: params.label.tag(),
+            stage: Stage::Running,
+            members,
+            health: Health::new(params.health_max),
+            suspicions: Suspicions::default(),
+            queue: Queue::default(),
+            refutations: RoundTrip::default(),
+            probes,
+            relays: Relays::default(),
+            exchanges: Exchanges::default(),
+            seeds: Vec::new(),
+            disagreements: 0,
+            overtaken: 0,
+            gossip_at: None,
+            sync_at: now.after(params.sync_interval + rng.span_below(params.sync_interval)),
+            heal_at: now.after(rng.span_below(params.heal_interval)),
+            reap: BTreeSet::new(),
+            wake: Some((now, Wake::Period)),
+            outputs: VecDeque::new(),
+            counters: Counters::default(),
+            config,
+            rng,
+        }
+    }
+
+    /// Takes what happened. What is not taken becomes [`Output::Rejected`].
+    pub fn handle(&mut self, now: Instant, input: Input<'_>) {
+        self.begin(now);
+        if self.stage != Stage::Gone {
+            self.take(input);
+        }
+        self.end();
+    }
+
+    /// The next thing to say, in the order in which they happened.
+    #[must_use]
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to call again, and why; `None` once the member is gone.
+    #[must_use]
+    pub const fn poll_timeout(&self) -> Option<(Instant, Wake)> {
+        self.wake
+    }
+
+    fn take(&mut self, input: Input<'_>) {
+        match input {
+            Input::Tick => {}
+            Input::Packet { from, packet } => self.take_packet(from, packet),
+            Input::Request {
+                from,
+                ticket,
+                request,
+            } => self.take_request(from, ticket, request),
+            Input::Answered { exchange, answer } => self.take_answer(exchange, answer),
+            Input::Failed { exchange, failure } => self.take_failure(exchange, failure),
+            Input::Join { seeds } => self.join(seeds),
+            Input::Leave => self.leave(),
+            Input::Moved { address } => self.move_to(address),
+        }
+    }
+
+    /// What every call begins with: time passes, and a stall is noticed.
+    fn begin(&mut self, now: Instant) {
+        if now < self.now {
+            self.counters.clock_regressions += 1;
+            return;
+        }
+        if let Some((at, why)) = self.wake
+            && at <= now
+        {
+            self.counters.count_wake(why);
+            let late = now.since(at);
+            if late > self.config.params().stall_tolerance {
+                self.excuse(late);
+            }
+        }
+        self.now = now;
+    }
+
+    /// The process did not run for so long, so nobody else is to blame for that time.
+    fn excuse(&mut self, late: Duration) {
+        self.counters.stalls += 1;
+        self.health.worse(1);
+        self.suspicions.postpone(late);
+        self.probes.postpone(late);
+        self.exchanges.postpone(late);
+    }
+
+    /// What every call ends with: everything that is due by now is done.
+    fn end(&mut self) {
+        loop {
+            self.wake = self.next_chore();
+            match self.wake {
+                Some((at, why)) if at <= self.now => self.do_chore(why),
+                Some(_) | None => break,
+            }
+        }
+    }
+
+    /// What is to be done next.
+    fn next_chore(&self) -> Option<(Instant, Wake)> {
+        match self.stage {
+            Stage::Running => {}
+            Stage::Leaving => return self.gossip_at.map(|at| (at, Wake::Gossip)),
+            Stage::Gone => return None,
+        }
+        let mut next = (self.probes.next_period, Wake::Period);
+        let mut consider = |candidate: Option<(Instant, Wake)>| {
+            if let Some(candidate) = candidate
+                && candidate.0 < next.0
+            {
+                next = candidate;
+            }
+        };
+        consider(self.probes.next());
+        consider(self.relays.next().map(|at| (at, Wake::Relay)));
+        consider(self.suspicions.next().map(|(at, _)| (at, Wake::Suspicion)));
+        consider(self.gossip_at.map(|at| (at, Wake::Gossip)));
+        consider(Some((self.sync_at, Wake::Sync)));
+        consider(Some((self.heal_at, Wake::Heal)));
+        consider(self.reap.first().map(|&(at, _)| (at, Wake::Reap)));
+        consider(self.exchanges.next().map(|at| (at, Wake::Exchange)));
+        Some(next)
+    }
+
+    fn do_chore(&mut self, why: Wake) {
+        match why {
+            Wake::Period => self.begin_period(),
+            Wake::Indirect => self.ask_others(),
+            Wake::Verdict => self.decide_probes(),
+            Wake::Relay => self.give_up_relays(),
+            Wake::Suspicion => self.convict(),
+            Wake::Gossip => self.gossip(),
+            Wake::Sync => self.sync_with_any(),
+            Wake::Heal => self.heal(),
+            Wake::Reap => self.forget(),
+            Wake::Exchange => self.give_up_exchanges(),
+        }
+    }
+
+    /// Sends a datagram: `first` if there is one, and as much news as fits besides.
+    fn send(&mut self, to: SocketAddr, body: Body, first: Option<Update>) {
+        let mut updates: Vec<Update> = first.into_iter().collect();
+        if !self.queue.is_empty() {
+            let params = self.config.params();
+            let room = params.datagram_bytes - BODY_BYTES_MAX;
+            let most = gossip::transmissions(params.retransmit_multiplier, self.members.live());
+            self.queue.take(room, most, &mut updates);
+            if self.queue.is_empty() {
+                self.gossip_at = None;
+            }
+        }
+        let packet = Packet {
+            label: self.tag,
+            from: self.me,
+            body,
+            updates,
+        };
+        self.outputs.push_back(Output::Send { to, packet });
+    }
+
+    fn say(&mut self, slot: Slot, kind: EventKind) {
+        let event = Event {
+            at: self.now,
+            member: self.members.entry(slot).name.clone(),
+            kind,
+        };
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    fn reject(&mut self, from: SocketAddr, reason: Reject) {
+        self.counters.count_rejected(reason);
+        self.outputs.push_back(Output::Rejected { from, reason });
+    }
+
+    /// What this member says of itself.
+    fn introduction(&self) -> Update {
+        let me = self.members.entry(ME);
+        let incarnation = me.claim().incarnation;
+        match me.claim().state {
+            State::Alive | State::Suspect | State::Dead => Update::Alive {
+                name: me.name.clone(),
+                address: me.address,
+                incarnation,
+            },
+            State::Left => Update::Left {
+                member: me.id,
+                incarnation,
+            },
+        }
+    }
+}

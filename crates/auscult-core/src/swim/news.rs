@@ -1,0 +1,409 @@
+//! What is said of members: which claim holds, what follows from it, and who is told.
+
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use super::event::{Accusation, Accuser, Attempt, EventKind, Output, Reject};
+use super::member::{Claim, MemberId, State};
+use super::members::{ME, NotAdded, Slot, died_after};
+use super::message::{Body, Record, Update};
+use super::suspicion::{Allowance, Confirmed, Suspicion};
+use super::{Stage, Swim};
+use crate::time::Instant;
+
+impl Swim {
+    /// News about somebody.
+    pub(super) fn take_update(&mut self, from: SocketAddr, update: Update) {
+        let member = update.member();
+        if member == self.me {
+            self.hear_of_myself(from, &update);
+            return;
+        }
+        let Some(slot) = self.members.find(member) else {
+            self.hear_of_stranger(from, update);
+            return;
+        };
+        let entry = self.members.entry(slot);
+        if let Update::Alive { name, .. } = &update
+            && entry.name != *name
+        {
+            self.reject(from, Reject::Name);
+            return;
+        }
+        let known = entry.claim();
+        if update.claim().overrides(known) {
+            self.apply(slot, update);
+            return;
+        }
+        if update.claim() != known {
+            return;
+        }
+        match update {
+            Update::Suspect { by, .. } => self.agree(slot, by),
+            Update::Alive { address, .. } if address != entry.address => {
+                // Two processes, one name, and neither has contradicted yet.
+                self.say(slot, EventKind::NameConflict { address });
+            }
+            Update::Alive { .. } | Update::Dead { .. } | Update::Left { .. } => {}
+        }
+    }
+
+    /// Only who is alive is added: a stranger's death is no news.
+    fn hear_of_stranger(&mut self, from: SocketAddr, update: Update) {
+        let claim = update.claim();
+        let Update::Alive {
+            ref name,
+            address,
+            incarnation,
+        } = update
+        else {
+            return;
+        };
+        let record = Record {
+            name: name.clone(),
+            address,
+            claim,
+        };
+        let mut added = self.members.add(record.clone(), self.now);
+        if added == Err(NotAdded::Full)
+            && let Some((_, slot)) = self.reap.pop_first()
+        {
+            self.remove(slot);
+            added = self.members.add(record, self.now);
+        }
+        match added {
+            Ok(slot) => {
+                self.say(
+                    slot,
+                    EventKind::Joined {
+                        address,
+                        incarnation,
+                        before: None,
+                    },
+                );
+                self.spread(update);
+            }
+            Err(NotAdded::Full) => self.reject(from, Reject::Full),
+            Err(NotAdded::Name) => self.reject(from, Reject::Name),
+        }
+    }
+
+    /// A claim that holds takes the place of the one that did.
+    fn apply(&mut self, slot: Slot, update: Update) {
+        let entry = self.members.entry(slot);
+        let (before, address_before) = (entry.claim(), entry.address);
+        if let Some(at) = self.reap_at(slot) {
+            self.reap.remove(&(at, slot));
+        }
+        let suspicion = self.suspicions.end(slot);
+        let claim = update.claim();
+        self.members.set_claim(slot, claim, self.now);
+        if let Some(at) = self.reap_at(slot) {
+            self.reap.insert((at, slot));
+        }
+        match &update {
+            Update::Alive { address, .. } => {
+                self.members.entry_mut(slot).address = *address;
+                self.tell_alive(slot, before, address_before, suspicion);
+            }
+            Update::Suspect { by, .. } => {
+                if !before.state.is_live() {
+                    let kind = EventKind::Joined {
+                        address: address_before,
+                        incarnation: claim.incarnation,
+                        before: Some(before.state),
+                    };
+                    self.say(slot, kind);
+                }
+                self.begin_suspicion(slot, claim, *by);
+            }
+            Update::Dead { by, .. } => {
+                self.counters.convictions += 1;
+                let accusation = self.accusation(claim, *by, suspicion);
+                let by = self.name(*by);
+                self.say(slot, EventKind::Failed { by, accusation });
+            }
+            Update::Left { .. } => self.say(slot, EventKind::Left),
+        }
+        self.spread(update);
+    }
+
+    fn tell_alive(
+        &mut self,
+        slot: Slot,
+        before: Claim,
+        address_before: SocketAddr,
+        suspicion: Option<Suspicion>,
+    ) {
+        let entry = self.members.entry(slot);
+        let (address, incarnation) = (entry.address, entry.claim().incarnation);
+        if let Some(suspicion) = &suspicion {
+            let after = self.now.since(suspicion.since);
+            self.refutations.add(after);
+            let accusers = self.names(&suspicion.accusers);
+            let kind = EventKind::Refuted {
+                incarnation,
+                after,
+                accusers,
+            };
+            self.say(slot, kind);
+        }
+        if !before.state.is_live() {
+            let kind = EventKind::Joined {
+                address,
+                incarnation,
+                before: Some(before.state),
+            };
+            self.say(slot, kind);
+        } else if address != address_before || suspicion.is_none() {
+            let kind = EventKind::Updated {
+                before: address_before,
+                address,
+                incarnation,
+            };
+            self.say(slot, kind);
+        }
+    }
+
+    fn begin_suspicion(&mut self, slot: Slot, claim: Claim, by: MemberId) {
+        self.counters.suspicions += 1;
+        let measured = self.refutations.patience();
+        let allowance = Allowance::new(self.config.params(), self.members.live(), measured);
+        let health = self.health.score();
+        self.suspicions
+            .begin(slot, self.now, claim.incarnation, by, health, allowance);
+        if by != self.me {
+            self.tell_suspected(slot, Vec::new());
+            self.confirm_or_refute(slot, allowance.needed);
+        }
+    }
+
+    fn tell_suspected(&mut self, slot: Slot, attempts: Vec<Attempt>) {
+        self.suspicions.note_attempts(slot, attempts);
+        let Some(suspicion) = self.suspicions.get(slot).cloned() else {
+            return;
+        };
+        let claim = self.members.entry(slot).claim();
+        let accusation = self.accusation(claim, self.me, Some(suspicion));
+        self.say(slot, EventKind::Suspected(accusation));
+    }
+
+    /// The evidence and the arithmetic against a member.
+    fn accusation(&self, claim: Claim, by: MemberId, suspicion: Option<Suspicion>) -> Accusation {
+        match suspicion {
+            Some(suspicion) => Accusation {
+                incarnation: suspicion.incarnation,
+                accusers: self.names(&suspicion.accusers),
+                local_health: suspicion.health,
+                deadline: Some(suspicion.deadline()),
+                attempts: suspicion.attempts,
+            },
+            None => Accusation {
+                incarnation: claim.incarnation,
+                accusers: self.names(&[by]),
+                local_health: self.health.score(),
+                deadline: None,
+                attempts: Vec::new(),
+            },
+        }
+    }
+
+    fn name(&self, id: MemberId) -> Accuser {
+        let slot = self.members.find(id);
+        let name = slot.map(|slot| self.members.entry(slot).name.clone());
+        Accuser { id, name }
+    }
+
+    fn names(&self, ids: &[MemberId]) -> Vec<Accuser> {
+        ids.iter().map(|&id| self.name(id)).collect()
+    }
+
+    /// This member asked in vain.
+    pub(super) fn accuse(&mut self, slot: Slot, attempts: Vec<Attempt>) {
+        let entry = self.members.entry(slot);
+        let (member, claim, address) = (entry.id, entry.claim(), entry.address);
+        let by = self.me;
+        let incarnation = claim.incarnation;
+        let accusation = Update::Suspect {
+            member,
+            incarnation,
+            by,
+        };
+        match claim.state {
+            State::Alive => {
+                self.apply(slot, accusation.clone());
+                self.tell_suspected(slot, attempts);
+                // Whoever is suspected should be the first to know.
+                self.send(address, Body::Gossip, Some(accusation));
+            }
+            State::Suspect => {
+                self.suspicions.note_attempts(slot, attempts);
+                self.agree(slot, by);
+            }
+            State::Dead | State::Left => {}
+        }
+    }
+
+    /// One more suspects a suspect. What is independent is sent on, what is enough is not. [LG]
+    fn agree(&mut self, slot: Slot, by: MemberId) {
+        if self.suspicions.confirm(slot, by) == Confirmed::News {
+            let entry = self.members.entry(slot);
+            let (member, incarnation) = (entry.id, entry.claim().incarnation);
+            self.spread(Update::Suspect {
+                member,
+                incarnation,
+                by,
+            });
+        }
+    }
+
+    /// The time of a suspect is over.
+    pub(super) fn convict(&mut self) {
+        while let Some((at, slot)) = self.suspicions.next()
+            && at <= self.now
+        {
+            let entry = self.members.entry(slot);
+            let (member, incarnation) = (entry.id, entry.claim().incarnation);
+            let by = self.me;
+            self.apply(
+                slot,
+                Update::Dead {
+                    member,
+                    incarnation,
+                    by,
+                },
+            );
+        }
+    }
+
+    /// News about this member itself: what it does not say itself it contradicts.
+    fn hear_of_myself(&mut self, from: SocketAddr, update: &Update) {
+        let me = self.members.entry(ME);
+        if let Update::Alive { name, .. } = update
+            && *name != me.name
+        {
+            self.reject(from, Reject::Name);
+            return;
+        }
+        let (mine, my_address) = (me.claim(), me.address);
+        let theirs = update.claim();
+        if !theirs.overrides(mine) {
+            return;
+        }
+        match update {
+            Update::Suspect { .. } | Update::Dead { .. } => self.health.worse(1),
+            Update::Left { .. } => {}
+            Update::Alive { address, .. } => {
+                // Once it may be a record of an earlier run. Twice, somebody else uses the name.
+                self.overtaken += 1;
+                if self.overtaken > 1 && *address != my_address {
+                    self.say(ME, EventKind::NameConflict { address: *address });
+                }
+            }
+        }
+        self.counters.refutations += 1;
+        let state = mine.state;
+        self.speak_for_myself(Claim::new(theirs.incarnation.next(), state));
+        // At once: the time of a suspect runs.
+        self.gossip_at = Some(self.now);
+    }
+
+    /// This member says something new of itself.
+    pub(super) fn speak_for_myself(&mut self, claim: Claim) {
+        self.members.set_claim(ME, claim, self.now);
+        let incarnation = claim.incarnation;
+        self.outputs.push_back(Output::Persist { incarnation });
+        let introduction = self.introduction();
+        self.spread(introduction);
+    }
+
+    /// This member listens elsewhere.
+    pub(super) fn move_to(&mut self, address: SocketAddr) {
+        let me = self.members.entry_mut(ME);
+        let claim = me.claim();
+        if core::mem::replace(&mut me.address, address) != address {
+            self.speak_for_myself(Claim::new(claim.incarnation.next(), claim.state));
+        }
+    }
+
+    /// Says goodbye.
+    pub(super) fn leave(&mut self) {
+        if self.stage != Stage::Running {
+            return;
+        }
+        self.stage = Stage::Leaving;
+        self.probes.clear();
+        let claim = self.members.entry(ME).claim();
+        self.speak_for_myself(Claim::new(claim.incarnation, State::Left));
+        self.gossip_at = Some(self.now);
+    }
+
+    /// Queues news, and sees to it that it is sent.
+    fn spread(&mut self, update: Update) {
+        self.queue.add(update);
+        if self.gossip_at.is_none() {
+            self.gossip_at = Some(self.now.after(self.config.params().gossip_interval));
+        }
+    }
+
+    /// Sends news on: to some members at random, and now and then to one that died not long ago.
+    pub(super) fn gossip(&mut self) {
+        let params = self.config.params();
+        let (interval, fanout) = (params.gossip_interval, params.gossip_fanout);
+        let earliest = self.now.before(params.gossip_to_dead);
+        self.gossip_at = Some(self.now.after(interval));
+        let mut chosen = self.members.sample(&mut self.rng, fanout, |_| true);
+        let (live, gone) = (self.members.live(), self.members.gone());
+        let drawn = self.rng.below((live + gone.len()) as u64) as usize;
+        if let Some(&slot) = drawn.checked_sub(live).and_then(|at| gone.get(at))
+            && slot != ME
+            && died_after(self.members.entry(slot), earliest)
+        {
+            chosen.push(slot);
+        }
+        let alone = chosen.is_empty();
+        for slot in chosen {
+            if self.queue.is_empty() {
+                break;
+            }
+            let (to, accusation) = (self.members.entry(slot).address, self.accusation_of(slot));
+            self.send(to, Body::Gossip, accusation);
+        }
+        if self.queue.is_empty() {
+            self.gossip_at = None;
+        }
+        let said = alone || !self.queue.has(self.me);
+        if self.stage == Stage::Leaving && said {
+            self.stage = Stage::Gone;
+            self.outputs.push_back(Output::Gone);
+        }
+    }
+
+    /// When the record of a member that is gone is to be forgotten.
+    pub(super) fn reap_at(&self, slot: Slot) -> Option<Instant> {
+        let entry = self.members.entry(slot);
+        let params = self.config.params();
+        match entry.claim().state {
+            State::Alive | State::Suspect => None,
+            State::Dead => Some(entry.since().after(params.dead_retention)),
+            State::Left => Some(entry.since().after(params.left_retention)),
+        }
+    }
+
+    pub(super) fn forget(&mut self) {
+        while let Some(&(at, slot)) = self.reap.first()
+            && at <= self.now
+        {
+            self.reap.pop_first();
+            self.remove(slot);
+        }
+    }
+
+    fn remove(&mut self, slot: Slot) {
+        let entry = self.members.entry(slot);
+        let (id, was) = (entry.id, entry.claim().state);
+        self.say(slot, EventKind::Forgotten { was });
+        self.queue.drop_about(id);
+        self.members.remove(slot);
+    }
+}

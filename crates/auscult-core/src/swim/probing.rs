@@ -1,0 +1,394 @@
+//! Probing [SWIM 3.1]: directly, by way of others, over a stream; and what follows from it.
+
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use super::config::{ProbeOrder, StreamProbe, SuspicionRule, Timing};
+use super::event::{Direction, EventKind, Link, Outcome, Reject};
+use super::exchanges::Errand;
+use super::member::{MemberId, State};
+use super::members::Slot;
+use super::message::{Asker, Body, Hearsay, Packet, Refusal, Request, Sequence, Update, ViewTag};
+use super::probes::{Probe, Purpose};
+use super::{Stage, Swim};
+
+impl Swim {
+    /// A datagram: its news first, so that what follows is answered in the light of it.
+    pub(super) fn take_packet(&mut self, from: SocketAddr, packet: Packet) {
+        if packet.label != self.tag {
+            self.reject(from, Reject::Label);
+            // Only a ping is answered, and with less than it had: two clusters do not shout at
+            // each other.
+            if let Body::Ping { .. } = packet.body {
+                self.send_bare(from, Body::Refused(Refusal::Label));
+            }
+            return;
+        }
+        if packet.from == self.me {
+            self.reject(from, Reject::Myself);
+            return;
+        }
+        for update in packet.updates {
+            self.take_update(from, update);
+        }
+        let sender = self.members.find(packet.from);
+        if let Some(slot) = sender {
+            self.members.entry_mut(slot).heard_at = Some(self.now);
+        }
+        let by = packet.from;
+        match packet.body {
+            Body::Gossip => {}
+            Body::Ping { sequence, round } => {
+                self.probes.hear_round(round);
+                self.answer_ping(from, sender, sequence);
+            }
+            Body::Ack {
+                sequence,
+                view,
+                asker,
+            } => self.take_ack(from, by, sequence, view, asker),
+            Body::AskPing { sequence, target } => self.relay(from, by, sequence, target),
+            Body::RelayPing { sequence, origin } => {
+                let origin = self.hearsay_of(origin);
+                let accusation = sender.and_then(|slot| self.accusation_of(slot));
+                self.send(from, Body::RelayAck { sequence, origin }, accusation);
+            }
+            Body::RelayAck { sequence, origin } => {
+                if !self.take_relay_ack(by, sequence, origin) {
+                    self.reject(from, Reject::Unasked);
+                }
+            }
+            Body::Relayed { sequence, origin } => match self.probes.relayed(sequence, by) {
+                Some(probe) => self.end_detour(&probe, Some(origin)),
+                None => self.reject(from, Reject::Unasked),
+            },
+            Body::Nack { sequence } => self.probes.nacked(sequence, by),
+            Body::Refused(_) => {}
+        }
+    }
+
+    /// A datagram without news: for those who are not members.
+    fn send_bare(&mut self, to: SocketAddr, body: Body) {
+        let packet = Packet {
+            label: self.tag,
+            from: self.me,
+            body,
+            updates: alloc::vec::Vec::new(),
+        };
+        self.outputs.push_back(super::Output::Send { to, packet });
+    }
+
+    fn answer_ping(&mut self, from: SocketAddr, sender: Option<Slot>, sequence: Sequence) {
+        // Who is not thought to be alive is told, so that it can contradict. [LG: buddy]
+        let accusation = sender.and_then(|slot| self.accusation_of(slot));
+        let asker = match sender {
+            Some(_) => Asker::Known,
+            None => Asker::Unknown,
+        };
+        let view = ViewTag(self.members.view() as u16);
+        let body = Body::Ack {
+            sequence,
+            view,
+            asker,
+        };
+        self.send(from, body, accusation);
+    }
+
+    fn hearsay_of(&self, origin: MemberId) -> Hearsay {
+        let lately = self.now.before(self.config.params().probe_interval * 2);
+        let heard_at = self
+            .members
+            .find(origin)
+            .and_then(|slot| self.members.entry(slot).heard_at);
+        match heard_at {
+            Some(at) if at >= lately => Hearsay::Heard,
+            Some(_) | None => Hearsay::NotHeard,
+        }
+    }
+
+    /// What is said of a member that is not thought to be alive, for the member itself.
+    pub(super) fn accusation_of(&self, slot: Slot) -> Option<Update> {
+        let entry = self.members.entry(slot);
+        let (member, incarnation) = (entry.id, entry.claim().incarnation);
+        match entry.claim().state {
+            State::Alive => None,
+            State::Suspect => {
+                let accusers = self
+                    .suspicions
+                    .get(slot)
+                    .map(|suspicion| &suspicion.accusers);
+                let by = accusers.and_then(|accusers| accusers.first());
+                Some(Update::Suspect {
+                    member,
+                    incarnation,
+                    by: by.copied().unwrap_or(self.me),
+                })
+            }
+            State::Dead => Some(Update::Dead {
+                member,
+                incarnation,
+                by: self.me,
+            }),
+            State::Left => Some(Update::Left {
+                member,
+                incarnation,
+            }),
+        }
+    }
+
+    /// A new period: the next member has its turn.
+    pub(super) fn begin_period(&mut self) {
+        let interval = self.config.params().probe_interval;
+        self.probes.next_period = self.now.after(self.health.scale(interval));
+        self.probes.advance();
+        if let Some(slot) = self.choose() {
+            self.counters.probes += 1;
+            self.probe(slot, Purpose::Period);
+        }
+    }
+
+    /// Whose turn it is.
+    fn choose(&mut self) -> Option<Slot> {
+        let place = self.members.place(self.me)?;
+        let others = (self.members.live() - 1) as u32;
+        if others == 0 {
+            return None;
+        }
+        let shared = match self.config.params().order {
+            ProbeOrder::Shared => self.disagreements == 0,
+            ProbeOrder::Own => false,
+        };
+        let offset = if shared {
+            self.probes.shared.offset(self.probes.round, others)
+        } else {
+            self.counters.own_order_rounds += 1;
+            self.probes.own_round += 1;
+            self.probes.own.offset(self.probes.own_round, others)
+        };
+        self.members.further(place, offset)
+    }
+
+    /// How long the direct way to a member may take.
+    pub(super) fn direct_time(&self, slot: Slot) -> Duration {
+        let params = self.config.params();
+        let time = match params.timing {
+            Timing::Fixed => params.probe_timeout,
+            Timing::Measured => {
+                let patience = self.members.entry(slot).round_trip.patience();
+                let (least, most) = (params.probe_timeout_least, params.probe_timeout);
+                patience.map_or(most, |patience| patience.clamp(least, most))
+            }
+        };
+        self.health.scale(time)
+    }
+
+    /// How long a probe of a member may take in all.
+    fn probe_time(&self, direct: Duration) -> Duration {
+        let params = self.config.params();
+        let interval = self.health.scale(params.probe_interval);
+        match params.timing {
+            Timing::Fixed => interval,
+            // The way round takes two round trips.
+            Timing::Measured => {
+                (direct * 3).clamp(self.health.scale(params.probe_timeout), interval)
+            }
+        }
+    }
+
+    pub(super) fn probe(&mut self, slot: Slot, purpose: Purpose) {
+        let direct = self.direct_time(slot);
+        let entry = self.members.entry(slot);
+        let (target, to) = (entry.id, entry.address);
+        let sequence = self.probes.next_sequence();
+        let indirect_at = match purpose {
+            Purpose::Period | Purpose::Confirm => Some(self.now.after(direct)),
+            Purpose::Heal => None,
+        };
+        self.probes.add(Probe {
+            target,
+            sequence,
+            purpose,
+            began: self.now,
+            indirect_at,
+            verdict_at: self.now.after(self.probe_time(direct)),
+            relays: alloc::vec::Vec::new(),
+            stream: None,
+        });
+        let round = self.probes.round;
+        let accusation = self.accusation_of(slot);
+        self.send(to, Body::Ping { sequence, round }, accusation);
+    }
+
+    /// The direct way took too long: others are asked, and a stream is tried, all at once.
+    pub(super) fn ask_others(&mut self) {
+        let Some(probe) = self.probes.overdue(self.now) else {
+            return;
+        };
+        let (target, sequence, verdict_at) = (probe.target, probe.sequence, probe.verdict_at);
+        let Some(slot) = self.members.find(target) else {
+            return;
+        };
+        let params = self.config.params();
+        let (count, stream) = (params.indirect_probes, params.stream_probe);
+        let fit = |entry: &super::members::Entry| {
+            entry.id != target && entry.claim().state == State::Alive
+        };
+        let relays = self.members.sample(&mut self.rng, count, fit);
+        for &relay in &relays {
+            let to = self.members.entry(relay).address;
+            self.send(to, Body::AskPing { sequence, target }, None);
+        }
+        let opened = match stream {
+            StreamProbe::Off => None,
+            StreamProbe::On => {
+                let request = Request::Ping {
+                    label: self.config.params().label.clone(),
+                    from: self.me,
+                };
+                let to = self.members.entry(slot).address;
+                self.ask(to, Errand::Probe(target), request, verdict_at)
+            }
+        };
+        let relays = relays.iter().map(|&relay| self.members.entry(relay).id);
+        let relays = relays.map(|relay| (relay, Outcome::Silence)).collect();
+        if let Some(probe) = self.probes.find_mut(sequence) {
+            probe.relays = relays;
+            probe.stream = opened.map(|exchange| (exchange, Outcome::Silence));
+        }
+    }
+
+    fn take_ack(
+        &mut self,
+        from: SocketAddr,
+        by: MemberId,
+        sequence: Sequence,
+        view: ViewTag,
+        asker: Asker,
+    ) {
+        if asker == Asker::Unknown {
+            let introduction = self.introduction();
+            self.send(from, Body::Gossip, Some(introduction));
+        }
+        let Some(probe) = self.probes.answered(sequence, by) else {
+            self.reject(from, Reject::Unasked);
+            return;
+        };
+        self.health.better();
+        let Some(slot) = self.members.find(by) else {
+            return;
+        };
+        let sample = self.now.since(probe.began);
+        let entry = self.members.entry_mut(slot);
+        entry.round_trip.add(sample);
+        entry.detours = 0;
+        let passes = Link {
+            hears: Direction::Passes,
+            heard: Direction::Passes,
+        };
+        self.set_link(slot, passes);
+        match probe.purpose {
+            Purpose::Period => self.compare_views(slot, view),
+            Purpose::Confirm => {}
+            Purpose::Heal => self.sync_with(slot),
+        }
+    }
+
+    fn compare_views(&mut self, slot: Slot, view: ViewTag) {
+        if view == ViewTag(self.members.view() as u16) {
+            self.disagreements = 0;
+            return;
+        }
+        self.disagreements += 1;
+        if self.disagreements.is_multiple_of(DISAGREEMENTS_BEFORE_SYNC) {
+            self.sync_with(slot);
+        }
+    }
+
+    /// A probe was answered, but not on the direct way. One lost datagram says nothing of a link;
+    /// some in a row do.
+    pub(super) fn end_detour(&mut self, probe: &Probe, origin: Option<Hearsay>) {
+        self.health.better();
+        self.counters.detours += 1;
+        let Some(slot) = self.members.find(probe.target) else {
+            return;
+        };
+        let lately = self.now.before(self.config.params().probe_interval);
+        let entry = self.members.entry_mut(slot);
+        entry.detours = entry.detours.saturating_add(1);
+        if entry.detours < DETOURS_BEFORE_BLOCKED {
+            return;
+        }
+        let heard_lately = entry.heard_at.is_some_and(|at| at >= lately);
+        let mut link = entry.link;
+        match origin {
+            Some(Hearsay::Heard) => {
+                link.heard = Direction::Passes;
+                link.hears = Direction::Blocked;
+            }
+            Some(Hearsay::NotHeard) => {
+                link.heard = Direction::Blocked;
+                if heard_lately {
+                    link.hears = Direction::Passes;
+                }
+            }
+            None => {}
+        }
+        self.set_link(slot, link);
+    }
+
+    fn set_link(&mut self, slot: Slot, link: Link) {
+        let entry = self.members.entry_mut(slot);
+        let before = core::mem::replace(&mut entry.link, link);
+        let was_blocked = before.hears == Direction::Blocked || before.heard == Direction::Blocked;
+        let is_blocked = link.hears == Direction::Blocked || link.heard == Direction::Blocked;
+        // That a link works is news only where it did not.
+        if before != link && (was_blocked || is_blocked) {
+            self.say(slot, EventKind::LinkChanged { link });
+        }
+    }
+
+    /// The time of probes is over.
+    pub(super) fn decide_probes(&mut self) {
+        while let Some(probe) = self.probes.expired(self.now) {
+            if probe.purpose == Purpose::Heal {
+                continue;
+            }
+            self.counters.probes_failed += 1;
+            // A relay that nacks shows that we are heard, and hear. [LG]
+            let missed = probe.missed_nacks();
+            if probe.relays.is_empty() {
+                self.health.worse(1);
+            } else {
+                self.health.worse(missed);
+            }
+            if let Some(slot) = self.members.find(probe.target) {
+                self.accuse(slot, probe.attempts());
+            }
+        }
+    }
+
+    /// Those who stand next to a suspect on the ring probe it at once, as many as are needed to
+    /// agree and one more, as the accuser may be one of them.
+    pub(super) fn confirm_or_refute(&mut self, slot: Slot, needed: u32) {
+        let by_turns = self.config.params().suspicion == SuspicionRule::Logarithmic;
+        if by_turns || self.stage != Stage::Running {
+            return;
+        }
+        let suspect = self.members.entry(slot).id;
+        let (Some(mine), Some(its)) = (self.members.place(self.me), self.members.place(suspect))
+        else {
+            return;
+        };
+        let live = self.members.live();
+        let distance = (mine + live - its) % live;
+        if distance <= needed as usize + 1 && !self.probes.is_probing(suspect) {
+            self.probe(slot, Purpose::Confirm);
+        }
+    }
+}
+
+/// Probes in a row that show another view before all is compared: what was just told needs a
+/// little time to come round.
+const DISAGREEMENTS_BEFORE_SYNC: u32 = 3;
+/// At 10 % loss a round trip fails in one of five probes: three in a row are one in a hundred.
+const DETOURS_BEFORE_BLOCKED: u8 = 3;

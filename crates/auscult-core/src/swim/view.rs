@@ -1,0 +1,166 @@
+//! What can be asked of the machine. Reading changes nothing.
+
+use core::net::SocketAddr;
+
+use super::counters::Counters;
+use super::event::{Deadline, Link};
+use super::member::{Incarnation, MemberId, MemberName, State};
+use super::members::{Entry, ME, Slot};
+use super::round_trip::RoundTrip;
+use super::{Config, Swim};
+use crate::time::Instant;
+
+/// One member, as this member knows it.
+#[derive(Clone, Copy, Debug)]
+pub struct MemberView<'a> {
+    swim: &'a Swim,
+    slot: Slot,
+    entry: &'a Entry,
+}
+
+impl<'a> MemberView<'a> {
+    /// Its name.
+    #[must_use]
+    pub const fn name(&self) -> &'a MemberName {
+        &self.entry.name
+    }
+
+    /// What stands for its name in messages.
+    #[must_use]
+    pub const fn id(&self) -> MemberId {
+        self.entry.id
+    }
+
+    /// Where it listens, or did.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.entry.address
+    }
+
+    /// What it is said to be.
+    #[must_use]
+    pub const fn state(&self) -> State {
+        self.entry.claim().state
+    }
+
+    /// Since when, by the time at which it was heard of here.
+    #[must_use]
+    pub const fn since(&self) -> Instant {
+        self.entry.since()
+    }
+
+    /// In which incarnation.
+    #[must_use]
+    pub const fn incarnation(&self) -> Incarnation {
+        self.entry.claim().incarnation
+    }
+
+    /// Whether it is this member itself.
+    #[must_use]
+    pub const fn is_me(&self) -> bool {
+        self.slot == ME
+    }
+
+    /// When a datagram of it arrived last.
+    #[must_use]
+    pub const fn heard_at(&self) -> Option<Instant> {
+        self.entry.heard_at
+    }
+
+    /// What round trips to it take.
+    #[must_use]
+    pub const fn round_trip(&self) -> RoundTrip {
+        self.entry.round_trip
+    }
+
+    /// Both directions between it and this member.
+    #[must_use]
+    pub const fn link(&self) -> Link {
+        self.entry.link
+    }
+
+    /// How long it has to contradict, while it is suspected.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Deadline> {
+        let suspicion = self.swim.suspicions.get(self.slot)?;
+        Some(suspicion.deadline())
+    }
+}
+
+impl Swim {
+    /// This member.
+    #[must_use]
+    pub fn me(&self) -> MemberView<'_> {
+        self.view(ME, self.members.entry(ME))
+    }
+
+    /// A member by its name.
+    #[must_use]
+    pub fn member(&self, name: &str) -> Option<MemberView<'_>> {
+        let view = self.member_by_id(MemberId::of(name))?;
+        (view.name().as_str() == name).then_some(view)
+    }
+
+    /// A member by its id.
+    #[must_use]
+    pub fn member_by_id(&self, id: MemberId) -> Option<MemberView<'_>> {
+        let slot = self.members.find(id)?;
+        Some(self.view(slot, self.members.entry(slot)))
+    }
+
+    /// All members that are remembered, this one included, in the order of their ids.
+    pub fn members(&self) -> impl Iterator<Item = MemberView<'_>> {
+        let entries = self.members.entries();
+        entries.map(|(slot, entry)| self.view(slot, entry))
+    }
+
+    /// Live members, this one included while it has not left.
+    #[must_use]
+    pub fn live(&self) -> usize {
+        self.members.live()
+    }
+
+    /// A digest of the live members and their incarnations: the same for all who agree.
+    #[must_use]
+    pub const fn view_digest(&self) -> u64 {
+        self.members.view()
+    }
+
+    /// How slow this member thinks itself to be: 0 is well.
+    #[must_use]
+    pub const fn local_health(&self) -> u8 {
+        self.health.score()
+    }
+
+    /// The round of probes that it is in.
+    #[must_use]
+    pub const fn round(&self) -> u64 {
+        self.probes.round
+    }
+
+    /// Pieces of news that are still to be sent.
+    #[must_use]
+    pub fn backlog(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    const fn view<'a>(&'a self, slot: Slot, entry: &'a Entry) -> MemberView<'a> {
+        MemberView {
+            swim: self,
+            slot,
+            entry,
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Figures that the design promises: messages when idle, and the time to the first probe.
+
+use std::time::Duration;
+
+use auscult_core::rng::Rng;
+use auscult_core::swim::ProbeOrder;
+use auscult_core::time::Instant;
+
+use crate::cluster::{Cluster, lan};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// [SWIM 5] Two messages per member and period, whatever the size of the group.
+#[test]
+fn an_idle_group_sends_two_messages_per_member_and_period() {
+    let mut cluster = Cluster::joined(lan(), 1, 64);
+    cluster.run(60 * SECOND);
+    cluster.sent = 0;
+    cluster.run(100 * SECOND);
+    let each = cluster.sent as f64 / 64.0 / 100.0;
+    assert!((1.99..=2.01).contains(&each), "{each}");
+}
+
+/// The time from a moment to the first ping that arrives at a member, over many members and
+/// moments.
+fn first_pings(order: ProbeOrder, seed: u64) -> Vec<f64> {
+    let mut params = lan();
+    params.order = order;
+    let mut cluster = Cluster::joined(params, seed, 128);
+    cluster.run(30 * SECOND);
+    cluster.pings.clear();
+    let began = cluster.now;
+    cluster.run(300 * SECOND);
+    let mut arrivals = vec![Vec::new(); 128];
+    for &(node, at) in &cluster.pings {
+        arrivals[node].push(at);
+    }
+    let mut rng = Rng::new(seed);
+    let mut waits = Vec::new();
+    for arrivals in &arrivals {
+        for _ in 0..200 {
+            let crash = began.after(rng.span_below(280 * SECOND));
+            let next = arrivals.partition_point(|&at: &Instant| at < crash);
+            waits.push(arrivals[next].since(crash).as_secs_f64());
+        }
+    }
+    waits.sort_by(f64::total_cmp);
+    waits
+}
+
+fn mean(waits: &[f64]) -> f64 {
+    waits.iter().sum::<f64>() / waits.len() as f64
+}
+
+#[test]
+fn shared_order_brings_the_first_probe_within_two_periods() {
+    let waits = first_pings(ProbeOrder::Shared, 1);
+    let (mean, p99) = (mean(&waits), waits[waits.len() * 99 / 100]);
+    assert!(mean <= 0.65 && p99 <= 1.7, "mean {mean}, p99 {p99}");
+}
+
+/// [SWIM 3.3] With independent orders the time is about exponential, with a mean of a period.
+#[test]
+fn own_order_has_the_published_distribution() {
+    let waits = first_pings(ProbeOrder::Own, 1);
+    let (mean, p99) = (mean(&waits), waits[waits.len() * 99 / 100]);
+    assert!((0.9..=1.1).contains(&mean), "mean {mean}");
+    assert!((3.8..=5.2).contains(&p99), "p99 {p99}");
+}
