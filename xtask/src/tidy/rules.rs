@@ -45,16 +45,10 @@ const WORDS: [(&str, &str); 6] = [
 ];
 
 /// Where tests may sleep after all, and why.
-const SLEEPS: [(&str, &str); 2] = [
-    (
-        "crates/auscult-monitor/src/check/tests/server.rs",
-        "a server that answers slowly is what is tested",
-    ),
-    (
-        "crates/auscult/tests/it/stall.rs",
-        "the rhythm of a sender is what is tested",
-    ),
-];
+const SLEEPS: [(&str, &str); 1] = [(
+    "crates/auscult-monitor/src/check/tests/server.rs",
+    "a server that answers slowly is what is tested",
+)];
 
 /// This folder names the words in order to find them.
 const WORDS_EXEMPT: &str = "xtask/src/tidy/";
