@@ -1,4 +1,5 @@
-//! The engine in real time: verdicts fall by themselves, when they are due, and not before the sockets are read.
+//! The engine in real time: verdicts fall by themselves, when they are due, and not before the
+//! sockets are read.
 
 #![expect(
     clippy::wildcard_enum_match_arm,
@@ -53,7 +54,7 @@ fn the_sockets_are_read_before_a_verdict_falls() {
         holds: AtomicUsize::new(3),
     });
     engine.add_drain_source(Arc::clone(&socket) as Arc<dyn DrainSource>);
-    // Each time a verdict is due, the heartbeat that refutes it lies in the socket: three times over.
+    // Three times a verdict is due, and the heartbeat that refutes it lies in the socket.
     until(&engine, || status(&engine, "web") == Status::Down);
     assert_eq!(socket.holds.load(Ordering::Relaxed), 0);
     assert_eq!(

@@ -166,8 +166,8 @@ impl EventLog {
     }
 }
 
-/// Verdicts are for everybody's log. That a target is watched is what was asked for, ten thousand times over at
-/// the start; and a fault of the observer's own is worth waking someone for.
+/// Verdicts are for everybody's log. That a target is watched is what was asked for, ten thousand
+/// times over at the start; and a fault of the observer's own is worth waking someone for.
 fn log(event: &Event, text: &str) {
     match event.kind {
         EventKind::Added | EventKind::Replaced | EventKind::Removed => {
