@@ -112,7 +112,8 @@ impl Monitor {
         else {
             return;
         };
-        *check_at = at.after(CHECK_EVERY);
+        // From now on, as those that a late call has missed would all see the same.
+        *check_at = self.now.after(CHECK_EVERY);
         let share = self.share(from, at);
         let enough = share.judged() >= self.config.mass_targets_min;
         if enough && !share.reaches(self.config.mass_fraction * LIFTS_AT) {

@@ -29,11 +29,10 @@ pub(super) struct Schedule {
     /// Rings through the signals of a bucket: first the ends of all buckets, then the signals.
     links: Vec<Link>,
     used: [[u64; SLOTS / 64]; LEVELS],
-    /// The present tick: no bucket that starts before it is in use, nor does one of its own level.
+    /// The present tick: every bucket in use starts after it.
     tick: u64,
-    /// Up to here everything that is due has been taken out of its bucket.
-    swept: Instant,
-    /// Due at or before that and not yet handled, earliest first; with some that are so no more.
+    /// Due within the present tick or before, earliest first; with some that are so no more. Thus a
+    /// tick in which very many are due is looked through once, and not for each of them.
     expired: BinaryHeap<Reverse<(Instant, u32)>>,
 }
 
@@ -55,7 +54,6 @@ impl Schedule {
             links: ends.collect(),
             used: [[0; SLOTS / 64]; LEVELS],
             tick: tick_of(now),
-            swept: now,
             expired: BinaryHeap::new(),
         }
     }
@@ -91,25 +89,20 @@ impl Schedule {
         if due == Instant::FAR_FUTURE {
             return false;
         }
-        let bucket = self.bucket_of(due);
-        if bucket > self.bucket[slot as usize] {
-            return false;
-        }
-        self.place(slot, due, bucket)
-    }
-
-    fn place(&mut self, slot: u32, due: Instant, bucket: u16) -> bool {
-        if due <= self.swept {
+        if tick_of(due) <= self.tick {
             self.unlink(slot);
             self.expired.push(Reverse((due, slot)));
             return true;
         }
-        if bucket == self.bucket[slot as usize] {
-            // The signal stands well, but it may be due before all others there.
-            return true;
+        let bucket = self.bucket_of(due);
+        if bucket > self.bucket[slot as usize] {
+            return false;
         }
-        self.unlink(slot);
-        self.link(slot, bucket);
+        // In the same bucket the signal stands well, but it may be due before all others there.
+        if bucket < self.bucket[slot as usize] {
+            self.unlink(slot);
+            self.link(slot, bucket);
+        }
         true
     }
 
@@ -130,10 +123,7 @@ impl Schedule {
 
     /// What [`pop`](Self::pop) would give.
     pub(super) fn peek(&mut self, until: Instant) -> Option<(Instant, u32)> {
-        if until > self.swept {
-            self.swept = until;
-            self.expire(until);
-        }
+        self.expire(until);
         self.first_expired().filter(|&(at, _)| at <= until)
     }
 
@@ -189,28 +179,28 @@ impl Schedule {
         self.due.iter().map(|&due| usize::from(due <= now)).sum()
     }
 
-    /// Moves the present to `until`, and all that is due by then to those that are expired.
+    /// Moves the present to `until`, and all that is due by the end of its tick to those that are
+    /// expired.
     fn expire(&mut self, until: Instant) {
-        let until_tick = tick_of(until).max(self.tick);
+        let until = tick_of(until);
+        if until <= self.tick {
+            return;
+        }
         while let Some(bucket) = self.first_used() {
             let start = tick_of(self.start_of(bucket));
-            if start > until_tick {
+            if start > until {
                 break;
             }
-            self.tick = start.max(self.tick);
+            self.tick = start;
             self.empty(bucket, until);
-            if bucket < SLOTS && start == until_tick {
-                break;
-            }
         }
-        self.tick = until_tick;
+        self.tick = until;
     }
 
     /// Puts the signals of a bucket where they belong by now.
-    fn empty(&mut self, bucket: usize, until: Instant) {
+    fn empty(&mut self, bucket: usize, until: u64) {
         let end = bucket as u32;
         let mut at = self.links[bucket].next;
-        // Cut the ring off first: a signal may come back into the same bucket.
         self.links[bucket] = Link {
             next: end,
             previous: end,
@@ -225,7 +215,7 @@ impl Schedule {
             };
             self.bucket[slot as usize] = NOWHERE;
             let due = self.due[slot as usize];
-            if due <= until {
+            if tick_of(due) <= until {
                 self.expired.push(Reverse((due, slot)));
             } else if due < Instant::FAR_FUTURE {
                 self.link(slot, self.bucket_of(due));
@@ -234,14 +224,11 @@ impl Schedule {
         }
     }
 
-    /// Where a due moment belongs; what is overdue belongs to the present tick.
+    /// Where a due moment after the present tick belongs.
     #[inline]
     const fn bucket_of(&self, due: Instant) -> u16 {
         let tick = tick_of(due);
-        if tick <= self.tick {
-            return (self.tick % SLOTS as u64) as u16;
-        }
-        let level = (63 - (tick ^ self.tick).leading_zeros()) / SLOT_BITS;
+        let level = (63 - ((tick ^ self.tick) | 1).leading_zeros()) / SLOT_BITS;
         let slot = (tick >> (level * SLOT_BITS)) as usize % SLOTS;
         (level as usize * SLOTS + slot) as u16
     }
@@ -297,7 +284,7 @@ impl Schedule {
     pub(super) fn check_invariants(&self) {
         for (slot, (&due, &bucket)) in self.due.iter().zip(&self.bucket).enumerate() {
             if bucket == NOWHERE {
-                let expired = due <= self.swept;
+                let expired = tick_of(due) <= self.tick;
                 assert!(
                     expired || due == Instant::FAR_FUTURE,
                     "signal {slot} is nowhere"

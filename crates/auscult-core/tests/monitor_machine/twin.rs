@@ -329,3 +329,39 @@ fn the_deadline_it_names_is_exact_and_never_too_late() {
     shell.run(now.after(Duration::from_secs(60)));
     assert_eq!(shell.monitor.poll_timeout(), None);
 }
+
+/// Far more signals than the machine looks through for the next deadline, all due within a millisecond:
+/// every call gets on, and none is wasted.
+#[test]
+fn many_signals_due_in_one_millisecond_are_judged_one_by_one_at_their_moments() {
+    let mut shell = Shell::new(unguarded());
+    let names: Vec<String> = (0..1_000).map(|n| format!("t{n}")).collect();
+    for name in &names {
+        shell.put(
+            Instant::ORIGIN,
+            target_of(name, vec![signal("heartbeat", params())]),
+        );
+    }
+    for (n, name) in names.iter().enumerate() {
+        let now = Instant::from_nanos(1_000_000_000 + n as u64 * 500);
+        shell.arrive(name, now);
+    }
+    let mut calls = 0;
+    while let Some((at, _)) = shell.monitor.poll_timeout() {
+        shell.call(at, Input::Tick);
+        calls += 1;
+        assert!(calls <= 2 * 1_000 + 50, "{calls} calls for 2000 verdicts");
+    }
+    let downs: Vec<_> = shell
+        .events
+        .iter()
+        .filter(|event| crate::drive::is_transition_to(&event.kind, Status::Down))
+        .map(|event| event.at)
+        .collect();
+    assert_eq!(downs.len(), 1_000);
+    assert!(
+        downs
+            .windows(2)
+            .all(|pair| pair[1].since(pair[0]) == Duration::from_nanos(500))
+    );
+}
