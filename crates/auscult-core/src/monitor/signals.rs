@@ -8,8 +8,8 @@ use super::status::{Failure, Status};
 use crate::detector::DetectorState;
 use crate::time::Instant;
 
-/// One signal. A million of them are the machine's memory, so nothing rare stands here. Aligned so that
-/// none lies in three lines of the cache.
+/// One signal. A million of them are the machine's memory, so nothing rare stands here. Aligned so
+/// that none lies in three lines of the cache.
 #[derive(Clone, Debug)]
 #[repr(align(32))]
 pub(super) struct Record {

@@ -1,5 +1,5 @@
-//! A monitor that was stopped, as a suspended machine or a debugger does it: it could not listen, so it convicts
-//! nobody, and it loses no heartbeat that the kernel kept for it.
+//! A monitor that was stopped, as a suspended machine or a debugger does it: it could not listen,
+//! so it convicts nobody, and it loses no heartbeat that the kernel kept for it.
 
 use std::net::UdpSocket;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel};
