@@ -118,9 +118,7 @@ fn gather(state: &ApiState) -> Figures {
         }
     });
     for target in &mut figures.targets {
-        if let Some(spec) = state.registry().spec(&target.id) {
-            describe(target, &spec);
-        }
+        describe(target, state.registry().spec(&target.id).as_deref());
     }
     for (signal, key) in figures.signals.iter_mut().zip(keys) {
         signal.checks = check_figures(state.checks(), key);
@@ -134,14 +132,14 @@ fn target_figures(target: &TargetView<'_>, now: Instant) -> TargetFigures {
         DetectorParams::Phi(_) => true,
         DetectorParams::Chen(_) | DetectorParams::Bertier(_) | DetectorParams::Deadline(_) => false,
     };
-    let labels = LabelText::new(&[("target", id)]);
     let signals = target.signals();
     let watched_since = signals.map(|signal| signal.added_at()).min().unwrap_or(now);
     TargetFigures {
         id: id.into(),
-        info: labels.clone(),
-        labels,
-        server_name: LabelText::new(&[("server_name", id)]),
+        labels: LabelText::new(&[("target", id)]),
+        // Only the description of a target tells them: see `describe`.
+        info: LabelText::default(),
+        server_name: LabelText::default(),
         status: target.status(),
         flapping: target.flapping(),
         transitions: target.transitions(),
@@ -154,11 +152,17 @@ fn target_figures(target: &TargetView<'_>, now: Instant) -> TargetFigures {
     }
 }
 
-/// Adds what only the description of a target tells.
-fn describe(target: &mut TargetFigures, spec: &TargetSpec) {
-    target.server_name = LabelText::new(&[("server_name", &spec.server_name)]);
-    let mut info = LabelText::new(&[("target", &spec.id)]);
-    info.push("group", spec.group.as_deref().unwrap_or_default());
+/// Adds what only the description tells. It is missing for a target that is just being removed.
+fn describe(target: &mut TargetFigures, spec: Option<&TargetSpec>) {
+    let server_name = spec.map_or(&*target.id, |spec| &spec.server_name);
+    target.server_name = LabelText::new(&[("server_name", server_name)]);
+    let group = spec
+        .and_then(|spec| spec.group.as_deref())
+        .unwrap_or_default();
+    target.info = LabelText::new(&[("target", &target.id), ("group", group)]);
+    let Some(spec) = spec else {
+        return;
+    };
     let mut names: Vec<String> = Vec::with_capacity(spec.labels.len());
     for (name, value) in &spec.labels {
         let mut label = label_name(name);
@@ -166,10 +170,9 @@ fn describe(target: &mut TargetFigures, spec: &TargetSpec) {
         while names.contains(&label) {
             label.push('_');
         }
-        info.push(&label, value);
+        target.info.push(&label, value);
         names.push(label);
     }
-    target.info = info;
 }
 
 fn label_name(name: &str) -> String {

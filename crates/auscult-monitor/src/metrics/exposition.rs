@@ -77,10 +77,7 @@ impl LabelText {
         }
         self.0.push_str(name);
         self.0.push_str("=\"");
-        if value
-            .bytes()
-            .any(|byte| matches!(byte, b'\\' | b'"' | b'\n'))
-        {
+        if needs_escape(value) {
             for character in value.chars() {
                 match character {
                     '\\' => self.0.push_str("\\\\"),
@@ -94,6 +91,14 @@ impl LabelText {
         }
         self.0.push('"');
     }
+}
+
+/// Looks at all bytes without a branch between them, which the compiler turns into vectors.
+fn needs_escape(value: &str) -> bool {
+    let escaped = |byte: u8| (byte == b'\\') | (byte == b'"') | (byte == b'\n');
+    value
+        .bytes()
+        .fold(false, |found, byte| found | escaped(byte))
 }
 
 /// A value of a sample.
