@@ -24,8 +24,8 @@ use super::problem::{Kind, Problem};
 use crate::check::CheckRunner;
 use crate::ingest::RejectReason;
 use crate::metrics::{
-    CheckFigures, DatagramFigures, Figures, Format, HttpFigures, LabelText, SettingsFigures,
-    SignalFigures, TargetFigures, VerdictFigures, render,
+    CheckFigures, DatagramFigures, Figures, Format, HttpFigures, LabelText, RhythmFigures,
+    SettingsFigures, SignalFigures, TargetFigures, VerdictFigures, render,
 };
 use crate::settings::TargetSpec;
 
@@ -196,8 +196,11 @@ fn signal_figures(
             .last_arrival()
             .map(|at| (unix(at) * 1_000.0).round() / 1_000.0),
         arrivals: signal.arrivals(),
-        mean_seconds: statistics.mean.as_secs_f64(),
-        deviation_seconds: statistics.std_deviation.as_secs_f64(),
+        // Before the first arrival there is no rhythm, and 0 would be one.
+        rhythm: signal.last_arrival().map(|_| RhythmFigures {
+            mean_seconds: statistics.mean.as_secs_f64(),
+            deviation_seconds: statistics.std_deviation.as_secs_f64(),
+        }),
         checks: None,
     }
 }

@@ -60,9 +60,9 @@ families! {
     TARGET_ARRIVALS: Counter "auscult_target_arrivals_total" ["target", "signal"]
         "Arrivals taken: heartbeats, and checks that were answered as expected.";
     INTERVAL_MEAN: Gauge "auscult_heartbeat_interval_seconds" ["target", "signal"]
-        "Mean interval between arrivals that the detector expects.";
+        "Mean interval between arrivals that the detector expects. Absent before the first one.";
     INTERVAL_DEVIATION: Gauge "auscult_heartbeat_interval_stddev_seconds" ["target", "signal"]
-        "Standard deviation of the interval that the detector works with, its minimum applied.";
+        "Standard deviation that the detector works with, its minimum applied. Absent before the first arrival.";
     TARGET_CHECK_DURATION: Summary "auscult_target_check_duration_seconds" ["target", "signal"]
         "Durations of the checks of one signal, good and failed: their sum and count.";
     TARGET_CHECK_FAILURES: Counter "auscult_target_check_failures_total" ["target", "signal"]

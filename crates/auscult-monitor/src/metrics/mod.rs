@@ -55,9 +55,15 @@ pub(crate) struct SignalFigures {
     pub(crate) level: f64,
     pub(crate) last_arrival: Option<f64>,
     pub(crate) arrivals: u64,
+    pub(crate) rhythm: Option<RhythmFigures>,
+    pub(crate) checks: Option<CheckFigures>,
+}
+
+/// What the detector of a signal has learnt.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RhythmFigures {
     pub(crate) mean_seconds: f64,
     pub(crate) deviation_seconds: f64,
-    pub(crate) checks: Option<CheckFigures>,
 }
 
 /// The checks of one signal.
@@ -185,13 +191,18 @@ fn write_signals(out: &mut Exposition, signals: &[SignalFigures]) {
     for signal in signals {
         out.sample(&signal.labels, signal.arrivals);
     }
+    let heard = || {
+        signals
+            .iter()
+            .filter_map(|signal| Some((&signal.labels, signal.rhythm?)))
+    };
     out.family(&family::INTERVAL_MEAN);
-    for signal in signals {
-        out.sample(&signal.labels, signal.mean_seconds);
+    for (labels, rhythm) in heard() {
+        out.sample(labels, rhythm.mean_seconds);
     }
     out.family(&family::INTERVAL_DEVIATION);
-    for signal in signals {
-        out.sample(&signal.labels, signal.deviation_seconds);
+    for (labels, rhythm) in heard() {
+        out.sample(labels, rhythm.deviation_seconds);
     }
 }
 

@@ -40,8 +40,10 @@ fn example(targets: usize) -> Figures {
                 level: 9.123_456_789,
                 last_arrival: Some(1_795_251_313.123),
                 arrivals: 1_234,
-                mean_seconds: 1.000_25,
-                deviation_seconds: 0.5,
+                rhythm: Some(RhythmFigures {
+                    mean_seconds: 1.000_25,
+                    deviation_seconds: 0.5,
+                }),
                 checks: Some(CheckFigures {
                     count: 1_236,
                     seconds: 1.234_567,

@@ -624,7 +624,12 @@ pub(in super::super) static SEED_SERVER: Table = Table {
             Rule("the id"),
             "The name, and the metric label `server_name`.",
         ),
-        Key::new("url", Kind::Url, Required, "Where to check."),
+        Key::new(
+            "url",
+            Kind::Url,
+            Required,
+            "Where to check, for example `http://host/path`.",
+        ),
         Key::new(
             "monitor",
             Section(&SEED_MONITOR),
