@@ -330,8 +330,8 @@ fn the_deadline_it_names_is_exact_and_never_too_late() {
     assert_eq!(shell.monitor.poll_timeout(), None);
 }
 
-/// Far more signals than the machine looks through for the next deadline, all due within a millisecond:
-/// every call gets on, and none is wasted.
+/// Far more signals than the machine looks through for the next deadline, all due within a
+/// millisecond: every call gets on, and none is wasted.
 #[test]
 fn many_signals_due_in_one_millisecond_are_judged_one_by_one_at_their_moments() {
     let mut shell = Shell::new(unguarded());
