@@ -4,6 +4,8 @@
 mod heartbeat_datagram;
 #[path = "../../../fuzz/harness/machine.rs"]
 mod machine;
+#[path = "../../../fuzz/harness/membership.rs"]
+mod membership;
 #[path = "../../../fuzz/harness/replay.rs"]
 mod replay;
 
@@ -15,4 +17,9 @@ fn heartbeat_datagrams() {
 #[test]
 fn inputs_of_the_machine() {
     replay::replay("machine", machine::check);
+}
+
+#[test]
+fn messages_of_members() {
+    replay::replay("membership", membership::check);
 }

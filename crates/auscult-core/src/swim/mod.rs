@@ -4,7 +4,7 @@
 //! 1. Build a [`Swim`] with a name, an address and the label of the cluster, and join through seeds
 //!    with [`Input::Join`].
 //! 2. Give it what happens with [`Swim::handle`]: datagrams, requests over streams, answers, or
-//!    only that time passed. The native codec ([`crate::wire`]) turns bytes into what it takes.
+//!    only that time passed. The native codec (`wire::swim`) turns bytes into what it takes.
 //! 3. Take what it has to say with [`Swim::poll_output`] until there is nothing more.
 //! 4. Ask [`Swim::poll_timeout`] when to call again, and do so then with [`Input::Tick`].
 //!

@@ -12,6 +12,9 @@ use auscult_core::swim::{
     MemberName, Output, Packet, Params, Reject, Request, State, StreamFailure, Swim, Ticket,
 };
 use auscult_core::time::Instant;
+use auscult_core::wire::swim::{
+    decode_answer, decode_packet, decode_request, encode_answer, encode_packet, encode_request,
+};
 
 pub(crate) struct Cluster {
     pub(crate) now: Instant,
@@ -26,6 +29,8 @@ pub(crate) struct Cluster {
     pub(crate) latency: (Duration, Duration),
     /// Datagrams sent since the last reset.
     pub(crate) sent: u64,
+    /// Bytes of those that were delivered, without headers.
+    pub(crate) bytes: u64,
     /// Pings by the target's index, with the time of arrival at where it would be.
     pub(crate) pings: Vec<(usize, Instant)>,
     /// From one node to another one: nothing passes.
@@ -110,6 +115,7 @@ impl Cluster {
             loss: 0,
             latency: (Duration::from_micros(200), Duration::from_millis(1)),
             sent: 0,
+            bytes: 0,
             pings: Vec::new(),
             blocked: BTreeSet::new(),
             params,
@@ -332,6 +338,9 @@ impl Cluster {
                 ..
             } => self.ask(node, to, exchange, request),
             Output::Answer { ticket, answer } => {
+                let mut bytes = Vec::new();
+                encode_answer(&answer, &mut bytes);
+                assert_eq!(decode_answer(&bytes).as_ref(), Ok(&answer));
                 let (to, exchange) = self.streams.remove(&ticket).unwrap();
                 if !self.blocked.contains(&(node, to)) {
                     let delivery = Delivery::Answer {
@@ -367,6 +376,11 @@ impl Cluster {
             return;
         }
         let from = self.nodes[node].address;
+        let mut bytes = Vec::new();
+        encode_packet(&packet, &mut bytes);
+        assert!(bytes.len() <= self.params.datagram_bytes);
+        assert_eq!(decode_packet(&bytes).as_ref(), Ok(&packet));
+        self.bytes += bytes.len() as u64;
         self.post(Delivery::Datagram { to, from, packet });
     }
 
@@ -378,6 +392,9 @@ impl Cluster {
         if self.blocked.contains(&(node, to)) || self.blocked.contains(&(to, node)) {
             return;
         }
+        let mut bytes = Vec::new();
+        encode_request(&request, &mut bytes);
+        assert_eq!(decode_request(&bytes).as_ref(), Ok(&request));
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
         self.streams.insert(ticket, (node, exchange));

@@ -15,10 +15,13 @@ const SECOND: Duration = Duration::from_secs(1);
 fn an_idle_group_sends_two_messages_per_member_and_period() {
     let mut cluster = Cluster::joined(lan(), 1, 64);
     cluster.run(60 * SECOND);
-    cluster.sent = 0;
+    (cluster.sent, cluster.bytes) = (0, 0);
     cluster.run(100 * SECOND);
     let each = cluster.sent as f64 / 64.0 / 100.0;
     assert!((1.99..=2.01).contains(&each), "{each}");
+    let with_headers = cluster.bytes + 28 * cluster.sent;
+    let bytes = with_headers as f64 / 64.0 / 100.0;
+    assert!(bytes <= 94.0, "{bytes}");
 }
 
 /// The time from a moment to the first ping that arrives at a member, over many members and
