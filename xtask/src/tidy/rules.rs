@@ -92,7 +92,7 @@ const CONFINED: [Confined; 4] = [
     Confined {
         library: "axum",
         within: "crates/auscult-monitor/src/",
-        only: &["api/", "ingest/", "serve.rs"],
+        only: &["api/"],
     },
     Confined {
         library: "redb",
