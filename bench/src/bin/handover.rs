@@ -1,5 +1,5 @@
-//! What it costs to hand something over: an uncontended lock, against a message that wakes another thread.
-//! The figures behind docs/decisions/0002.
+//! What it costs to hand something over: an uncontended lock, against a message that wakes another
+//! thread. The figures behind docs/decisions/0002.
 
 use std::hint::black_box;
 use std::sync::mpsc;
