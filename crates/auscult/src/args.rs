@@ -283,7 +283,10 @@ pub(crate) struct ListArgs {
 
 /// `auscult targets add`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = ADD_EXAMPLES)]
+#[command(
+    after_help = ADD_EXAMPLES,
+    override_usage = "auscult targets add [OPTIONS] <ID> <ADDRESS | --push [INTERVAL] | --file FILE>"
+)]
 #[command(group = ArgGroup::new("source").required(true).args(["address", "push", "file"]))]
 pub(crate) struct AddArgs {
     /// The target's name

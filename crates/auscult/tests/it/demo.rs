@@ -82,4 +82,7 @@ fn takes_free_ports_where_its_own_are_taken_and_ends_by_itself() {
     );
     let (status, _, log) = second.end();
     assert!(status.success(), "{log}");
+    // Not killed, because it has a folder to remove.
+    first.signal("TERM");
+    assert!(first.end().0.success());
 }
