@@ -57,8 +57,18 @@ impl Monitor {
         self.counters.failures += 1;
         let at = at.min(self.now);
         let last = self.signals.records[slot as usize].state.last_arrival();
-        if last.is_none_or(|last| last <= at) {
-            self.signals.fail(slot, at, failure);
+        if last.is_some_and(|last| last > at) {
+            return;
+        }
+        let was_ours = self.fault_is_ours(slot);
+        self.signals.fail(slot, at, failure);
+        let held = self.signals.records[slot as usize].standing == Standing::Held;
+        if held && was_ours && !self.fault_is_ours(slot) && !self.guard.suspects() {
+            // A check was made at last, and the silence is the target's after all.
+            match last {
+                Some(_) => self.pass(slot, Standing::Late, at, Cause::Silence),
+                None => self.pass(slot, Standing::Down, at, Cause::NeverHeard),
+            }
         }
     }
 

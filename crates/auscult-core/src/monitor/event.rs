@@ -181,6 +181,8 @@ pub enum Cause {
     Silence,
     /// Nothing ever arrived, and the grace is over.
     NeverHeard,
+    /// The last check could not be made here, so the silence says nothing about the target.
+    ObserverAtFault,
     /// The observer suspects itself.
     ObserverSuspectsItself,
     /// The observer trusts itself again.
@@ -199,6 +201,7 @@ impl Cause {
             Self::Arrival => "arrival",
             Self::Silence => "silence",
             Self::NeverHeard => "never_heard",
+            Self::ObserverAtFault => "observer_at_fault",
             Self::ObserverSuspectsItself => "observer_suspects_itself",
             Self::ObserverTrustsItself => "observer_trusts_itself",
             Self::Operator => "operator",

@@ -134,7 +134,8 @@ impl Monitor {
         let (overdue, judged) = (share.overdue, share.judged());
         self.say(at, EventKind::ObserverTrustsItself { overdue, judged });
         for slot in 0..self.signals.records.len() as u32 {
-            if self.signals.records[slot as usize].standing == Standing::Held {
+            let held = self.signals.records[slot as usize].standing == Standing::Held;
+            if held && !self.fault_is_ours(slot) {
                 self.pass(slot, Standing::Down, at, Cause::ObserverTrustsItself);
             }
         }

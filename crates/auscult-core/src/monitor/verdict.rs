@@ -8,7 +8,7 @@ use super::event::{Cause, EventKind, Evidence};
 use super::input::Wake;
 use super::kinds::Kind;
 use super::signals::Standing;
-use super::status::Status;
+use super::status::{Failure, Status};
 use super::targets::Judging;
 use crate::detector::Level;
 use crate::time::Instant;
@@ -79,8 +79,12 @@ impl Monitor {
 
     /// The status rule at the moment at which a signal is due.
     pub(super) fn fall_due(&mut self, at: Instant, slot: u32) {
+        let fault_is_ours = self.fault_is_ours(slot);
         let record = &mut self.signals.records[slot as usize];
         match record.standing {
+            Standing::Up | Standing::Late | Standing::Awaited if fault_is_ours => {
+                self.pass(slot, Standing::Held, at, Cause::ObserverAtFault);
+            }
             Standing::Up => self.pass(slot, Standing::Late, at, Cause::Silence),
             Standing::Late => {
                 if self.holds_back(slot, at) {
@@ -94,6 +98,11 @@ impl Monitor {
             Standing::Down => record.streak = 0,
             Standing::Held | Standing::Paused | Standing::Vacant => {}
         }
+    }
+
+    /// Whether the last check could not be made at all: then the silence is not the target's.
+    pub(super) fn fault_is_ours(&self, slot: u32) -> bool {
+        matches!(self.signals.failure(slot), Some((_, Failure::Local)))
     }
 
     fn end_grace(&mut self, slot: u32, at: Instant) {
@@ -181,6 +190,7 @@ impl Monitor {
             Cause::Arrival
             | Cause::Silence
             | Cause::NeverHeard
+            | Cause::ObserverAtFault
             | Cause::ObserverSuspectsItself
             | Cause::ObserverTrustsItself => true,
         };

@@ -107,7 +107,11 @@ impl Run {
 
     fn fail(&mut self) {
         if let Some(signal) = self.some_key() {
-            let failure = Failure::Timeout;
+            let failure = if self.random.below(2) == 0 {
+                Failure::Timeout
+            } else {
+                Failure::Local
+            };
             let at = self.now;
             let failed = Input::Failed {
                 signal,

@@ -307,6 +307,7 @@ fn failure_of(code: &str) -> Failure {
     match code {
         "refused" => Failure::Refused,
         "timeout" => Failure::Timeout,
+        "local" => Failure::Local,
         _ => panic!("{code} is no failure"),
     }
 }

@@ -62,6 +62,7 @@ fn reason(at: Instant, from: Status, to: Status, evidence: &Evidence) -> String 
                 evidence.signal
             )
         }
+        Cause::ObserverAtFault => "the last check could not be made".to_owned(),
         Cause::ObserverSuspectsItself => "the observer suspects itself".to_owned(),
         Cause::ObserverTrustsItself => "the observer trusts itself again".to_owned(),
         Cause::Operator if to == Status::Paused => "an operator paused it".to_owned(),
