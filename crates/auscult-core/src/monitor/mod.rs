@@ -25,9 +25,9 @@
 //! [`EventKind::SignalTransition`].
 //!
 //! # When the observer is at fault
-//! - **A check that could not be made** ([`Failure::Local`]) says nothing about the target: while the
-//!   last check was such a one, a signal that is due becomes `unknown`. The next check that is made
-//!   decides.
+//! - **A check that could not be made** ([`Failure::Local`]) says nothing about the target: while
+//!   the last check was such a one, a signal that is due becomes `unknown`. The next check that is
+//!   made decides.
 //! - **Stall guard.** Called later than the moment it asked for by more than
 //!   [`stall_tolerance`](MonitorConfig::stall_tolerance), the machine takes it that the process did
 //!   not run since the last call. It asks for what the kernel queued ([`Output::Drain`]), lets no
