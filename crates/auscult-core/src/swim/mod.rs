@@ -270,7 +270,10 @@ impl Swim {
             Stage::Leaving => return self.gossip_at.map(|at| (at, Wake::Gossip)),
             Stage::Gone => return None,
         }
-        let mut next = (self.probes.next_period, Wake::Period);
+        let period = (self.probes.next_period, Wake::Period);
+        // A probe that ends with its period is decided in it.
+        let probe = self.probes.next().filter(|&(at, _)| at <= period.0);
+        let mut next = probe.unwrap_or(period);
         let mut consider = |candidate: Option<(Instant, Wake)>| {
             if let Some(candidate) = candidate
                 && candidate.0 < next.0
@@ -278,7 +281,6 @@ impl Swim {
                 next = candidate;
             }
         };
-        consider(self.probes.next());
         consider(self.relays.next().map(|at| (at, Wake::Relay)));
         consider(self.suspicions.next().map(|(at, _)| (at, Wake::Suspicion)));
         consider(self.gossip_at.map(|at| (at, Wake::Gossip)));
@@ -356,3 +358,6 @@ impl Swim {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use auscult_core::rng::Rng;
-use auscult_core::swim::ProbeOrder;
+use auscult_core::swim::{EventKind, ProbeOrder, SuspicionRule};
 use auscult_core::time::Instant;
 
 use crate::cluster::{Cluster, lan};
@@ -69,4 +69,54 @@ fn own_order_has_the_published_distribution() {
     let (mean, p99) = (mean(&waits), waits[waits.len() * 99 / 100]);
     assert!((0.9..=1.1).contains(&mean), "mean {mean}");
     assert!((3.8..=5.2).contains(&p99), "p99 {p99}");
+}
+
+/// From a crash to the last survivor's verdict, the median over seeds.
+fn detection(rule: SuspicionRule, members: usize, kills: u64) -> f64 {
+    let mut lasts = Vec::new();
+    for seed in 0..kills {
+        let mut params = lan();
+        params.suspicion = rule;
+        let mut cluster = Cluster::joined(params, seed, members);
+        cluster.run(20 * SECOND);
+        cluster.log.clear();
+        cluster.crash(7);
+        let crashed_at = cluster.now;
+        cluster.run(30 * SECOND);
+        let failed = |kind: &EventKind| matches!(kind, EventKind::Failed { .. });
+        let found: Vec<_> = cluster
+            .log
+            .iter()
+            .filter(|logged| failed(&logged.event.kind))
+            .map(|logged| logged.event.at.since(crashed_at).as_secs_f64())
+            .collect();
+        assert_eq!(found.len(), members - 1, "seed {seed}");
+        lasts.extend(found.into_iter().reduce(f64::max));
+    }
+    lasts.sort_by(f64::total_cmp);
+    lasts[lasts.len() / 2]
+}
+
+/// What the suspicion's rule is for: time that refutations do not need is not waited for.
+#[test]
+fn the_last_survivor_knows_of_a_crash_in_half_the_time_of_the_logarithmic_rule() {
+    let bounded = detection(SuspicionRule::Refutation, 25, 15);
+    let logarithmic = detection(SuspicionRule::Logarithmic, 25, 15);
+    assert!(bounded <= 4.5, "{bounded}");
+    assert!(bounded <= 0.6 * logarithmic, "{bounded} {logarithmic}");
+}
+
+/// As many members as fit a test, all at once, through one seed.
+#[test]
+fn two_hundred_members_that_join_at_once_agree_in_ten_seconds() {
+    let mut cluster = Cluster::new(lan(), 1);
+    cluster.add();
+    for node in 1..200 {
+        cluster.add();
+        cluster.join(node, 0);
+    }
+    let took = cluster.run_until_agreed(60 * SECOND);
+    assert!(took <= 10 * SECOND, "{took:?}");
+    assert_eq!(cluster.convictions(), []);
+    cluster.check_invariants();
 }
