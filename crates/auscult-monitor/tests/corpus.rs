@@ -1,11 +1,18 @@
 //! Replays the fuzzers' corpora, so that what a fuzzer found once stays found without a fuzzer.
 
+#[path = "../../../fuzz/harness/check_answer.rs"]
+mod check_answer;
 #[path = "../../../fuzz/harness/replay.rs"]
 mod replay;
 #[path = "../../../fuzz/harness/settings_yaml.rs"]
 mod settings_yaml;
 #[path = "../../../fuzz/harness/target_json.rs"]
 mod target_json;
+
+#[test]
+fn answers_of_checked_targets() {
+    replay::replay("check_answer", check_answer::check);
+}
 
 #[test]
 fn settings_files() {

@@ -9,6 +9,8 @@ mod connection;
 mod context;
 mod dial;
 mod failure;
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod http1;
 mod http2;
