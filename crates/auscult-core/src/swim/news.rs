@@ -32,7 +32,7 @@ impl Swim {
         }
         let known = entry.claim();
         if update.claim().overrides(known) {
-            self.apply(slot, update);
+            self.apply(slot, weighed(update, known));
             return;
         }
         if update.claim() != known {
@@ -405,5 +405,28 @@ impl Swim {
         self.say(slot, EventKind::Forgotten { was });
         self.queue.drop_about(id);
         self.members.remove(slot);
+    }
+}
+
+/// Another member's conviction counts where the suspicion was known, so that its time ran here
+/// too, and the accused was told. Elsewhere it is a suspicion: one member that hears nobody must
+/// not have the last word on those whom all others hear.
+fn weighed(update: Update, known: Claim) -> Update {
+    let suspected =
+        known.state == State::Suspect && known.incarnation == update.claim().incarnation;
+    match update {
+        Update::Dead {
+            member,
+            incarnation,
+            by,
+        } if known.state.is_live() && !suspected => Update::Suspect {
+            member,
+            incarnation,
+            by,
+        },
+        Update::Dead { .. }
+        | Update::Alive { .. }
+        | Update::Suspect { .. }
+        | Update::Left { .. } => update,
     }
 }

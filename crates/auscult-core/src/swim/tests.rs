@@ -312,6 +312,21 @@ fn independent_accusers_shorten_the_time_of_a_suspect() {
     assert_eq!(deadlines[4] * 6, deadlines[0]);
 }
 
+/// Who is dead to one member has its time here first, unless it had.
+#[test]
+fn a_conviction_counts_where_the_suspicion_was_known() {
+    let dead = |number| Update::Dead {
+        member: name(number).id(),
+        incarnation: Incarnation::FIRST,
+        by: name(3).id(),
+    };
+    let mut swim = member(5, params());
+    receive(&mut swim, 3, Body::Gossip, vec![suspect(1, 0, 3)]);
+    receive(&mut swim, 3, Body::Gossip, vec![dead(1), dead(2)]);
+    let state = |number| swim.member(&name(number)).unwrap().state();
+    assert_eq!((state(1), state(2)), (State::Dead, State::Suspect));
+}
+
 /// A process that did not run convicts nobody for that time.
 #[test]
 fn a_stall_moves_the_deadlines_of_others() {

@@ -26,6 +26,8 @@ pub(crate) struct Cluster {
     pub(crate) trace: Option<String>,
     /// In a thousand, in each direction.
     pub(crate) loss: u64,
+    /// The same for what is sent to or by some members.
+    pub(crate) loss_at: BTreeMap<usize, u64>,
     pub(crate) latency: (Duration, Duration),
     /// Datagrams sent since the last reset.
     pub(crate) sent: u64,
@@ -113,6 +115,7 @@ impl Cluster {
             rejected: Vec::new(),
             trace: None,
             loss: 0,
+            loss_at: BTreeMap::new(),
             latency: (Duration::from_micros(200), Duration::from_millis(1)),
             sent: 0,
             bytes: 0,
@@ -342,7 +345,7 @@ impl Cluster {
                 encode_answer(&answer, &mut bytes);
                 assert_eq!(decode_answer(&bytes).as_ref(), Ok(&answer));
                 let (to, exchange) = self.streams.remove(&ticket).unwrap();
-                if !self.blocked.contains(&(node, to)) {
+                if !self.blocked.contains(&(node, to)) && !self.breaks(node, to) {
                     let delivery = Delivery::Answer {
                         to,
                         exchange,
@@ -371,8 +374,7 @@ impl Cluster {
         if let Body::Ping { .. } = packet.body {
             self.pings.push((to, self.now));
         }
-        let lost = self.rng.below(1_000) < self.loss;
-        if lost || self.blocked.contains(&(node, to)) {
+        if self.loses(node, to) || self.blocked.contains(&(node, to)) {
             return;
         }
         let from = self.nodes[node].address;
@@ -384,12 +386,24 @@ impl Cluster {
         self.post(Delivery::Datagram { to, from, packet });
     }
 
+    fn loses(&mut self, from: usize, to: usize) -> bool {
+        let ends = [from, to].map(|end| self.loss_at.get(&end).copied().unwrap_or(0));
+        let loss = ends.into_iter().fold(self.loss, u64::max);
+        self.rng.below(1_000) < loss
+    }
+
+    /// A stream tries three times in the time that it has.
+    fn breaks(&mut self, from: usize, to: usize) -> bool {
+        (0..3).all(|_| self.loses(from, to))
+    }
+
     fn ask(&mut self, node: usize, to: SocketAddr, exchange: ExchangeId, request: Request) {
         let Some(to) = self.at(to).filter(|&to| self.nodes[to].power != Power::Off) else {
             self.post(Delivery::Refused { to: node, exchange });
             return;
         };
-        if self.blocked.contains(&(node, to)) || self.blocked.contains(&(to, node)) {
+        let blocked = self.blocked.contains(&(node, to)) || self.blocked.contains(&(to, node));
+        if blocked || self.breaks(node, to) {
             return;
         }
         let mut bytes = Vec::new();

@@ -181,3 +181,22 @@ fn a_suspect_that_answers_nobody_but_hears_refutes() {
     assert!(suspected > 0);
     assert_eq!(suspected, refuted);
 }
+
+/// Rapid's unstable members, a fiftieth of 100: four of five datagrams from and to them are lost.
+/// Whatever becomes of those, and whatever they say, the others convict none of themselves.
+#[test]
+fn members_that_lose_most_datagrams_take_nobody_with_them() {
+    let mut cluster = Cluster::joined(lan(), 1, 100);
+    let unstable = [10, 50];
+    cluster.loss_at = unstable.map(|node| (node, 800)).into();
+    cluster.run(180 * SECOND);
+    let names = unstable.map(name_of);
+    for (node, victim) in cluster.convictions() {
+        let at_a_healthy_one = !unstable.contains(&node);
+        assert!(
+            names.contains(&victim) || !at_a_healthy_one,
+            "{node} convicted {victim}"
+        );
+    }
+    cluster.check_invariants();
+}
