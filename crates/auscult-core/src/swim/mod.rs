@@ -14,7 +14,8 @@
 //! Once in a [`probe_interval`](Params::probe_interval) one member is pinged. If it does not
 //! answer within the time that its round trips suggest, others are asked to ask it, and a stream
 //! is tried; if nothing comes of that, it is suspected. A suspect that hears of it contradicts
-//! with a greater incarnation; one that does not is dead when its time is over. Who was asked how
+//! with a greater incarnation; one that does not is dead when its time is over. That counts for
+//! others where the suspicion was known; elsewhere it is one more suspicion. Who was asked how
 //! stands in the event ([`Accusation`]).
 //!
 //! A ping says in which round the sender is. With [`ProbeOrder::Shared`] that gives everybody the
