@@ -51,8 +51,8 @@ fn machine(effort: Effort, signals: usize, history: &str, kind: History) {
     })
     .expect("the settings are in their range");
 
-    let before = memory::live();
-    let (mut monitor, name_bytes) = watching(signals, &config);
+    bytes_per_signal(effort, &config, history, kind);
+    let mut monitor = watching(signals, &config);
     let mut crowd = Crowd::new(signals);
     let mut hear = |monitor: &mut Monitor| {
         let batch: [(Id, Instant); BATCH] = std::array::from_fn(|_| {
@@ -71,17 +71,10 @@ fn machine(effort: Effort, signals: usize, history: &str, kind: History) {
         monitor.handle(crowd.now(), Input::Arrivals(&arrivals));
         drain(monitor)
     };
-    // Two rounds: every target is up, every window has its memory.
+    // Two rounds: every target is up, and every page is there.
     for _ in 0..2 * signals / BATCH {
         hear(&mut monitor);
     }
-    let bytes = (memory::live() - before - name_bytes) as f64 / signals as f64;
-    let goal = match kind {
-        History::Window { .. } => "<= 1024",
-        History::Decayed { .. } => "<= 128",
-    };
-    let figure = format!("memory per signal in the machine, {history}");
-    print(&figure, "auscult", bytes, "B", goal);
 
     let figure = format!("heartbeats by name through the machine, {signals} targets, {history}");
     let (allocations, mut outputs) = (memory::allocations(), 0);
@@ -96,14 +89,57 @@ fn machine(effort: Effort, signals: usize, history: &str, kind: History) {
     print(&figure, "auscult, verdicts", f64::from(outputs), "", "0");
 }
 
-/// A machine that watches so many targets of one signal each, and the bytes of their names.
-fn watching(signals: usize, config: &SignalConfig) -> (Monitor, usize) {
+/// What the allocator says of a machine of which every signal was heard: all of it, and what of it
+/// the names take.
+fn bytes_per_signal(effort: Effort, config: &SignalConfig, history: &str, kind: History) {
+    let signals = effort.choose(1_000_000, 1 << 12);
+    let before = memory::live();
+    let mut monitor = watching(signals, config);
+    for at in 0..signals {
+        let id = Id::new(at);
+        let arrival = Arrival {
+            source: Source::Name {
+                target: id.as_str(),
+                signal: None,
+            },
+            received_at: Instant::ORIGIN,
+            sequence: None,
+            interval_hint: None,
+        };
+        monitor.handle(Instant::ORIGIN, Input::Arrivals(&[arrival]));
+        drain(&mut monitor);
+    }
+    let all = memory::live() - before;
+    let ids = monitor.id_bytes();
+    let goal = match kind {
+        History::Window { .. } => "<= 1024",
+        History::Decayed { .. } => "<= 128",
+    };
+    let per_signal = |bytes: usize| bytes as f64 / signals as f64;
+    let figure = format!("memory per signal in the machine, {signals} signals, {history}");
+    print(
+        &figure,
+        "auscult, ids aside",
+        per_signal(all - ids),
+        "B",
+        goal,
+    );
+    print(
+        &figure,
+        "auscult, names, their pointers and table",
+        per_signal(ids),
+        "B",
+        "",
+    );
+    print(&figure, "auscult, all of it", per_signal(all), "B", "");
+}
+
+/// A machine that watches so many targets of one signal each.
+fn watching(signals: usize, config: &SignalConfig) -> Monitor {
     let mut monitor = Monitor::new(MonitorConfig::server(), 1, Instant::ORIGIN);
-    let mut name_bytes = 0;
     for at in 0..signals {
         let id = TargetId::new(Id::new(at).as_str()).expect("a name");
         let name = SignalName::new("heartbeat").expect("a name");
-        name_bytes += id.len() + name.len();
         let target = Target {
             id,
             labels: Labels::new(),
@@ -117,7 +153,7 @@ fn watching(signals: usize, config: &SignalConfig) -> (Monitor, usize) {
             .expect("there is room");
         drain(&mut monitor);
     }
-    (monitor, name_bytes)
+    monitor
 }
 
 /// Takes everything that the machine has to say, and counts it.

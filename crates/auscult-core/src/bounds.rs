@@ -4,7 +4,7 @@
 /// label and one datagram with room to spare.
 pub const ID_BYTES_MAX: usize = 128;
 
-/// Samples in a detector's window. Above it a decayed estimator answers the same question in 16
+/// Samples in a detector's window. Above it a decayed estimator answers the same question in 20
 /// bytes.
 pub const WINDOW_SAMPLES_MAX: usize = 65_536;
 

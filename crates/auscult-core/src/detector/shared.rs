@@ -35,7 +35,7 @@ use super::config::{DetectorConfig, DetectorParams, Distribution, History, PhiPa
 use super::decayed::Decayed;
 use super::outages::Outages;
 use super::phi::{Knowledge, Moments};
-use super::window::{Header, Slots, Window};
+use super::window::{self, Header, Slots, Window};
 use super::{Heard, Learn, Level, Mark, Phi};
 use crate::time::Instant;
 
@@ -220,15 +220,20 @@ impl SharedPhi {
         silence.map(|silence| Instant::from_nanos(last + silence))
     }
 
-    fn window(&self, state: &Snapshot) -> Window<&[AtomicU32]> {
-        Window::over(&self.ring, Header::from_words(state.memory))
+    fn window(&self, state: &Snapshot) -> Window<Ring<'_>> {
+        let header = Header::from_words(state.memory);
+        let ring = Ring {
+            slots: &self.ring,
+            moments: header.moments,
+        };
+        Window::over(ring, header.place)
     }
 
     fn knowledge<'a>(
         &'a self,
         state: &Snapshot,
-        window: &'a Window<&'a [AtomicU32]>,
-    ) -> Knowledge<'a, &'a [AtomicU32]> {
+        window: &'a Window<Ring<'a>>,
+    ) -> Knowledge<'a, Ring<'a>> {
         let (moments, window) = match self.params.history {
             History::Window { .. } => (window.mean_and_deviation(), Some(window)),
             History::Decayed { .. } => {
@@ -314,23 +319,38 @@ impl SharedPhi {
     }
 }
 
-impl Slots for &[AtomicU32] {
+/// The shared intervals with the moments of one snapshot, which whoever writes stores afterwards.
+struct Ring<'a> {
+    slots: &'a [AtomicU32],
+    moments: window::Moments,
+}
+
+impl Slots for Ring<'_> {
     fn len(&self) -> usize {
-        <[AtomicU32]>::len(self)
+        self.slots.len()
     }
 
     fn get(&self, index: usize) -> u32 {
-        <[AtomicU32]>::get(self, index).map_or(0, |slot| slot.load(Ordering::Relaxed))
+        let slot = self.slots.get(index);
+        slot.map_or(0, |slot| slot.load(Ordering::Relaxed))
     }
 
     fn set(&mut self, index: usize, value: u32) {
-        self[index].store(value, Ordering::Relaxed);
+        self.slots[index].store(value, Ordering::Relaxed);
     }
 
     fn range(&self, from: usize, to: usize) -> impl DoubleEndedIterator<Item = u32> {
-        self[from..to]
+        self.slots[from..to]
             .iter()
             .map(|slot| slot.load(Ordering::Relaxed))
+    }
+
+    fn moments(&self) -> window::Moments {
+        self.moments
+    }
+
+    fn set_moments(&mut self, moments: window::Moments) {
+        self.moments = moments;
     }
 }
 

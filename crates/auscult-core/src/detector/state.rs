@@ -10,7 +10,7 @@ use super::decayed::Decayed;
 use super::expectation::Expectation;
 use super::phase::{self, Phase};
 use super::phi::{Knowledge, Moments};
-use super::window::Window;
+use super::window::{Block, Window};
 use super::{Curve, Level, Mark};
 use crate::time::{Instant, nanos};
 
@@ -30,8 +30,9 @@ pub struct DetectorState {
 enum Learnt {
     Window(Window),
     Decayed(Decayed),
-    Chen(Phase),
-    Bertier(Phase, Margin),
+    /// Boxed, like the next: few senders are that regular, and all pay for the largest.
+    Chen(Box<Phase>),
+    Bertier(Box<(Phase, Margin)>),
     /// The arrival alone counts.
     Nothing,
 }
@@ -80,8 +81,10 @@ impl DetectorState {
                 History::Window { .. } => Learnt::Window(Window::unallocated()),
                 History::Decayed { .. } => Learnt::Decayed(Decayed::EMPTY),
             },
-            DetectorParams::Chen(_) => Learnt::Chen(Phase::unallocated()),
-            DetectorParams::Bertier(_) => Learnt::Bertier(Phase::unallocated(), Margin::default()),
+            DetectorParams::Chen(_) => Learnt::Chen(Box::new(Phase::unallocated())),
+            DetectorParams::Bertier(_) => {
+                Learnt::Bertier(Box::new((Phase::unallocated(), Margin::default())))
+            }
             DetectorParams::Deadline(_) => Learnt::Nothing,
         };
         Self {
@@ -148,12 +151,11 @@ impl DetectorState {
             match (&mut self.learnt, learn) {
                 (Learnt::Window(window), Learn::Interval) => window.push(interval),
                 (Learnt::Decayed(decayed), Learn::Interval) => decayed.push(interval, config),
-                (Learnt::Chen(_) | Learnt::Bertier(..), Learn::Interval) => {
+                (Learnt::Chen(_) | Learnt::Bertier(_), Learn::Interval) => {
                     self.learn_phase(config, received_at, (before, sequence));
                 }
-                (Learnt::Chen(phase) | Learnt::Bertier(phase, _), Learn::Skip) => {
-                    phase.begin(config.window());
-                }
+                (Learnt::Chen(phase), Learn::Skip) => phase.begin(config.window()),
+                (Learnt::Bertier(learnt), Learn::Skip) => learnt.0.begin(config.window()),
                 (Learnt::Window(_) | Learnt::Decayed(_), Learn::Skip) | (Learnt::Nothing, _) => {}
             }
         }
@@ -183,8 +185,11 @@ impl DetectorState {
             (Some(_), None) | (None, Some(_)) => None,
         };
         let (phase, errors) = match &mut self.learnt {
-            Learnt::Chen(phase) => (phase, None),
-            Learnt::Bertier(phase, margin) => (phase, Some(margin)),
+            Learnt::Chen(phase) => (&mut **phase, None),
+            Learnt::Bertier(learnt) => {
+                let (phase, margin) = &mut **learnt;
+                (phase, Some(margin))
+            }
             Learnt::Window(_) | Learnt::Decayed(_) | Learnt::Nothing => return,
         };
         let distance = |step| step as f64 * phase::TICK_NANOS - phase.mean_above_newest();
@@ -209,7 +214,8 @@ impl DetectorState {
                 window.assume(estimate);
             }
             Learnt::Decayed(decayed) => decayed.assume(estimate),
-            Learnt::Chen(phase) | Learnt::Bertier(phase, _) => phase.begin(config.window()),
+            Learnt::Chen(phase) => phase.begin(config.window()),
+            Learnt::Bertier(learnt) => learnt.0.begin(config.window()),
             Learnt::Nothing => {}
         }
     }
@@ -291,11 +297,12 @@ impl DetectorState {
         }
     }
 
-    const fn samples(&self) -> u32 {
+    fn samples(&self) -> u32 {
         match &self.learnt {
             Learnt::Window(window) => window.samples(),
             Learnt::Decayed(decayed) => decayed.samples(),
-            Learnt::Chen(phase) | Learnt::Bertier(phase, _) => phase.samples(),
+            Learnt::Chen(phase) => phase.samples(),
+            Learnt::Bertier(learnt) => learnt.0.samples(),
             Learnt::Nothing => 0,
         }
     }
@@ -324,30 +331,31 @@ impl DetectorState {
         }
     }
 
-    /// Reads the memory that the next heartbeat writes, in the state and in the window behind it,
-    /// so that a pass over many detectors overlaps their cache misses. The value means nothing;
-    /// summing it keeps the reads.
+    /// Reads the memory that the next heartbeat writes, in the state and in the window behind it
+    /// (its moments and its slot), so that a pass over many detectors overlaps their cache misses.
+    /// The value means nothing; summing it keeps the reads.
     #[must_use]
     #[inline]
     pub fn touch(&self) -> u64 {
         let slot = match &self.learnt {
-            Learnt::Window(window) => u64::from(window.next_slot()),
+            Learnt::Window(window) => u64::from(window.touch()),
             Learnt::Decayed(decayed) => u64::from(decayed.samples()),
-            Learnt::Chen(phase) | Learnt::Bertier(phase, _) => u64::from(phase.next_slot()),
+            Learnt::Chen(phase) => u64::from(phase.next_slot()),
+            Learnt::Bertier(learnt) => u64::from(learnt.0.next_slot()),
             Learnt::Nothing => 0,
         };
         slot ^ self.last_arrival.as_nanos()
     }
 
     #[inline]
-    fn knowledge<'a>(&'a self, config: &'a DetectorConfig) -> Option<Knowledge<'a, Box<[u32]>>> {
+    fn knowledge<'a>(&'a self, config: &'a DetectorConfig) -> Option<Knowledge<'a, Block>> {
         let DetectorParams::Phi(params) = config.params() else {
             return None;
         };
         let (moments, window) = match &self.learnt {
             Learnt::Window(window) => (window.mean_and_deviation(), Some(window)),
             Learnt::Decayed(decayed) => (decayed.mean_and_deviation(), None),
-            Learnt::Chen(_) | Learnt::Bertier(..) | Learnt::Nothing => return None,
+            Learnt::Chen(_) | Learnt::Bertier(_) | Learnt::Nothing => return None,
         };
         Some(Knowledge {
             distribution: params.distribution,
@@ -366,9 +374,9 @@ impl DetectorState {
                 location: due(phase),
                 scale: spans.scale,
             },
-            (Learnt::Bertier(phase, margin), DetectorParams::Bertier(params)) => Expectation {
-                location: due(phase),
-                scale: margin.nanos(params, spans),
+            (Learnt::Bertier(learnt), DetectorParams::Bertier(params)) => Expectation {
+                location: due(&learnt.0),
+                scale: learnt.1.nanos(params, spans),
             },
             _ => Expectation {
                 location: 0.0,
@@ -448,4 +456,4 @@ impl Numbering {
 const ANEW_AHEAD_MAX: u32 = 8;
 const LAST: Instant = Instant::from_nanos(u64::MAX - 1);
 
-const _: () = assert!(size_of::<DetectorState>() <= 72);
+const _: () = assert!(size_of::<DetectorState>() <= 48);

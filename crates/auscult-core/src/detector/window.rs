@@ -5,38 +5,75 @@
 //! ring, however many millions passed through it. A tick is 1 µs, which holds 71 minutes; at the
 //! first interval beyond that the whole window becomes coarser, with ticks of 1 ms, which hold 49
 //! days. Longer intervals count as 49 days.
+//!
+//! The moments stand in front of the intervals, in one block of memory: what a signal itself keeps
+//! of its window is the pointer and the place in it, and a heartbeat reads the block in two places
+//! that do not wait for each other.
 
 use alloc::boxed::Box;
 use alloc::vec;
 
-/// Memory for the intervals of a window, owned or shared.
+/// Memory for the intervals of a window and their moments, owned or shared.
 pub(super) trait Slots {
+    /// How many intervals there is room for.
     fn len(&self) -> usize;
-    /// The value at `index`, or 0 beyond the end.
+    /// The interval at `index`, or 0 beyond the end.
     fn get(&self, index: usize) -> u32;
-    /// Writes the value at `index`, which is below the length.
+    /// Writes the interval at `index`, which is below the length.
     fn set(&mut self, index: usize, value: u32);
-    /// The values from `from` up to `to`, both at most the length.
+    /// The intervals from `from` up to `to`, both at most the length.
     fn range(&self, from: usize, to: usize) -> impl DoubleEndedIterator<Item = u32>;
+    fn moments(&self) -> Moments;
+    fn set_moments(&mut self, moments: Moments);
 }
 
-impl Slots for Box<[u32]> {
+/// A block of memory of its own: the moments, then the intervals. Empty before it is allocated.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Block(Box<[u32]>);
+
+impl Block {
+    fn new(len: usize) -> Self {
+        Self(vec![0; MOMENTS_WORDS + len].into_boxed_slice())
+    }
+
+    #[inline]
+    fn intervals(&self) -> &[u32] {
+        self.0.get(MOMENTS_WORDS..).unwrap_or(&[])
+    }
+}
+
+impl Slots for Block {
+    #[inline]
     fn len(&self) -> usize {
-        <[u32]>::len(self)
+        self.0.len().saturating_sub(MOMENTS_WORDS)
     }
 
     #[inline]
     fn get(&self, index: usize) -> u32 {
-        <[u32]>::get(self, index).copied().unwrap_or(0)
+        self.0.get(MOMENTS_WORDS + index).copied().unwrap_or(0)
     }
 
     #[inline]
     fn set(&mut self, index: usize, value: u32) {
-        self[index] = value;
+        self.0[MOMENTS_WORDS + index] = value;
     }
 
     fn range(&self, from: usize, to: usize) -> impl DoubleEndedIterator<Item = u32> {
-        self[from..to].iter().copied()
+        self.intervals()[from..to].iter().copied()
+    }
+
+    #[inline]
+    fn moments(&self) -> Moments {
+        self.0
+            .first_chunk()
+            .map_or(Moments::EMPTY, |&words| Moments::from_words(words))
+    }
+
+    #[inline]
+    fn set_moments(&mut self, moments: Moments) {
+        if let Some(words) = self.0.first_chunk_mut() {
+            *words = moments.to_words();
+        }
     }
 }
 
@@ -63,10 +100,10 @@ impl Tick {
 /// Invariant: at most 65,536 of them, so the sum is below 2^48 and the sum of squares below 2^80.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Moments {
-    pub(super) sum: u64,
-    pub(super) squares_low: u64,
-    pub(super) squares_high: u32,
-    pub(super) samples: u32,
+    sum: u64,
+    squares_low: u64,
+    squares_high: u32,
+    samples: u32,
 }
 
 impl Moments {
@@ -77,8 +114,36 @@ impl Moments {
         samples: 0,
     };
 
-    pub(super) const fn samples(self) -> u32 {
-        self.samples
+    /// The moments as words of a block.
+    #[inline]
+    const fn to_words(self) -> [u32; MOMENTS_WORDS] {
+        [
+            self.sum as u32,
+            (self.sum >> 32) as u32,
+            self.squares_low as u32,
+            (self.squares_low >> 32) as u32,
+            self.squares_high,
+            self.samples,
+        ]
+    }
+
+    /// The inverse of [`to_words`](Self::to_words).
+    #[inline]
+    const fn from_words(words: [u32; MOMENTS_WORDS]) -> Self {
+        let [
+            sum,
+            sum_above,
+            squares,
+            squares_above,
+            squares_high,
+            samples,
+        ] = words;
+        Self {
+            sum: (sum_above as u64) << 32 | sum as u64,
+            squares_low: (squares_above as u64) << 32 | squares as u64,
+            squares_high,
+            samples,
+        }
     }
 
     pub(super) fn add(&mut self, value: u32) {
@@ -123,32 +188,46 @@ const fn square(value: u32) -> u64 {
 }
 
 /// A ring of intervals.
+///
+/// The place comes first, so that the byte of its tick can also tell an enum of histories that it
+/// is another one, and 20 bytes together remain for that.
 #[derive(Clone, Debug)]
-pub(super) struct Window<S = Box<[u32]>> {
-    ring: S,
-    header: Header,
+#[repr(C)]
+pub(super) struct Window<S = Block> {
+    place: Place,
+    slots: S,
 }
 
-/// All of a window but the intervals themselves.
+/// Where a window is in its ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Header {
-    pub(super) moments: Moments,
-    pub(super) next: u32,
+#[repr(C)]
+pub(super) struct Place {
+    /// The slot of the next interval. Below the length, which is at most 65,536.
+    next: u16,
     /// How many of the intervals in the ring were assumed, not measured.
-    pub(super) assumed: u8,
-    pub(super) tick: Tick,
+    assumed: u8,
+    tick: Tick,
 }
 
-impl Header {
-    pub(super) const EMPTY: Self = Self {
-        moments: Moments::EMPTY,
+impl Place {
+    const START: Self = Self {
         next: 0,
         assumed: 0,
         tick: Tick::Micro,
     };
+}
 
+/// All of a window but the intervals themselves.
+#[cfg(target_has_atomic = "64")]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Header {
+    pub(super) moments: Moments,
+    pub(super) place: Place,
+}
+
+#[cfg(target_has_atomic = "64")]
+impl Header {
     /// The header as words that can be stored one by one.
-    #[cfg(target_has_atomic = "64")]
     pub(super) fn to_words(self) -> [u64; 4] {
         let Moments {
             sum,
@@ -156,17 +235,21 @@ impl Header {
             squares_high,
             samples,
         } = self.moments;
-        let coarse = match self.tick {
+        let Place {
+            next,
+            assumed,
+            tick,
+        } = self.place;
+        let coarse = match tick {
             Tick::Micro => 0,
             Tick::Milli => 1 << 8,
         };
         let counts = u64::from(squares_high) << 32 | u64::from(samples);
-        let place = u64::from(self.next) << 32 | coarse | u64::from(self.assumed);
+        let place = u64::from(next) << 32 | coarse | u64::from(assumed);
         [sum, squares_low, counts, place]
     }
 
     /// The inverse of [`to_words`](Self::to_words).
-    #[cfg(target_has_atomic = "64")]
     pub(super) const fn from_words([sum, squares_low, counts, place]: [u64; 4]) -> Self {
         Self {
             moments: Moments {
@@ -175,11 +258,13 @@ impl Header {
                 squares_high: (counts >> 32) as u32,
                 samples: counts as u32,
             },
-            next: (place >> 32) as u32,
-            assumed: place as u8,
-            tick: match place >> 8 & 1 {
-                0 => Tick::Micro,
-                _ => Tick::Milli,
+            place: Place {
+                next: (place >> 32) as u16,
+                assumed: place as u8,
+                tick: match place >> 8 & 1 {
+                    0 => Tick::Micro,
+                    _ => Tick::Milli,
+                },
             },
         }
     }
@@ -188,75 +273,85 @@ impl Header {
 impl Window {
     /// An empty window, without memory: there was no arrival.
     pub(super) fn unallocated() -> Self {
-        Self::over(Box::default(), Header::EMPTY)
+        Self {
+            place: Place::START,
+            slots: Block::default(),
+        }
     }
 
     /// Takes memory for `len` intervals, unless there is.
     pub(super) fn allocate(&mut self, len: usize) {
-        if self.ring.len() != len {
-            self.ring = vec![0; len].into_boxed_slice();
+        if self.slots.len() != len {
+            self.slots = Block::new(len);
         }
     }
 }
 
 impl<S: Slots> Window<S> {
     /// A window over this memory.
-    pub(super) const fn over(ring: S, header: Header) -> Self {
-        Self { ring, header }
+    #[cfg(target_has_atomic = "64")]
+    pub(super) const fn over(slots: S, place: Place) -> Self {
+        Self { place, slots }
     }
 
     #[cfg(target_has_atomic = "64")]
-    pub(super) const fn header(&self) -> Header {
-        self.header
+    pub(super) fn header(&self) -> Header {
+        Header {
+            moments: self.slots.moments(),
+            place: self.place,
+        }
     }
 
     /// Forgets everything and assumes two intervals, a quarter below and a quarter above `estimate`
     /// nanoseconds, so that the mean is the estimate and the deviation a quarter of it.
     pub(super) fn assume(&mut self, estimate: u64) {
         let quarter = estimate / 4;
-        self.header = Header::EMPTY;
+        self.place = Place::START;
+        self.slots.set_moments(Moments::EMPTY);
         self.push(estimate - quarter);
         self.push(estimate.saturating_add(quarter));
-        self.header.assumed = self.header.moments.samples() as u8;
+        self.place.assumed = self.samples() as u8;
     }
 
     /// Takes an interval in nanoseconds.
     #[inline]
     pub(super) fn push(&mut self, nanos: u64) {
-        let ticks = if self.header.tick == Tick::Micro && nanos <= MICRO_NANOS_MAX {
+        let ticks = if self.place.tick == Tick::Micro && nanos <= MICRO_NANOS_MAX {
             ((nanos + 500) / 1_000) as u32
         } else {
             self.coarse(nanos)
         };
-        let len = self.ring.len() as u32;
-        let next = self.header.next;
+        let len = self.slots.len();
+        let next = usize::from(self.place.next);
         if next >= len {
             return;
         }
-        if self.header.moments.samples < len {
-            self.header.moments.add(ticks);
+        let mut moments = self.slots.moments();
+        if (moments.samples as usize) < len {
+            moments.add(ticks);
         } else {
-            let oldest = self.ring.get(next as usize);
-            self.header.moments.replace(oldest, ticks);
-            self.header.assumed = self.header.assumed.saturating_sub(1);
+            moments.replace(self.slots.get(next), ticks);
+            self.place.assumed = self.place.assumed.saturating_sub(1);
         }
-        self.ring.set(next as usize, ticks);
-        self.header.next = if next + 1 == len { 0 } else { next + 1 };
+        self.slots.set_moments(moments);
+        self.slots.set(next, ticks);
+        self.place.next = if next + 1 == len { 0 } else { next as u16 + 1 };
     }
 
     /// The interval in ticks of 1 ms, which all intervals have from now on.
     #[cold]
     #[inline(never)]
     fn coarse(&mut self, nanos: u64) -> u32 {
-        if self.header.tick == Tick::Micro {
-            self.header.tick = Tick::Milli;
+        if self.place.tick == Tick::Micro {
+            self.place.tick = Tick::Milli;
             let filled = self.samples() as usize;
-            self.header.moments = Moments::EMPTY;
+            let mut moments = Moments::EMPTY;
             for index in 0..filled {
-                let millis = self.ring.get(index).saturating_add(500) / 1_000;
-                self.ring.set(index, millis);
-                self.header.moments.add(millis);
+                let millis = self.slots.get(index).saturating_add(500) / 1_000;
+                self.slots.set(index, millis);
+                moments.add(millis);
             }
+            self.slots.set_moments(moments);
         }
         u32::try_from(nanos.saturating_add(500_000) / 1_000_000).unwrap_or(u32::MAX)
     }
@@ -264,22 +359,22 @@ impl<S: Slots> Window<S> {
     /// Mean and population standard deviation in nanoseconds.
     #[inline]
     pub(super) fn mean_and_deviation(&self) -> (f64, f64) {
-        let (mean, deviation) = self.header.moments.mean_and_deviation();
-        let tick = self.header.tick.nanos() as f64;
+        let (mean, deviation) = self.slots.moments().mean_and_deviation();
+        let tick = self.place.tick.nanos() as f64;
         (mean * tick, deviation * tick)
     }
 
-    pub(super) const fn samples(&self) -> u32 {
-        self.header.moments.samples()
+    pub(super) fn samples(&self) -> u32 {
+        self.slots.moments().samples
     }
 
     /// The intervals in nanoseconds, newest first, without those that were only assumed.
     pub(super) fn newest_first(&self) -> impl Iterator<Item = u64> + use<'_, S> {
-        let measured = self.samples() as usize - usize::from(self.header.assumed);
-        let next = self.header.next as usize;
-        let tick = self.header.tick.nanos();
-        let newer = self.ring.range(0, next).rev();
-        let older = self.ring.range(next, self.ring.len()).rev();
+        let measured = self.samples() as usize - usize::from(self.place.assumed);
+        let next = usize::from(self.place.next);
+        let tick = self.place.tick.nanos();
+        let newer = self.slots.range(0, next).rev();
+        let older = self.slots.range(next, self.slots.len()).rev();
         newer
             .chain(older)
             .take(measured)
@@ -288,19 +383,22 @@ impl<S: Slots> Window<S> {
 
     /// All intervals in ticks, in no order.
     pub(super) fn ticks(&self) -> impl Iterator<Item = u32> + use<'_, S> {
-        self.ring.range(0, self.samples() as usize)
+        self.slots.range(0, self.samples() as usize)
     }
 
     /// Nanoseconds of one tick.
     pub(super) const fn tick_nanos(&self) -> u64 {
-        self.header.tick.nanos()
+        self.place.tick.nanos()
     }
 
-    /// The memory that the next interval will go to.
-    pub(super) fn next_slot(&self) -> u32 {
-        self.ring.get(self.header.next as usize)
+    /// Reads what the next interval will write.
+    #[inline]
+    pub(super) fn touch(&self) -> u32 {
+        self.samples() ^ self.slots.get(usize::from(self.place.next))
     }
 }
 
+/// Words that the moments take.
+const MOMENTS_WORDS: usize = 6;
 /// The longest interval that fits in ticks of 1 µs.
 const MICRO_NANOS_MAX: u64 = u32::MAX as u64 * 1_000;

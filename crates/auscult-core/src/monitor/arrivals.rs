@@ -140,8 +140,7 @@ impl Monitor {
         let mut read = 0;
         for &slot in places.iter().flatten() {
             let record = &self.signals.records[slot as usize];
-            // At its two ends, as it lies in two lines of the cache.
-            read ^= record.arrivals ^ record.standing as u64 ^ self.schedule.touch(slot);
+            read ^= record.arrivals ^ self.schedule.touch(slot);
         }
         for &slot in places.iter().flatten() {
             read ^= self.signals.records[slot as usize].state.touch();
@@ -279,7 +278,7 @@ impl Monitor {
         record.state.restart(kind.config.detector(), interval);
         self.counters.relearnt += 1;
         let signal = kind.name.clone();
-        let target = record.target;
+        let target = self.signals.target(slot);
         self.say_of(
             received_at,
             target,

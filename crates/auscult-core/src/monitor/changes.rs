@@ -41,7 +41,7 @@ impl Monitor {
             .iter()
             .map(|signal| self.add_signal(slot, signal, Judging::Running))
             .collect();
-        let first = self.signals.join(&slots);
+        let first = self.signals.join(slot, &slots);
         self.set_first(slot, first);
         self.say_of(self.now, slot, EventKind::Added);
         Ok(Applied::Added)
@@ -75,7 +75,7 @@ impl Monitor {
             for slot in old.into_iter().filter(|slot| !slots.contains(slot)) {
                 self.remove_signal(slot);
             }
-            let first = self.signals.join(&slots);
+            let first = self.signals.join(target, &slots);
             self.set_first(target, first);
         }
         if !changed {

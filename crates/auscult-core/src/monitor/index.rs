@@ -42,6 +42,10 @@ impl Index {
         self.len
     }
 
+    pub(super) const fn bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<Entry>()
+    }
+
     /// Reads where the look-up of `hash` will begin.
     #[inline]
     pub(super) fn touch(&self, hash: u64) -> u32 {

@@ -50,8 +50,8 @@ impl Monitor {
             }
             for signal in self.signals.chain(head.first) {
                 signals += 1;
+                assert_eq!(self.signals.target(signal), slot);
                 let signal = &self.signals.records[signal as usize];
-                assert_eq!(signal.target, slot);
                 assert_ne!(signal.standing, Standing::Vacant);
                 assert_eq!(
                     paused,

@@ -199,6 +199,13 @@ impl Monitor {
         &self.counters
     }
 
+    /// Bytes that the names of the targets take: the names, the pointers to them and the table
+    /// that finds them, with what is held in reserve for more. Looks at every target.
+    #[must_use]
+    pub fn id_bytes(&self) -> usize {
+        self.targets.id_bytes()
+    }
+
     /// Whether verdicts are held back because too many targets are overdue at once.
     #[must_use]
     pub const fn observer_suspects_itself(&self) -> bool {

@@ -1,10 +1,10 @@
 //! When each signal is due: a hierarchical timer wheel that heartbeats hardly touch.
 //!
-//! Every signal has at most one moment at which it is due, in a dense array of its own. The wheel
-//! holds each signal in a bucket of moments at or before that. A heartbeat moves the due moment
-//! later and leaves the bucket alone; when the bucket's time comes, the signal is put where it
-//! belongs by then. Only a due moment before the bucket moves the signal at once. Adding, moving
-//! and removing are O(1), and nothing allocates but more signals.
+//! Every signal has at most one moment at which it is due, in a dense array. The wheel holds each
+//! signal in a bucket of moments at or before that. A heartbeat moves the due moment later and
+//! leaves the bucket alone; when the bucket's time comes, the signal is put where it belongs by
+//! then. Only a due moment before the bucket moves the signal at once. Adding, moving and removing
+//! are O(1), and nothing allocates but more signals.
 //!
 //! A tick is 2^20 ns, about 1 ms. A level has 256 buckets, and six levels cover all of time. A
 //! signal stands at the level of the highest byte in which its tick differs from the present one,
@@ -22,10 +22,7 @@ use crate::time::Instant;
 /// Invariants: the tick of a signal's due moment is not before the start of its bucket; a signal is
 /// in no bucket only if it is never due, or among those that are expired.
 pub(super) struct Schedule {
-    /// When each signal is due; [`Instant::FAR_FUTURE`] if never.
-    due: Vec<Instant>,
-    /// The bucket that each signal stands in, or [`NOWHERE`].
-    bucket: Vec<u16>,
+    timers: Vec<Timer>,
     /// Rings through the signals of a bucket: first the ends of all buckets, then the signals.
     links: Vec<Link>,
     used: [[u64; SLOTS / 64]; LEVELS],
@@ -34,6 +31,17 @@ pub(super) struct Schedule {
     /// Due within the present tick or before, earliest first; with some that are so no more. Thus a
     /// tick in which very many are due is looked through once, and not for each of them.
     expired: BinaryHeap<Reverse<(Instant, u32)>>,
+}
+
+/// What a heartbeat touches of a signal's place in the wheel: packed, as padding would be 6 bytes
+/// of every signal.
+#[derive(Clone, Copy)]
+#[repr(Rust, packed(2))]
+struct Timer {
+    /// When it is due; [`Instant::FAR_FUTURE`] if never.
+    due: Instant,
+    /// The bucket that it stands in, or [`NOWHERE`].
+    bucket: u16,
 }
 
 #[derive(Clone, Copy)]
@@ -48,10 +56,12 @@ impl Schedule {
             next: end,
             previous: end,
         });
+        // So that the capacity doubles through the same numbers as that of the timers.
+        let mut links = Vec::with_capacity(BUCKETS.next_power_of_two());
+        links.extend(ends);
         Self {
-            due: Vec::new(),
-            bucket: Vec::new(),
-            links: ends.collect(),
+            timers: Vec::new(),
+            links,
             used: [[0; SLOTS / 64]; LEVELS],
             tick: tick_of(now),
             expired: BinaryHeap::new(),
@@ -60,10 +70,12 @@ impl Schedule {
 
     /// Makes room for a signal. A new one is never due.
     pub(super) fn make_room(&mut self, slot: u32) {
-        while self.due.len() <= slot as usize {
+        while self.timers.len() <= slot as usize {
             let node = self.links.len() as u32;
-            self.due.push(Instant::FAR_FUTURE);
-            self.bucket.push(NOWHERE);
+            self.timers.push(Timer {
+                due: Instant::FAR_FUTURE,
+                bucket: NOWHERE,
+            });
             self.links.push(Link {
                 next: node,
                 previous: node,
@@ -74,18 +86,19 @@ impl Schedule {
     /// Reads what the next [`set`](Self::set) looks at.
     #[inline]
     pub(super) fn touch(&self, slot: u32) -> u64 {
-        self.due[slot as usize].as_nanos() ^ u64::from(self.bucket[slot as usize])
+        let Timer { due, bucket } = self.timers[slot as usize];
+        due.as_nanos() ^ u64::from(bucket)
     }
 
     #[inline]
     pub(super) fn due(&self, slot: u32) -> Instant {
-        self.due[slot as usize]
+        self.timers[slot as usize].due
     }
 
     /// Says when a signal is due. True if that may be before the next wake-up.
     #[inline]
     pub(super) fn set(&mut self, slot: u32, due: Instant) -> bool {
-        self.due[slot as usize] = due;
+        self.timers[slot as usize].due = due;
         if due == Instant::FAR_FUTURE {
             return false;
         }
@@ -95,11 +108,11 @@ impl Schedule {
             return true;
         }
         let bucket = self.bucket_of(due);
-        if bucket > self.bucket[slot as usize] {
+        if bucket > self.timers[slot as usize].bucket {
             return false;
         }
         // In the same bucket the signal stands well, but it may be due before all others there.
-        if bucket < self.bucket[slot as usize] {
+        if bucket < self.timers[slot as usize].bucket {
             self.unlink(slot);
             self.link(slot, bucket);
         }
@@ -108,7 +121,7 @@ impl Schedule {
 
     /// Forgets a signal.
     pub(super) fn clear(&mut self, slot: u32) {
-        self.due[slot as usize] = Instant::FAR_FUTURE;
+        self.timers[slot as usize].due = Instant::FAR_FUTURE;
         self.unlink(slot);
     }
 
@@ -117,7 +130,7 @@ impl Schedule {
     pub(super) fn pop(&mut self, until: Instant) -> Option<(Instant, u32)> {
         let (at, slot) = self.peek(until)?;
         self.expired.pop();
-        self.due[slot as usize] = Instant::FAR_FUTURE;
+        self.timers[slot as usize].due = Instant::FAR_FUTURE;
         Some((at, slot))
     }
 
@@ -130,7 +143,8 @@ impl Schedule {
     fn first_expired(&mut self) -> Option<(Instant, u32)> {
         loop {
             let &Reverse((at, slot)) = self.expired.peek()?;
-            if self.due[slot as usize] == at && self.bucket[slot as usize] == NOWHERE {
+            let Timer { due, bucket } = self.timers[slot as usize];
+            if due == at && bucket == NOWHERE {
                 return Some((at, slot));
             }
             // It was set or cleared since it expired.
@@ -156,7 +170,7 @@ impl Schedule {
                 budget -= 1;
                 let slot = at - BUCKETS as u32;
                 at = self.links[at as usize].next;
-                let due = self.due[slot as usize];
+                let due = self.timers[slot as usize].due;
                 if due == Instant::FAR_FUTURE {
                     self.unlink(slot);
                 } else if self.bucket_of(due) as usize > bucket {
@@ -176,7 +190,10 @@ impl Schedule {
     /// How many signals are due at or before `now`: one pass over a dense array.
     #[must_use]
     pub(super) fn count_due(&self, now: Instant) -> usize {
-        self.due.iter().map(|&due| usize::from(due <= now)).sum()
+        let timers = self.timers.iter();
+        timers
+            .map(|&Timer { due, .. }| usize::from(due <= now))
+            .sum()
     }
 
     /// Moves the present to `until`, and all that is due by the end of its tick to those that are
@@ -213,8 +230,8 @@ impl Schedule {
                 next: at,
                 previous: at,
             };
-            self.bucket[slot as usize] = NOWHERE;
-            let due = self.due[slot as usize];
+            self.timers[slot as usize].bucket = NOWHERE;
+            let due = self.timers[slot as usize].due;
             if tick_of(due) <= until {
                 self.expired.push(Reverse((due, slot)));
             } else if due < Instant::FAR_FUTURE {
@@ -255,13 +272,13 @@ impl Schedule {
         };
         self.links[last as usize].next = node;
         self.links[bucket as usize].previous = node;
-        self.bucket[slot as usize] = bucket;
+        self.timers[slot as usize].bucket = bucket;
         let (level, at) = (bucket as usize / SLOTS, bucket as usize % SLOTS);
         self.used[level][at / 64] |= 1 << (at % 64);
     }
 
     fn unlink(&mut self, slot: u32) {
-        let bucket = self.bucket[slot as usize] as usize;
+        let bucket = self.timers[slot as usize].bucket as usize;
         if bucket == NOWHERE as usize {
             return;
         }
@@ -269,7 +286,7 @@ impl Schedule {
         let Link { next, previous } = self.links[node];
         self.links[next as usize].previous = previous;
         self.links[previous as usize].next = next;
-        self.bucket[slot as usize] = NOWHERE;
+        self.timers[slot as usize].bucket = NOWHERE;
         if self.links[bucket].next == bucket as u32 {
             self.mark_unused(bucket);
         }
@@ -282,7 +299,7 @@ impl Schedule {
 
     /// Proves the invariants.
     pub(super) fn check_invariants(&self) {
-        for (slot, (&due, &bucket)) in self.due.iter().zip(&self.bucket).enumerate() {
+        for (slot, &Timer { due, bucket }) in self.timers.iter().enumerate() {
             if bucket == NOWHERE {
                 let expired = tick_of(due) <= self.tick;
                 assert!(

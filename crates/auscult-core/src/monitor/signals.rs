@@ -5,23 +5,20 @@ use alloc::vec::Vec;
 
 use super::input::SignalKey;
 use super::status::{Failure, Status};
+use crate::bounds::{SIGNALS_PER_TARGET_MAX, TARGETS_MAX};
 use crate::detector::DetectorState;
 use crate::time::Instant;
 
-/// One signal. A million of them are the machine's memory, so nothing rare stands here. Aligned so
-/// that none lies in three lines of the cache.
+/// What a heartbeat touches of one signal. A million of them are the machine's memory, so nothing
+/// rare stands here, and each is one line of the cache.
 #[derive(Clone, Debug)]
-#[repr(align(32))]
+#[repr(align(64))]
 pub(super) struct Record {
     pub(super) state: DetectorState,
     /// Arrivals that were taken.
     pub(super) arrivals: u64,
-    /// The slot of its target.
-    pub(super) target: u32,
     /// Its name and configuration.
     pub(super) kind: u32,
-    /// Told from earlier signals in the same slot.
-    pub(super) generation: u32,
     pub(super) standing: Standing,
     /// Arrivals in a row while it is down.
     pub(super) streak: u8,
@@ -62,11 +59,19 @@ impl Standing {
     }
 }
 
+/// What binds a signal to others; read when something changes.
+#[derive(Clone, Copy, Debug)]
+struct Bond {
+    /// Tells it from earlier signals in the same slot.
+    generation: u32,
+    /// The next signal of the same target; after the last one the target's slot, with [`LAST`].
+    next: u32,
+}
+
 /// All signals, by slot.
 pub(super) struct Signals {
     pub(super) records: Vec<Record>,
-    /// The next signal of the same target, or [`NONE`].
-    siblings: Vec<u32>,
+    bonds: Vec<Bond>,
     /// Failed checks since the last arrival.
     failures: BTreeMap<u32, (Instant, Failure)>,
     free: Vec<u32>,
@@ -76,7 +81,7 @@ impl Signals {
     pub(super) const fn new() -> Self {
         Self {
             records: Vec::new(),
-            siblings: Vec::new(),
+            bonds: Vec::new(),
             failures: BTreeMap::new(),
             free: Vec::new(),
         }
@@ -86,39 +91,40 @@ impl Signals {
         self.records.len() - self.free.len()
     }
 
-    /// Puts a signal into a free slot, or into a new one behind all others.
+    /// Puts a signal into a free slot, or into a new one behind all others. It is the target's only
+    /// one until it is [joined](Self::join) to others.
     pub(super) fn add(&mut self, target: u32, kind: u32, state: DetectorState) -> u32 {
         let record = Record {
             state,
             arrivals: 0,
-            target,
             kind,
-            generation: 0,
             standing: Standing::Awaited,
             streak: 0,
             outages: 0,
             failed: false,
         };
+        let next = target | LAST;
         if let Some(slot) = self.free.pop() {
-            let place = &mut self.records[slot as usize];
-            let generation = place.generation;
-            *place = record;
-            place.generation = generation;
+            self.records[slot as usize] = record;
+            self.bonds[slot as usize].next = next;
             return slot;
         }
         self.records.push(record);
-        self.siblings.push(NONE);
+        self.bonds.push(Bond {
+            generation: 0,
+            next,
+        });
         (self.records.len() - 1) as u32
     }
 
     /// Frees the slot. Its key stands for nothing from now on.
     pub(super) fn remove(&mut self, slot: u32, empty: DetectorState) {
         self.forget_failure(slot);
-        self.siblings[slot as usize] = NONE;
         let record = &mut self.records[slot as usize];
         record.state = empty;
         record.standing = Standing::Vacant;
-        record.generation = record.generation.wrapping_add(1);
+        let bond = &mut self.bonds[slot as usize];
+        bond.generation = bond.generation.wrapping_add(1);
         self.free.push(slot);
     }
 
@@ -126,7 +132,7 @@ impl Signals {
     pub(super) fn key(&self, slot: u32) -> SignalKey {
         SignalKey {
             slot,
-            generation: self.records[slot as usize].generation,
+            generation: self.bonds[slot as usize].generation,
         }
     }
 
@@ -134,32 +140,42 @@ impl Signals {
     #[inline]
     pub(super) fn resolve(&self, key: SignalKey) -> Option<u32> {
         let record = self.records.get(key.slot as usize)?;
-        let same = record.generation == key.generation && record.standing != Standing::Vacant;
+        let bond = self.bonds.get(key.slot as usize)?;
+        let same = bond.generation == key.generation && record.standing != Standing::Vacant;
         same.then_some(key.slot)
+    }
+
+    /// The slot of the target that a signal belongs to.
+    pub(super) fn target(&self, slot: u32) -> u32 {
+        let mut next = self.bonds[slot as usize].next;
+        while next & LAST == 0 {
+            next = self.bonds[next as usize].next;
+        }
+        next & !LAST
     }
 
     /// The signals of a target from its first one on.
     pub(super) fn chain(&self, first: u32) -> impl Iterator<Item = u32> + '_ {
         let begin = (first != NONE).then_some(first);
         core::iter::successors(begin, |&slot| {
-            let next = self.siblings[slot as usize];
-            (next != NONE).then_some(next)
+            let next = self.bonds[slot as usize].next;
+            (next & LAST == 0).then_some(next)
         })
     }
 
     /// Makes these the signals of one target, in this order, and returns the first.
-    pub(super) fn join(&mut self, slots: &[u32]) -> u32 {
+    pub(super) fn join(&mut self, target: u32, slots: &[u32]) -> u32 {
         for pair in slots.windows(2) {
-            self.siblings[pair[0] as usize] = pair[1];
+            self.bonds[pair[0] as usize].next = pair[1];
         }
         if let Some(&last) = slots.last() {
-            self.siblings[last as usize] = NONE;
+            self.bonds[last as usize].next = target | LAST;
         }
         slots.first().copied().unwrap_or(NONE)
     }
 
     pub(super) fn is_alone(&self, first: u32) -> bool {
-        self.siblings[first as usize] == NONE
+        self.bonds[first as usize].next & LAST != 0
     }
 
     pub(super) fn fail(&mut self, slot: u32, at: Instant, failure: Failure) {
@@ -180,4 +196,8 @@ impl Signals {
 /// No slot.
 pub(super) const NONE: u32 = u32::MAX;
 
-const _: () = assert!(size_of::<Record>() <= 96);
+/// Marks a target's slot where the slot of a signal might stand.
+const LAST: u32 = 1 << 31;
+
+const _: () = assert!(TARGETS_MAX * SIGNALS_PER_TARGET_MAX <= LAST as usize);
+const _: () = assert!(size_of::<Record>() <= 64 && size_of::<Bond>() <= 8);

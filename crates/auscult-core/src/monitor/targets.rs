@@ -111,6 +111,13 @@ impl Targets {
         &self.index
     }
 
+    /// The names, the pointers to them, and the index.
+    pub(super) fn id_bytes(&self) -> usize {
+        let names = self.heads.iter().flat_map(|head| &head.id);
+        let names: usize = names.map(|id| id.len()).sum();
+        names + self.heads.capacity() * size_of::<Option<TargetId>>() + self.index.bytes()
+    }
+
     pub(super) fn find(&self, name: &str) -> Option<u32> {
         self.find_hashed(self.index.hash(name), name)
     }

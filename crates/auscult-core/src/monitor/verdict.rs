@@ -140,8 +140,8 @@ impl Monitor {
 
     /// Says that a signal had the status `from` before: one event at most.
     pub(super) fn tell(&mut self, slot: u32, from: Status, mut why: Why) {
-        let record = &self.signals.records[slot as usize];
-        let (target, to) = (record.target, record.standing.status());
+        let target = self.signals.target(slot);
+        let to = self.signals.records[slot as usize].standing.status();
         let Some(head) = self.targets.get(target) else {
             return;
         };

@@ -200,6 +200,7 @@ impl<'a> SignalView<'a> {
     /// When its target was added.
     #[must_use]
     pub fn added_at(&self) -> Instant {
-        self.monitor.targets.course(self.record.target).added_at
+        let target = self.monitor.signals.target(self.slot);
+        self.monitor.targets.course(target).added_at
     }
 }
