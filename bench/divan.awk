@@ -7,6 +7,7 @@ BEGIN {
   goal["is_over", "auscult"] = "<= 3"
   shown["Auscult"] = "auscult"
   shown["AuscultDecayed"] = "auscult decayed"
+  shown["LoopAlone"] = "the loop alone"
   shown["FailureDetector"] = "phi-accrual-failure-detector"
   shown["PhiAccrual"] = "phi-accrual"
   shown["PhiDetector"] = "phi-detector (no window)"

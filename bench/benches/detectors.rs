@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use auscult_bench::Subject;
 use auscult_bench::subject::{
-    Auscult, AuscultDecayed, FailureDetector, PhiAccrual, PhiDetector, SharedDetector,
+    Auscult, AuscultDecayed, FailureDetector, LoopAlone, PhiAccrual, PhiDetector, SharedDetector,
 };
 use auscult_core::time::Instant;
 use divan::{AllocProfiler, Bencher};
@@ -21,7 +21,7 @@ fn main() {
 const WINDOWS: [usize; 2] = [200, 1000];
 
 #[divan::bench(args = WINDOWS, sample_size = 10_000, types = [
-    Auscult, AuscultDecayed, FailureDetector, PhiDetector, PhiAccrual, SharedDetector,
+    Auscult, AuscultDecayed, FailureDetector, LoopAlone, PhiDetector, PhiAccrual, SharedDetector,
 ])]
 fn heartbeat<S: Subject>(bencher: Bencher, window: usize) {
     let (mut subject, mut arrivals) = S::filled(window);

@@ -49,6 +49,30 @@ pub trait Subject {
 
 const THRESHOLD: f64 = 8.0;
 
+/// None at all: what making the next arrival costs, which is part of every heartbeat's figure.
+pub struct LoopAlone;
+
+impl Subject for LoopAlone {
+    const NAME: &'static str = "the loop alone";
+
+    fn new(_window: usize) -> Self {
+        Self
+    }
+
+    #[inline]
+    fn heartbeat(&mut self, nanos: u64) {
+        std::hint::black_box(nanos);
+    }
+
+    fn level(&mut self, silence: Duration) -> f64 {
+        silence.as_secs_f64()
+    }
+
+    fn is_over(&mut self, silence: Duration) -> bool {
+        silence.is_zero()
+    }
+}
+
 /// Ours, with the deadline computed at each heartbeat, as the server does.
 pub struct Auscult {
     config: DetectorConfig,
