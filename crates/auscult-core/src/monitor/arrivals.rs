@@ -150,6 +150,9 @@ impl Monitor {
 
     #[inline]
     fn take(&mut self, slot: u32, arrival: &Arrival<'_>) {
+        if let Standing::Told(_) = self.signals.records[slot as usize].standing {
+            return self.reject(Rejection::Told);
+        }
         let received_at = arrival.received_at.min(self.now);
         self.catch_up(received_at);
         let gap = self.gap(slot, received_at);
@@ -216,7 +219,7 @@ impl Monitor {
             Standing::Up | Standing::Late => Gap::Ordinary,
             Standing::Down if record.streak > 0 => Gap::Ordinary,
             Standing::Down | Standing::Held => Gap::Outage,
-            Standing::Awaited | Standing::Paused | Standing::Vacant => {
+            Standing::Awaited | Standing::Told(_) | Standing::Paused | Standing::Vacant => {
                 if self.down_at(slot) <= received_at {
                     Gap::Outage
                 } else {
@@ -248,7 +251,7 @@ impl Monitor {
                     self.set_due(slot, due);
                 }
             }
-            Standing::Paused | Standing::Vacant => {}
+            Standing::Told(_) | Standing::Paused | Standing::Vacant => {}
         }
     }
 

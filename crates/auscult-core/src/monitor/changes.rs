@@ -12,6 +12,7 @@ use super::verdict::Why;
 use crate::bounds::{LABELS_PER_TARGET_MAX, SIGNALS_PER_TARGET_MAX};
 use crate::detector::DetectorState;
 use crate::id::TargetId;
+use crate::time::Instant;
 
 impl Monitor {
     pub(super) fn change(&mut self, change: Change) -> Result<Applied, Refusal> {
@@ -107,7 +108,12 @@ impl Monitor {
         match record.standing {
             Standing::Paused => {}
             Standing::Awaited => self.begin_grace(slot),
-            Standing::Up | Standing::Late | Standing::Down | Standing::Held | Standing::Vacant => {
+            Standing::Up
+            | Standing::Late
+            | Standing::Down
+            | Standing::Held
+            | Standing::Told(_)
+            | Standing::Vacant => {
                 if learns_anew {
                     self.begin_grace(slot);
                 } else {
@@ -212,6 +218,11 @@ impl Monitor {
     }
 
     fn begin_grace(&mut self, slot: u32) {
+        if let Some(words) = self.signals.words(slot) {
+            self.signals.records[slot as usize].standing = Standing::Told(words.verdict);
+            self.set_due(slot, Instant::FAR_FUTURE);
+            return;
+        }
         self.signals.records[slot as usize].standing = Standing::Awaited;
         let grace = self.kind(slot).config.grace();
         self.set_due(slot, self.now.after(grace));

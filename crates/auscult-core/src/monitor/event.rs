@@ -1,6 +1,7 @@
 //! What the machine reports: events with their evidence, and rejections.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -36,16 +37,19 @@ pub enum Rejection {
     Duplicate,
     /// The sequence number, or the time of arrival, is older than the newest one.
     Stale,
+    /// The signal is judged elsewhere ([`Input::Told`](super::Input::Told)).
+    Told,
 }
 
 impl Rejection {
     /// Every reason.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::UnknownTarget,
         Self::UnknownSignal,
         Self::StaleKey,
         Self::Duplicate,
         Self::Stale,
+        Self::Told,
     ];
 
     /// The stable code used in metrics.
@@ -57,6 +61,7 @@ impl Rejection {
             Self::StaleKey => "stale_key",
             Self::Duplicate => "duplicate",
             Self::Stale => "stale",
+            Self::Told => "told",
         }
     }
 }
@@ -168,6 +173,8 @@ pub struct Evidence {
     pub samples: u32,
     /// The last failed check since the last arrival.
     pub last_failure: Option<(Instant, Failure)>,
+    /// What those said who judge the signal in place of its detector, where somebody does.
+    pub told: Option<Arc<str>>,
     /// The settings in force.
     pub config: SignalConfig,
 }
@@ -181,6 +188,8 @@ pub enum Cause {
     Silence,
     /// Nothing ever arrived, and the grace is over.
     NeverHeard,
+    /// Those said so who judge the signal in place of its detector.
+    Told,
     /// The last check could not be made here, so the silence says nothing about the target.
     ObserverAtFault,
     /// The observer suspects itself.
@@ -201,6 +210,7 @@ impl Cause {
             Self::Arrival => "arrival",
             Self::Silence => "silence",
             Self::NeverHeard => "never_heard",
+            Self::Told => "told",
             Self::ObserverAtFault => "observer_at_fault",
             Self::ObserverSuspectsItself => "observer_suspects_itself",
             Self::ObserverTrustsItself => "observer_trusts_itself",

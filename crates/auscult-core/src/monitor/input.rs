@@ -22,10 +22,34 @@ pub enum Input<'a> {
         /// Why.
         failure: Failure,
     },
+    /// Somebody else judges this signal, and says how it is: a group of members that watch each
+    /// other, for example. From then on its own detector decides nothing, and arrivals of it are
+    /// rejected.
+    Told {
+        /// The signal.
+        signal: SignalKey,
+        /// Since when it is so. A moment after `now` counts as `now`.
+        at: Instant,
+        /// How it is.
+        verdict: Told,
+        /// Why, for people. It is kept as evidence.
+        why: &'a str,
+    },
     /// Nothing but that time passed.
     Tick,
     /// Everything that was queued when [`Output::Drain`](super::Output::Drain) came has been fed.
     Drained,
+}
+
+/// What those can say of a signal who judge it in place of its detector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// It is alive.
+    Up,
+    /// It may have failed.
+    Late,
+    /// It has failed.
+    Down,
 }
 
 /// One sign of life.

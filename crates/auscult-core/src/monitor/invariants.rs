@@ -83,6 +83,7 @@ impl Monitor {
                     assert!(heard || due != Instant::FAR_FUTURE);
                 }
                 Standing::Up | Standing::Late => assert!(record.state.last_arrival().is_some()),
+                Standing::Told(_) => assert!(self.signals.words(slot).is_some()),
                 Standing::Held => assert!(self.guard.suspects() || self.fault_is_ours(slot)),
                 Standing::Down => {}
                 Standing::Paused | Standing::Vacant => assert_eq!(due, Instant::FAR_FUTURE),

@@ -24,6 +24,9 @@
 //! [`EventKind::Transition`] if the target's status changes with it, else
 //! [`EventKind::SignalTransition`].
 //!
+//! Where somebody else judges a signal ([`Input::Told`]), its status is what that one says, from
+//! its first word on.
+//!
 //! # When the observer is at fault
 //! - **A check that could not be made** ([`Failure::Local`]) says nothing about the target: while
 //!   the last check was such a one, a signal that is due becomes `unknown`. The next check that is
@@ -58,6 +61,7 @@ mod stall;
 pub mod status;
 pub mod target;
 mod targets;
+mod told;
 mod verdict;
 pub mod view;
 
@@ -76,7 +80,7 @@ use targets::Targets;
 pub use config::{MonitorConfig, SignalConfig, SignalParams};
 pub use counters::Counters;
 pub use event::{Cause, Event, EventKind, Evidence, Output, Rejection};
-pub use input::{Arrival, Input, SignalKey, Source, Wake};
+pub use input::{Arrival, Input, SignalKey, Source, Told, Wake};
 pub use status::{Failure, Status};
 pub use target::{Applied, Change, Labels, Refusal, Signal, Target};
 pub use view::{SignalView, TargetView};
@@ -145,6 +149,12 @@ impl Monitor {
                 at,
                 failure,
             } => self.take_failure(signal, at, failure),
+            Input::Told {
+                signal,
+                at,
+                verdict,
+                why,
+            } => self.take_told(signal, at, verdict, why),
             Input::Tick => {}
             Input::Drained => self.resume_listening(),
         }
@@ -307,6 +317,7 @@ impl Monitor {
             | Standing::Late
             | Standing::Down
             | Standing::Held
+            | Standing::Told(_)
             | Standing::Paused
             | Standing::Vacant => Wake::Deadline,
         }

@@ -1,9 +1,10 @@
 //! The signals: what a heartbeat touches, packed.
 
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::input::SignalKey;
+use super::input::{SignalKey, Told};
 use super::status::{Failure, Status};
 use crate::bounds::{SIGNALS_PER_TARGET_MAX, TARGETS_MAX};
 use crate::detector::DetectorState;
@@ -43,6 +44,8 @@ pub(super) enum Standing {
     Down,
     /// For an arrival, or for the observer to trust itself: it would be down otherwise.
     Held,
+    /// For the next word of those who judge it in place of its detector.
+    Told(Told),
     /// For an operator.
     Paused,
 }
@@ -55,6 +58,7 @@ impl Standing {
             Self::Up => Status::Up,
             Self::Late => Status::Late,
             Self::Down => Status::Down,
+            Self::Told(verdict) => verdict.status(),
         }
     }
 }
@@ -68,12 +72,21 @@ struct Bond {
     next: u32,
 }
 
+/// What somebody said of a signal.
+#[derive(Clone, Debug)]
+pub(super) struct Words {
+    pub(super) verdict: Told,
+    pub(super) why: Arc<str>,
+}
+
 /// All signals, by slot.
 pub(super) struct Signals {
     pub(super) records: Vec<Record>,
     bonds: Vec<Bond>,
     /// Failed checks since the last arrival.
     failures: BTreeMap<u32, (Instant, Failure)>,
+    /// What those said last who judge signals in place of their detectors.
+    words: BTreeMap<u32, Words>,
     free: Vec<u32>,
 }
 
@@ -83,6 +96,7 @@ impl Signals {
             records: Vec::new(),
             bonds: Vec::new(),
             failures: BTreeMap::new(),
+            words: BTreeMap::new(),
             free: Vec::new(),
         }
     }
@@ -120,6 +134,7 @@ impl Signals {
     /// Frees the slot. Its key stands for nothing from now on.
     pub(super) fn remove(&mut self, slot: u32, empty: DetectorState) {
         self.forget_failure(slot);
+        self.words.remove(&slot);
         let record = &mut self.records[slot as usize];
         record.state = empty;
         record.standing = Standing::Vacant;
@@ -186,6 +201,14 @@ impl Signals {
     pub(super) fn forget_failure(&mut self, slot: u32) {
         self.records[slot as usize].failed = false;
         self.failures.remove(&slot);
+    }
+
+    pub(super) fn tell(&mut self, slot: u32, words: Words) {
+        self.words.insert(slot, words);
+    }
+
+    pub(super) fn words(&self, slot: u32) -> Option<&Words> {
+        self.words.get(&slot)
     }
 
     pub(super) fn failure(&self, slot: u32) -> Option<(Instant, Failure)> {

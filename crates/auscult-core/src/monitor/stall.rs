@@ -59,6 +59,7 @@ impl Monitor {
             | Standing::Down
             | Standing::Held
             | Standing::Paused
+            | Standing::Told(_)
             | Standing::Vacant => self.due_of(slot),
         };
         self.set_due(slot, due);

@@ -1,6 +1,7 @@
 //! The status rule when time passes, and what is said of a change.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use core::time::Duration;
 
 use super::Monitor;
@@ -61,15 +62,20 @@ impl Monitor {
             Standing::Up => self.late_at(slot),
             Standing::Late => self.down_at(slot),
             Standing::Down if record.streak > 0 => self.down_at(slot),
-            Standing::Down | Standing::Held | Standing::Paused | Standing::Vacant => {
-                Instant::FAR_FUTURE
-            }
+            Standing::Down
+            | Standing::Held
+            | Standing::Told(_)
+            | Standing::Paused
+            | Standing::Vacant => Instant::FAR_FUTURE,
             Standing::Awaited => self.schedule.due(slot),
         }
     }
 
     pub(super) fn level(&self, slot: u32, now: Instant) -> Level {
         let record = &self.signals.records[slot as usize];
+        if let Standing::Told(verdict) = record.standing {
+            return self.told_level(slot, verdict);
+        }
         let Some(last) = record.state.last_arrival() else {
             return Level::ZERO;
         };
@@ -96,7 +102,7 @@ impl Monitor {
             Standing::Awaited => self.end_grace(slot, at),
             // Not enough arrivals in a row.
             Standing::Down => record.streak = 0,
-            Standing::Held | Standing::Paused | Standing::Vacant => {}
+            Standing::Held | Standing::Told(_) | Standing::Paused | Standing::Vacant => {}
         }
     }
 
@@ -190,6 +196,7 @@ impl Monitor {
             Cause::Arrival
             | Cause::Silence
             | Cause::NeverHeard
+            | Cause::Told
             | Cause::ObserverAtFault
             | Cause::ObserverSuspectsItself
             | Cause::ObserverTrustsItself => true,
@@ -259,6 +266,7 @@ impl Monitor {
             std_deviation: statistics.std_deviation,
             samples: statistics.samples,
             last_failure: self.signals.failure(slot),
+            told: self.signals.words(slot).map(|words| Arc::clone(&words.why)),
             config: kind.config.clone(),
         }
     }

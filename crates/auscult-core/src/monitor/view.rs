@@ -155,6 +155,7 @@ impl<'a> SignalView<'a> {
             | Standing::Up
             | Standing::Late
             | Standing::Held
+            | Standing::Told(_)
             | Standing::Paused
             | Standing::Vacant => self.monitor.schedule.due(self.slot),
         };
@@ -195,6 +196,15 @@ impl<'a> SignalView<'a> {
     #[must_use]
     pub fn last_failure(&self) -> Option<(Instant, Failure)> {
         self.monitor.signals.failure(self.slot)
+    }
+
+    /// What those said last who judge it in place of its detector.
+    #[must_use]
+    pub fn told(&self) -> Option<&'a str> {
+        self.monitor
+            .signals
+            .words(self.slot)
+            .map(|words| &*words.why)
     }
 
     /// When its target was added.

@@ -13,4 +13,5 @@ mod random;
 mod scenarios;
 mod stall;
 mod status;
+mod told;
 mod twin;

@@ -8,7 +8,7 @@ use auscult_core::detector::{DetectorParams, History, PhiParams};
 use auscult_core::id::TargetId;
 use auscult_core::monitor::{
     Arrival, Change, Failure, Input, Monitor, MonitorConfig, Output, SignalKey, SignalParams,
-    Source,
+    Source, Told,
 };
 use auscult_core::time::Instant;
 
@@ -52,6 +52,7 @@ impl Run {
             8..12 => self.tick(),
             12 => self.monitor.handle(self.now, Input::Drained),
             13 => self.jump(),
+            14 => self.tell(),
             _ => self.arrive(),
         }
         while let Some(output) = self.monitor.poll_output() {
@@ -119,6 +120,19 @@ impl Run {
                 failure,
             };
             self.monitor.handle(self.now, failed);
+        }
+    }
+
+    fn tell(&mut self) {
+        let verdicts = [Told::Up, Told::Late, Told::Down];
+        if let Some(signal) = self.some_key() {
+            let told = Input::Told {
+                signal,
+                at: self.now,
+                verdict: verdicts[self.random.below(3) as usize],
+                why: "somebody says so",
+            };
+            self.monitor.handle(self.now, told);
         }
     }
 

@@ -308,6 +308,9 @@ fn outcome(heartbeat: &Heartbeat<'_>, given: Result<(), Rejection>) -> Result<bo
                 .detail(format!("{target} has no signal named {signal:?}"))
                 .hint("leave signal out for the first one"))
         }
+        Err(Rejection::Told) => Err(Problem::new(Kind::IsMember)
+            .detail(format!("the group of members judges {}", heartbeat.target))
+            .hint("send heartbeats of another target")),
         Err(Rejection::Stale) => Err(Problem::new(Kind::Stale)
             .detail("seq is smaller than that of the last heartbeat")
             .hint("begin with the wall clock after a restart, for example seq=$(date +%s%N)")),

@@ -20,6 +20,7 @@ pub(crate) enum Kind {
     Unsigned,
     TargetExists,
     DefinedInFile,
+    IsMember,
     Stale,
     Full,
     Changed,
@@ -33,7 +34,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::Malformed,
         Self::ForeignOrigin,
         Self::UnknownRoute,
@@ -44,6 +45,7 @@ impl Kind {
         Self::Unsigned,
         Self::TargetExists,
         Self::DefinedInFile,
+        Self::IsMember,
         Self::Stale,
         Self::Full,
         Self::Changed,
@@ -67,6 +69,7 @@ impl Kind {
             Self::BodyTimeout => "body_timeout",
             Self::TargetExists => "target_exists",
             Self::DefinedInFile => "defined_in_file",
+            Self::IsMember => "is_member",
             Self::Unsigned => "unsigned",
             Self::Stale => "stale",
             Self::Full => "full",
@@ -92,6 +95,7 @@ impl Kind {
             Self::BodyTimeout => "The body took too long to arrive",
             Self::TargetExists => "The target exists already",
             Self::DefinedInFile => "The target is defined in the settings file",
+            Self::IsMember => "The target is a member of the group",
             Self::Unsigned => "The heartbeat is not signed as it must be",
             Self::Stale => "The heartbeat is older than the last one",
             Self::Full => "No more targets are taken",
@@ -114,9 +118,11 @@ impl Kind {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Unsigned => StatusCode::FORBIDDEN,
-            Self::TargetExists | Self::DefinedInFile | Self::Stale | Self::Full => {
-                StatusCode::CONFLICT
-            }
+            Self::TargetExists
+            | Self::DefinedInFile
+            | Self::IsMember
+            | Self::Stale
+            | Self::Full => StatusCode::CONFLICT,
             Self::Changed => StatusCode::PRECONDITION_FAILED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,

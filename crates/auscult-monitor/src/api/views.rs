@@ -86,7 +86,7 @@ pub(crate) struct EventView {
 pub(crate) struct EvidenceView {
     /// The signal that decided.
     signal: String,
-    /// The rule that fired: arrival, silence, never_heard, observer_suspects_itself,
+    /// The rule that fired: arrival, silence, never_heard, told, observer_suspects_itself,
     /// observer_trusts_itself, operator or settings.
     #[schema(example = "silence")]
     cause: &'static str,
@@ -106,6 +106,9 @@ pub(crate) struct EvidenceView {
     samples: u32,
     /// The last failed check since the last arrival.
     last_failure: Option<FailureView>,
+    /// What those said who judge the signal in place of its detector: the group, for a member.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    told: Option<String>,
 }
 
 /// A failed check.
@@ -198,6 +201,7 @@ impl EvidenceView {
                 failure: failure.as_str(),
                 text: failure_text(failure),
             }),
+            told: evidence.told.as_deref().map(str::to_owned),
         }
     }
 }

@@ -21,7 +21,7 @@ impl CheckSpec {
         match source {
             SourceSpec::Http(check) => Some(Self::Http(check.clone())),
             SourceSpec::Tcp(check) => Some(Self::Tcp(check.clone())),
-            SourceSpec::Push { .. } => None,
+            SourceSpec::Push { .. } | SourceSpec::Membership => None,
         }
     }
 

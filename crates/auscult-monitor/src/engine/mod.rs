@@ -10,7 +10,7 @@ use std::thread;
 
 use auscult_core::monitor::{
     Applied, Arrival, Change, Failure, Input, Monitor, MonitorConfig, Output, Refusal, Rejection,
-    SignalKey, Source,
+    SignalKey, Source, Told,
 };
 use auscult_core::time::Instant;
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -173,6 +173,16 @@ impl Engine {
             signal,
             at,
             failure,
+        });
+    }
+
+    /// Takes the word of those who judge a signal in place of its detector.
+    pub fn told(&self, signal: SignalKey, at: Instant, verdict: Told, why: &str) {
+        self.0.shared.drive(Input::Told {
+            signal,
+            at,
+            verdict,
+            why,
         });
     }
 

@@ -62,6 +62,7 @@ fn reason(at: Instant, from: Status, to: Status, evidence: &Evidence) -> String 
                 evidence.signal
             )
         }
+        Cause::Told => evidence.told.as_deref().unwrap_or_default().to_owned(),
         Cause::ObserverAtFault => "the last check could not be made".to_owned(),
         Cause::ObserverSuspectsItself => "the observer suspects itself".to_owned(),
         Cause::ObserverTrustsItself => "the observer trusts itself again".to_owned(),
@@ -168,6 +169,14 @@ mod tests {
             &evidence,
             "web is down: http was never heard within its grace of 10.0 s",
         );
+        evidence.cause = Cause::Told;
+        evidence.told = Some("web-2 accused it, and its time is over".into());
+        check(
+            Status::Late,
+            Status::Down,
+            &evidence,
+            "web is down: web-2 accused it, and its time is over",
+        );
         evidence.cause = Cause::Arrival;
         evidence.silence = Duration::from_millis(61_300);
         check(
@@ -238,6 +247,7 @@ mod tests {
             std_deviation: Duration::from_millis(500),
             samples: 7,
             last_failure: Some((Instant::from_secs(14), Failure::Refused)),
+            told: None,
             config,
         }
     }

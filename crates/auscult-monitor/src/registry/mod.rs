@@ -1,14 +1,15 @@
 //! The registry: what is watched, from where, and what happens when that changes.
 //!
-//! Targets come from three places: the settings file, the API (kept in the store), and heartbeats
-//! of targets that nobody described. A name from an earlier place hides the same name in a later
-//! one: the file wins, because it is what an operator reads; what it hides stays in the store and
-//! comes back when the file drops the name.
+//! Targets come from four places: the settings file, the API (kept in the store), the group that
+//! this monitor is a member of, and heartbeats of targets that nobody described. A name from an
+//! earlier place hides the same name in a later one: the file wins, because it is what an operator
+//! reads; what it hides stays in the store and comes back when the file drops the name.
 //!
 //! Whatever changes is checked as a whole, then written to the store, then told to the machine and
 //! to the checks. A refusal leaves everything as it was.
 
 mod bulk;
+mod members;
 mod refused;
 mod reload;
 
@@ -21,6 +22,7 @@ use auscult_core::id::{SignalName, TargetId};
 use auscult_core::monitor::{Applied, Arrival, Change, SignalKey, Source};
 use parking_lot::Mutex;
 
+pub use members::MemberWord;
 pub use refused::{Refused, ReloadError};
 pub use reload::{ReloadStatus, Reloaded};
 
@@ -40,6 +42,7 @@ pub struct Registry {
     settings: ArcSwap<Settings>,
     key: Arc<ArcSwapOption<Key>>,
     places: Mutex<Places>,
+    words: Mutex<BTreeMap<TargetId, MemberWord>>,
     status: Mutex<ReloadStatus>,
 }
 
@@ -55,6 +58,8 @@ pub enum Origin {
     Api,
     /// A heartbeat of a target that nobody had described.
     Heartbeat,
+    /// The group that this monitor is a member of.
+    Membership,
 }
 
 impl Origin {
@@ -65,6 +70,7 @@ impl Origin {
             Self::File { .. } => "file",
             Self::Api => "api",
             Self::Heartbeat => "heartbeat",
+            Self::Membership => "membership",
         }
     }
 }
@@ -86,6 +92,7 @@ struct Places {
     file: BTreeMap<TargetId, Arc<TargetSpec>>,
     stored: BTreeMap<TargetId, Arc<TargetSpec>>,
     created: BTreeMap<TargetId, Arc<TargetSpec>>,
+    members: BTreeMap<TargetId, Arc<TargetSpec>>,
     paused: BTreeSet<TargetId>,
 }
 
@@ -100,7 +107,8 @@ impl Places {
         }
         let stored = self.stored.get(id).map(|spec| (spec, Origin::Api));
         let created = || self.created.get(id).map(|spec| (spec, Origin::Heartbeat));
-        let (spec, origin) = stored.or_else(created)?;
+        let member = || self.members.get(id).map(|spec| (spec, Origin::Membership));
+        let (spec, origin) = stored.or_else(member).or_else(created)?;
         Some(Watched {
             spec: Arc::clone(spec),
             origin,
@@ -120,7 +128,7 @@ impl Places {
     fn all(&self) -> BTreeMap<TargetId, Arc<TargetSpec>> {
         let mut all = self.created.clone();
         // Those that come later take the places of the others.
-        for place in [&self.stored, &self.file] {
+        for place in [&self.members, &self.stored, &self.file] {
             all.extend(
                 place
                     .iter()
@@ -171,6 +179,7 @@ impl Registry {
             settings: ArcSwap::from_pointee(Settings::default()),
             key: Arc::default(),
             places: Mutex::new(places),
+            words: Mutex::default(),
             status: Mutex::default(),
         }
     }
@@ -221,7 +230,7 @@ impl Registry {
         let mut places = self.places.lock();
         match places.watched(&spec.id) {
             Some(Watched {
-                origin: Origin::Heartbeat,
+                origin: Origin::Heartbeat | Origin::Membership,
                 ..
             })
             | None => {}
@@ -271,6 +280,9 @@ impl Registry {
             return Err(Refused::Changed(id));
         }
         self.refuse_of_file(watched.as_ref())?;
+        if found.origin == Origin::Membership {
+            return Err(Refused::IsMember(id));
+        }
         self.store(&[Record::Remove(&id)])?;
         places.stored.remove(&id);
         places.created.remove(&id);
@@ -364,6 +376,7 @@ impl Registry {
         for key in before.iter().filter(|key| !after.contains(key)) {
             self.checks.remove(*key);
         }
+        self.tell_again(spec);
         for signal in &spec.signals {
             let key = self
                 .engine

@@ -28,6 +28,8 @@ pub enum Refused {
         /// Where it stands in it.
         line: Option<usize>,
     },
+    /// The target is a member of the group that this monitor belongs to.
+    IsMember(TargetId),
     /// The target is not as the caller believed.
     Changed(TargetId),
     /// One of its checks cannot be made.
@@ -67,6 +69,7 @@ impl fmt::Display for Refused {
                 }
                 write!(f, ": change it there and reload")
             }
+            Self::IsMember(id) => write!(f, "{id} is a member of the group, which judges it"),
             Self::Changed(id) => write!(f, "{id} has changed meanwhile"),
             Self::Check { id, signal, error } => write!(f, "{id}, signal {signal}: {error}"),
             Self::Full { limit } => write!(f, "at most {limit} targets are watched"),

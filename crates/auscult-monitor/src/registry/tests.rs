@@ -4,7 +4,7 @@ use super::*;
 use crate::check::RunnerConfig;
 use crate::clock::Clock;
 use crate::events::EventLog;
-use auscult_core::monitor::{EventKind, MonitorConfig, Status};
+use auscult_core::monitor::{EventKind, MonitorConfig, Status, Told};
 use serde_json::json;
 use std::fs;
 use tempfile::TempDir;
@@ -207,6 +207,44 @@ fn every_change_is_an_event() {
     assert_eq!(kinds, [&EventKind::Added, &EventKind::Removed]);
 }
 
+#[test]
+fn a_member_is_a_target_that_the_group_judges() {
+    let stage = Stage::with_file("targets:\n- {id: web, push: {}}\n");
+    stage.registry.reload().unwrap();
+    stage.tell("b", Told::Up);
+    assert_eq!(stage.ids(), ["b", "web"]);
+    assert_eq!(stage.status("b"), Some(Status::Up));
+    assert_eq!(stage.registry.origin("b"), Some(Origin::Membership));
+    stage.tell("b", Told::Late);
+    assert_eq!(stage.status("b"), Some(Status::Late));
+    let refused = stage.registry.remove("b", |_| true).unwrap_err();
+    assert!(matches!(refused, Refused::IsMember(_)), "{refused}");
+
+    stage.registry.pause("b").unwrap();
+    stage.tell("b", Told::Down);
+    assert_eq!(stage.status("b"), Some(Status::Paused));
+    stage.registry.resume("b").unwrap();
+    assert_eq!(stage.status("b"), Some(Status::Down));
+    stage.registry.forget_member("b");
+    assert_eq!(stage.ids(), ["web"]);
+}
+
+#[test]
+fn what_the_file_describes_hides_a_member_until_it_goes() {
+    let stage = Stage::with_file("targets:\n- {id: web, push: {}}\n");
+    stage.registry.reload().unwrap();
+    stage.hear("web");
+    stage.tell("web", Told::Down);
+    assert_eq!(stage.status("web"), Some(Status::Up), "the file's own");
+    stage.write("targets: []\n");
+    stage.registry.reload().unwrap();
+    assert_eq!(stage.status("web"), Some(Status::Down), "the group's word");
+    stage.write("targets:\n- {id: web, push: {}}\n");
+    stage.registry.reload().unwrap();
+    stage.registry.forget_member("web");
+    assert_eq!(stage.ids(), ["web"]);
+}
+
 struct Stage {
     folder: TempDir,
     engine: Engine,
@@ -242,6 +280,16 @@ impl Stage {
             signal: None,
         };
         self.engine.arrival(source, None).unwrap();
+    }
+
+    fn tell(&self, id: &str, verdict: Told) {
+        let word = MemberWord {
+            at: self.engine.clock().now(),
+            verdict,
+            why: "the group says so".into(),
+        };
+        let id = TargetId::new(id).unwrap();
+        self.registry.tell_of_member(&id, word).unwrap();
     }
 
     fn ids(&self) -> Vec<String> {

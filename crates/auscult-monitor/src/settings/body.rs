@@ -51,7 +51,14 @@ enum SourceBody<'a> {
     Push {
         push: PushBody,
     },
+    Membership {
+        membership: MembershipBody,
+    },
 }
+
+/// Nothing to say: everything is the group's.
+#[derive(Serialize)]
+struct MembershipBody {}
 
 #[derive(Serialize)]
 struct PushBody {
@@ -199,6 +206,9 @@ impl<'a> SourceBody<'a> {
                 push: PushBody {
                     interval: interval.map(Span),
                 },
+            },
+            SourceSpec::Membership => Self::Membership {
+                membership: MembershipBody {},
             },
         }
     }

@@ -88,6 +88,8 @@ pub enum SourceSpec {
         /// How often, where the user says so.
         interval: Option<Duration>,
     },
+    /// The group of members that this monitor belongs to judges it.
+    Membership,
 }
 
 /// A check over HTTP or HTTPS.
@@ -163,6 +165,7 @@ impl SourceSpec {
             Self::Http(check) => Some(check.interval),
             Self::Tcp(check) => Some(check.interval),
             Self::Push { interval } => *interval,
+            Self::Membership => None,
         }
     }
 }

@@ -13,6 +13,7 @@ pub(super) struct Watched<'a> {
     http: usize,
     tcp: usize,
     pushed: usize,
+    members: usize,
     checks_per_second: f64,
 }
 
@@ -41,6 +42,7 @@ impl<'a> Watched<'a> {
                 self.checks_per_second += rate(check.interval);
             }
             SourceSpec::Push { .. } => self.pushed += 1,
+            SourceSpec::Membership => self.members += 1,
         }
     }
 
@@ -58,6 +60,7 @@ impl<'a> Watched<'a> {
             (self.http, "over HTTP"),
             (self.tcp, "over TCP"),
             (self.pushed, "pushed"),
+            (self.members, "members"),
         ] {
             if count > 0 {
                 sources.push(format!("{count} {how}"));

@@ -393,6 +393,9 @@ impl From<Refused> for Problem {
             Refused::Exists(_) => Self::new(Kind::TargetExists)
                 .detail(text)
                 .hint("PUT /v1/targets/{id} replaces it"),
+            Refused::IsMember(_) => Self::new(Kind::IsMember)
+                .detail(text)
+                .hint("it goes when it leaves the group, or is forgotten"),
             Refused::DefinedInFile { .. } => Self::new(Kind::DefinedInFile)
                 .detail(text)
                 .hint("change it there, then POST /-/reload"),

@@ -44,6 +44,7 @@ pub(in crate::api) struct SignalReading {
     pub(in crate::api) recent_intervals: Vec<Duration>,
     pub(in crate::api) last_failure: Option<(Instant, Failure)>,
     pub(in crate::api) last_check: Option<Arc<CheckReport>>,
+    pub(in crate::api) told: Option<Arc<str>>,
     key: auscult_core::monitor::SignalKey,
 }
 
@@ -117,6 +118,7 @@ impl Reading {
             grace_left: signal.deadline.map(|at| at.since(self.now)),
             grace: signal.config.grace(),
             failure: failure.as_deref(),
+            told: signal.told.as_deref(),
             observer_suspects_itself: self.observer_suspects_itself,
         }
         .sentence()
@@ -140,6 +142,7 @@ impl SignalReading {
             recent_intervals: signal.recent_intervals().take(INTERVALS_MAX).collect(),
             last_failure: signal.last_failure(),
             last_check: None,
+            told: signal.told().map(Arc::from),
             key: signal.key(),
         }
     }

@@ -89,7 +89,7 @@ fn settings<S: Serializer>(spec: &Arc<TargetSpec>, serializer: S) -> Result<S::O
 /// Where a target is defined.
 #[derive(Debug, Serialize, ToSchema)]
 struct OriginView {
-    /// file, api or heartbeat.
+    /// file, api, heartbeat or membership.
     #[schema(example = "api")]
     kind: &'static str,
     /// The line of the settings file.
@@ -103,7 +103,7 @@ struct SignalDetail {
     /// Its name.
     #[schema(example = "http")]
     name: String,
-    /// http, tcp or push.
+    /// http, tcp, push or membership.
     #[schema(example = "http")]
     source: &'static str,
     /// paused, up, unknown, late or down.
@@ -130,6 +130,9 @@ struct SignalDetail {
     /// The last check.
     #[schema(required)]
     last_check: Option<CheckView>,
+    /// What those said last who judge it in place of its detector: the group, for a member.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    told: Option<String>,
 }
 
 /// The rhythm that a detector expects.
@@ -197,7 +200,7 @@ impl TargetDetail {
         let clock = state.clock();
         let line = match watched.origin {
             Origin::File { line } => line,
-            Origin::Api | Origin::Heartbeat => None,
+            Origin::Api | Origin::Heartbeat | Origin::Membership => None,
         };
         Some(Self {
             now: Time::of(clock, reading.now),
@@ -267,6 +270,7 @@ impl SignalReading {
                 Some(SourceSpec::Http(_)) => "http",
                 Some(SourceSpec::Tcp(_)) => "tcp",
                 Some(SourceSpec::Push { .. }) | None => "push",
+                Some(SourceSpec::Membership) => "membership",
             },
             status: self.status.as_str(),
             level: self.level,
@@ -290,6 +294,7 @@ impl SignalReading {
                 .last_check
                 .as_ref()
                 .map(|report| CheckView::new(clock, report)),
+            told: self.told.as_deref().map(str::to_owned),
         }
     }
 }

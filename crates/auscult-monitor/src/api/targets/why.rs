@@ -26,21 +26,19 @@ pub(super) struct Grounds<'a> {
     pub(super) grace: Duration,
     /// What the last check failed with, if it failed after the last arrival.
     pub(super) failure: Option<&'a str>,
+    /// What those said last who judge it in place of its detector.
+    pub(super) told: Option<&'a str>,
     pub(super) observer_suspects_itself: bool,
 }
 
 impl Grounds<'_> {
     pub(super) fn sentence(&self) -> String {
-        let mut text = match (self.status, self.silence) {
-            (Status::Paused, _) => return "an operator paused it".to_owned(),
-            (Status::Up, _) if self.samples == 0 => "heard, its rhythm is being learnt".to_owned(),
-            (Status::Up, _) => format!("heard every {}", seconds(self.mean)),
-            (Status::Late, Some(silence)) => self.silent(silence, self.late),
-            (Status::Down, Some(silence)) => self.silent(silence, self.down),
-            (Status::Late | Status::Down, None) => {
-                format!("never heard within its grace of {}", seconds(self.grace))
-            }
-            (Status::Unknown, silence) => self.unknown(silence),
+        if self.status == Status::Paused {
+            return "an operator paused it".to_owned();
+        }
+        let mut text = match self.told {
+            Some(told) => told.to_owned(),
+            None => self.judged(),
         };
         if let Some(failure) = self.failure {
             text.push_str("; last check: ");
@@ -49,6 +47,21 @@ impl Grounds<'_> {
         match self.signal {
             Some(signal) => format!("{signal}: {text}"),
             None => text,
+        }
+    }
+
+    /// What the detector says.
+    fn judged(&self) -> String {
+        match (self.status, self.silence) {
+            (Status::Paused, _) => "an operator paused it".to_owned(),
+            (Status::Up, _) if self.samples == 0 => "heard, its rhythm is being learnt".to_owned(),
+            (Status::Up, _) => format!("heard every {}", seconds(self.mean)),
+            (Status::Late, Some(silence)) => self.silent(silence, self.late),
+            (Status::Down, Some(silence)) => self.silent(silence, self.down),
+            (Status::Late | Status::Down, None) => {
+                format!("never heard within its grace of {}", seconds(self.grace))
+            }
+            (Status::Unknown, silence) => self.unknown(silence),
         }
     }
 
@@ -111,6 +124,7 @@ mod tests {
             grace_left: None,
             grace: second * 10,
             failure: None,
+            told: None,
             observer_suspects_itself: false,
         };
         let heard = grounds(Status::Up, Some(1));
@@ -135,6 +149,11 @@ mod tests {
             ..grounds(Status::Down, Some(1))
         };
         assert_eq!(back.sentence(), "heard 1.0 s ago, after a silence");
+        let member = Grounds {
+            told: Some("dead: web-2 accused it"),
+            ..grounds(Status::Down, None)
+        };
+        assert_eq!(member.sentence(), "dead: web-2 accused it");
         let never = grounds(Status::Down, None);
         assert_eq!(never.sentence(), "never heard within its grace of 10.0 s");
         let new = Grounds {

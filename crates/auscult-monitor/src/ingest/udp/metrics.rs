@@ -26,13 +26,15 @@ pub enum RejectReason {
     Duplicate,
     /// The sequence number is older than the newest one.
     Stale,
+    /// The target is a member of the group, which judges it.
+    Member,
     /// The target would have been created, but there are as many as allowed.
     Full,
 }
 
 impl RejectReason {
     /// Every reason.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Malformed,
         Self::Unsigned,
         Self::BadMac,
@@ -41,6 +43,7 @@ impl RejectReason {
         Self::UnknownSignal,
         Self::Duplicate,
         Self::Stale,
+        Self::Member,
         Self::Full,
     ];
 
@@ -56,6 +59,7 @@ impl RejectReason {
             Self::UnknownSignal => "unknown_signal",
             Self::Duplicate => "duplicate",
             Self::Stale => "stale",
+            Self::Member => "member",
             Self::Full => "full",
         }
     }
@@ -69,6 +73,7 @@ impl From<Rejection> for RejectReason {
             Rejection::UnknownSignal | Rejection::StaleKey => Self::UnknownSignal,
             Rejection::Duplicate => Self::Duplicate,
             Rejection::Stale => Self::Stale,
+            Rejection::Told => Self::Member,
         }
     }
 }
@@ -143,6 +148,7 @@ impl UdpMetrics {
                 | RejectReason::UnknownSignal
                 | RejectReason::Duplicate
                 | RejectReason::Stale
+                | RejectReason::Member
                 | RejectReason::Full => count,
             };
             self.reject(reason, count);
