@@ -4,10 +4,14 @@ use super::Finding;
 
 /// Which of our own crates a crate may name. An arrow that is not here needs a page in
 /// `docs/decisions/`.
-const ARROWS: [(&str, &[&str]); 4] = [
+const ARROWS: [(&str, &[&str]); 5] = [
     ("auscult-core", &[]),
+    ("auscult-sim", &["auscult-core"]),
     ("auscult-monitor", &["auscult-core"]),
-    ("auscult", &["auscult-core", "auscult-monitor"]),
+    (
+        "auscult",
+        &["auscult-core", "auscult-monitor", "auscult-sim"],
+    ),
     ("xtask", &[]),
 ];
 

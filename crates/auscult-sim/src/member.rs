@@ -1,0 +1,127 @@
+//! One place of a world: the process that runs there, its address, its clock, and what waits for
+//! it.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use auscult_core::swim::{
+    Answer, Config, ExchangeId, Incarnation, MemberName, Output, Packet, Request, StreamFailure,
+    Ticket,
+};
+use auscult_core::time::Instant;
+
+use crate::clock::Clock;
+use crate::deed::{Crash, Stall};
+use crate::machine::Machine;
+use crate::net::Weather;
+
+/// Whether a process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Power {
+    /// It runs.
+    Runs,
+    /// It was stopped, and what arrives waits.
+    Stalls(Stall),
+    /// It has ended.
+    Off(Crash),
+}
+
+/// What was counted at one place, or in a whole world.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Datagrams sent.
+    pub sent: u64,
+    /// Bytes of the datagrams sent, without headers; 0 with
+    /// [`Wire::Typed`](crate::Wire::Typed).
+    pub bytes: u64,
+    /// Datagrams, and requests and answers over streams, that were handled.
+    pub delivered: u64,
+    /// Datagrams, and requests and answers over streams, sent here that came to nothing.
+    pub dropped: u64,
+    /// Streams opened.
+    pub streams: u64,
+}
+
+pub(crate) struct Member {
+    pub(crate) name: MemberName,
+    pub(crate) address: SocketAddr,
+    pub(crate) config: Config,
+    pub(crate) machine: Box<dyn Machine>,
+    pub(crate) power: Power,
+    /// How many processes ran here before this one.
+    pub(crate) life: u32,
+    pub(crate) clock: Clock,
+    /// When the machine wants to be called, by the time of the world.
+    pub(crate) wake: Instant,
+    /// The earliest moment at which it will be.
+    pub(crate) armed: Instant,
+    /// What the process has not read yet.
+    pub(crate) inbox: VecDeque<Parcel>,
+    /// What it wants to send, and cannot.
+    pub(crate) outbox: VecDeque<Output>,
+    /// How long it takes for each thing that it handles.
+    pub(crate) each: Duration,
+    /// Whether it is busy with the first thing of its inbox.
+    pub(crate) busy: bool,
+    /// What its disk says.
+    pub(crate) kept: Option<Incarnation>,
+    pub(crate) weather: Option<Weather>,
+    pub(crate) traffic: Traffic,
+}
+
+impl Member {
+    pub(crate) fn runs(&self) -> bool {
+        self.power == Power::Runs
+    }
+
+    /// Forgets everything that belonged to the process that ran here.
+    pub(crate) fn clear(&mut self) {
+        self.inbox.clear();
+        self.outbox.clear();
+        self.busy = false;
+        self.wake = Instant::FAR_FUTURE;
+        self.armed = Instant::FAR_FUTURE;
+    }
+}
+
+impl fmt::Debug for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Member")
+            .field("name", &self.name)
+            .field("address", &self.address)
+            .field("power", &self.power)
+            .field("life", &self.life)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Something that a process is to handle.
+#[derive(Debug)]
+pub(crate) enum Parcel {
+    Datagram {
+        from: SocketAddr,
+        packet: Packet,
+    },
+    Request {
+        from: SocketAddr,
+        ticket: Ticket,
+        request: Request,
+    },
+    Answer {
+        /// Of which process at this place.
+        life: u32,
+        exchange: ExchangeId,
+        answer: Answer,
+    },
+    Failed {
+        /// Of which process at this place.
+        life: u32,
+        exchange: ExchangeId,
+        failure: StreamFailure,
+    },
+    Join(Vec<SocketAddr>),
+    Leave,
+    Tick,
+}
