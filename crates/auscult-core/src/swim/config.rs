@@ -40,6 +40,7 @@ impl fmt::Display for Violation {
 /// | `suspicion_max_multiplier` | 6 | 6 | 6 |
 /// | `confirmations` | 3 | 3 | 3 |
 /// | `health_max` | 8 | 8 | 8 |
+/// | `buddy` | on | on | on |
 /// | `gossip_interval`, `gossip_fanout` | 100 ms, 3 | 200 ms, 3 | 500 ms, 4 |
 /// | `retransmit_multiplier` | 4 | 4 | 4 |
 /// | `gossip_to_dead` | 15 s | 30 s | 60 s |
@@ -85,6 +86,8 @@ pub struct Params {
     /// S [LG]: how slow a member may think itself to be: its intervals and time-outs grow up to 1
     /// + S times. 0 switches that off; at most 20.
     pub health_max: u8,
+    /// Whether whoever is accused hears so first.
+    pub buddy: Buddy,
     /// How often news is sent while there is any. Above 0.
     pub gossip_interval: Duration,
     /// To how many members at a time: 1 to 16.
@@ -143,6 +146,15 @@ pub enum StreamProbe {
     Off,
 }
 
+/// Whether whoever is accused hears so first [LG: buddy].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Buddy {
+    /// Its accuser tells it at once, and whatever is sent to it says so.
+    On,
+    /// It hears of it when it comes round, as everyone does.
+    Off,
+}
+
 /// How long a suspect has to contradict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SuspicionRule {
@@ -187,6 +199,7 @@ impl Params {
             suspicion_max_multiplier: 6,
             confirmations: 3,
             health_max: 8,
+            buddy: Buddy::On,
             gossip_interval: Duration::from_millis(200),
             gossip_fanout: 3,
             retransmit_multiplier: 4,

@@ -75,7 +75,9 @@ use relays::Relays;
 use suspicion::Suspicions;
 use sync::Seed;
 
-pub use config::{Config, Params, ProbeOrder, StreamProbe, SuspicionRule, Timing, Violation};
+pub use config::{
+    Buddy, Config, Params, ProbeOrder, StreamProbe, SuspicionRule, Timing, Violation,
+};
 pub use counters::Counters;
 pub use event::{
     Accusation, Accuser, Attempt, Deadline, Direction, Event, EventKind, JoinOutcome, Link,

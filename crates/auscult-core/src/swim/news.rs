@@ -231,10 +231,11 @@ impl Swim {
         };
         match claim.state {
             State::Alive => {
-                self.apply(slot, accusation.clone());
+                self.apply(slot, accusation);
                 self.tell_suspected(slot, attempts);
-                // Whoever is suspected should be the first to know.
-                self.send(address, Body::Gossip, Some(accusation));
+                if let Some(accusation) = self.accusation_of(slot) {
+                    self.send(address, Body::Gossip, Some(accusation));
+                }
             }
             State::Suspect => {
                 self.suspicions.note_attempts(slot, attempts);

@@ -3,7 +3,7 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use super::config::{ProbeOrder, StreamProbe, SuspicionRule, Timing};
+use super::config::{Buddy, ProbeOrder, StreamProbe, SuspicionRule, Timing};
 use super::event::{Direction, EventKind, Link, Outcome, Reject};
 use super::exchanges::Errand;
 use super::member::{MemberId, State};
@@ -108,6 +108,10 @@ impl Swim {
 
     /// What is said of a member that is not thought to be alive, for the member itself.
     pub(super) fn accusation_of(&self, slot: Slot) -> Option<Update> {
+        match self.config.params().buddy {
+            Buddy::On => {}
+            Buddy::Off => return None,
+        }
         let entry = self.members.entry(slot);
         let (member, incarnation) = (entry.id, entry.claim().incarnation);
         match entry.claim().state {
