@@ -3,7 +3,6 @@
 
 pub mod api;
 pub mod check;
-pub mod clock;
 pub mod engine;
 pub mod events;
 pub mod ingest;
@@ -12,3 +11,5 @@ pub mod registry;
 pub mod serve;
 pub mod settings;
 pub mod store;
+
+pub use auscult_agent::clock;

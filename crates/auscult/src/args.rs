@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Ten simulated servers and a monitor in one process: the first thing to try
     Demo(DemoArgs),
+    /// Be a member of a group: find the others, tell who joins, fails and leaves
+    Agent(AgentArgs),
     /// Simulated servers that answer GET /heartbeat and misbehave on demand
     Pulser(PulserArgs),
     /// List, read, add, remove, pause and resume the targets of a running monitor
@@ -192,6 +194,42 @@ pub(crate) struct PulserArgs {
     /// The fraction of requests that are closed without an answer, at first
     #[arg(long, value_name = "FRACTION", default_value_t = 0.0)]
     pub(crate) drop: f64,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+const AGENT_EXAMPLES: &str = "\
+Examples:
+  auscult agent --name web-1 --bind 127.0.0.1:7946
+  auscult agent --name web-2 --bind 127.0.0.2:7946 --join 127.0.0.1:7946
+
+Signals:
+  SIGTERM, SIGINT  leave the group within 2 s (exit code 0); a second one stops at once";
+
+/// `auscult agent`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = AGENT_EXAMPLES)]
+pub(crate) struct AgentArgs {
+    /// The name of this member, unique in its cluster [default: the name of the machine]
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Where to listen, over UDP and TCP
+    #[arg(
+        long,
+        value_name = "ADDR[:PORT]",
+        default_value = "127.0.0.1:7946",
+        value_parser = crate::agent::bind_addr
+    )]
+    pub(crate) bind: SocketAddr,
+    /// Where others reach this member [default: where it listens]
+    #[arg(long, value_name = "ADDR[:PORT]", value_parser = crate::agent::bind_addr)]
+    pub(crate) advertise: Option<SocketAddr>,
+    /// A member to join through; may be repeated. Asked until one answers
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
+    pub(crate) join: Vec<String>,
+    /// The name of the cluster: members of another one are refused
+    #[arg(long, default_value = "default")]
+    pub(crate) label: String,
     #[command(flatten)]
     pub(crate) log: LogArgs,
 }

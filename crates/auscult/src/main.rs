@@ -1,6 +1,7 @@
 //! The auscult command line: one file per command under `commands/`, results on stdout, everything
 //! else on stderr, exit codes as `auscult help` lists them.
 
+mod agent;
 mod args;
 mod client;
 mod commands;
@@ -33,10 +34,17 @@ fn run(command: Command) -> Result<(), Stop> {
     // The cryptography behind TLS is chosen once per process; a second choice would be refused, and
     // the first one is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    // Enough threads for sockets, checks and requests side by side.
-    let workers = std::thread::available_parallelism().map_or(2, |count| count.get().min(4));
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(workers)
+    let mut builder = if matches!(command, Command::Agent(_)) {
+        // One task does it all, and each thread costs memory.
+        tokio::runtime::Builder::new_current_thread()
+    } else {
+        // Enough threads for sockets, checks and requests side by side.
+        let workers = std::thread::available_parallelism().map_or(2, |count| count.get().min(4));
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads(workers);
+        builder
+    };
+    let runtime = builder
         .enable_all()
         .build()
         .map_err(|error| Stop::new(Exit::Cannot, format!("cannot start threads: {error}")))?;

@@ -4,13 +4,19 @@ use super::Finding;
 
 /// Which of our own crates a crate may name. An arrow that is not here needs a page in
 /// `docs/decisions/`.
-const ARROWS: [(&str, &[&str]); 5] = [
+const ARROWS: [(&str, &[&str]); 6] = [
     ("auscult-core", &[]),
     ("auscult-sim", &["auscult-core"]),
-    ("auscult-monitor", &["auscult-core"]),
+    ("auscult-agent", &["auscult-core"]),
+    ("auscult-monitor", &["auscult-agent", "auscult-core"]),
     (
         "auscult",
-        &["auscult-core", "auscult-monitor", "auscult-sim"],
+        &[
+            "auscult-agent",
+            "auscult-core",
+            "auscult-monitor",
+            "auscult-sim",
+        ],
     ),
     ("xtask", &[]),
 ];

@@ -20,7 +20,7 @@ struct LongFunction {
 const LONG_FUNCTIONS: [LongFunction; 0] = [];
 
 /// The one file that reads clocks.
-const CLOCK: &str = "crates/auscult-monitor/src/clock.rs";
+const CLOCK: &str = "crates/auscult-agent/src/clock.rs";
 
 /// Types whose `now` reads a clock.
 const CLOCKS: [&str; 4] = ["Instant", "SystemTime", "Timestamp", "Zoned"];

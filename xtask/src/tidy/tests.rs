@@ -94,7 +94,7 @@ fn a_clock_outside_the_clock_is_found() {
         2,
         "SystemTime::now",
     );
-    passes("crates/auscult-monitor/src/clock.rs", read);
+    passes("crates/auscult-agent/src/clock.rs", read);
     passes("crates/auscult-monitor/examples/load.rs", read);
     passes("crates/auscult-monitor/tests/it/udp.rs", read);
     passes(SERVER, &format!("#[cfg(test)]\nmod tests {{ {read} }}\n"));

@@ -12,12 +12,15 @@ mod server;
 mod targets;
 mod watched;
 
+pub(crate) use interrupt::Interrupts;
+
 use crate::args::Command;
 use crate::exit::Stop;
 
 /// Does what the command line asks for.
 pub(crate) async fn run(command: Command) -> Result<(), Stop> {
     match command {
+        Command::Agent(args) => crate::agent::run(&args).await,
         Command::Pulser(args) => pulser::run(&args).await,
         Command::Targets(args) => targets::run(&args).await,
         Command::CheckConfig(args) => check_config::run(&args),

@@ -1,0 +1,358 @@
+//! The task that owns the machine, the datagram socket and the timer.
+//!
+//! A turn takes everything that the kernel queued before it lets the machine's timers expire: a
+//! process that was stopped for a while thereby hears what the others said meanwhile before it
+//! judges them, and the machine, called late, blames nobody for the time in which it did not run.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use auscult_core::bounds::MEMBERSHIP_DATAGRAM_BYTES_MAX;
+use auscult_core::swim::{Answer, Input, JoinOutcome, Output, Packet, Swim, Ticket};
+use auscult_core::time::Instant;
+use auscult_core::wire::swim::{decode_packet, encode_packet};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::counters::Counters;
+use crate::handle::{Command, Shared};
+use crate::layers::Layers;
+use crate::members::Members;
+use crate::sentence::sentence;
+use crate::stream::{Broken, Report, Streams};
+use crate::udp::Udp;
+
+/// What the task owns.
+pub(crate) struct Driver {
+    pub(crate) swim: Swim,
+    pub(crate) udp: Udp,
+    pub(crate) listener: TcpListener,
+    pub(crate) layers: Layers,
+    pub(crate) streams: Streams,
+    pub(crate) reports: mpsc::Receiver<Report>,
+    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What the task keeps besides.
+struct Desk {
+    counters: Counters,
+    joins: Vec<(SocketAddr, oneshot::Sender<JoinOutcome>)>,
+    /// Requests that came by another transport.
+    answers: VecDeque<(Ticket, oneshot::Sender<Answer>)>,
+    leaves: Vec<oneshot::Sender<()>>,
+    /// The digest of the members in the snapshot.
+    published: u64,
+    revision: u64,
+    stale: bool,
+    body: Vec<u8>,
+    datagram: Vec<u8>,
+}
+
+/// What woke the task.
+enum Woken {
+    Command(Option<Command>),
+    Report(Option<Report>),
+    Readable,
+    Accepted(io::Result<(TcpStream, SocketAddr)>),
+    Timer,
+}
+
+/// Whether the task goes on.
+enum Next {
+    Go,
+    Stop(Option<oneshot::Sender<()>>),
+}
+
+impl Driver {
+    /// Runs until the member has left, somebody shuts it down, or no handle is left.
+    pub(crate) async fn run(mut self) {
+        let mut desk = Desk {
+            counters: Counters::default(),
+            joins: Vec::new(),
+            answers: VecDeque::new(),
+            leaves: Vec::new(),
+            published: self.swim.view_digest(),
+            revision: 1,
+            stale: false,
+            body: Vec::new(),
+            datagram: Vec::new(),
+        };
+        let far = self.shared.clock.std(Instant::FAR_FUTURE);
+        let sleep = tokio::time::sleep_until(far.into());
+        tokio::pin!(sleep);
+        let mut set = Instant::FAR_FUTURE;
+        let stopped = loop {
+            let wanted = self.swim.poll_timeout().map(|(at, _)| at);
+            let wanted = wanted.unwrap_or(Instant::FAR_FUTURE);
+            if wanted != set {
+                set = wanted;
+                sleep.as_mut().reset(self.shared.clock.std(set).into());
+            }
+            let woken = tokio::select! {
+                biased;
+                command = self.commands.recv() => Woken::Command(command),
+                report = self.reports.recv() => Woken::Report(report),
+                _ = self.udp.readable() => Woken::Readable,
+                accepted = self.listener.accept() => Woken::Accepted(accepted),
+                () = &mut sleep => Woken::Timer,
+            };
+            if let Next::Stop(waits) = self.turn(woken, &mut desk) {
+                break waits;
+            }
+        };
+        let Self {
+            udp,
+            listener,
+            streams,
+            ..
+        } = self;
+        drop((udp, listener, streams));
+        for done in desk.leaves.into_iter().chain(stopped) {
+            let _nobody_waits = done.send(());
+        }
+    }
+
+    fn turn(&mut self, woken: Woken, desk: &mut Desk) -> Next {
+        let now = self.shared.clock.now();
+        let due = self.swim.poll_timeout().map(|(at, _)| at);
+        let due = due.filter(|&at| at <= now);
+        // What is read now came before the timers that are due expire.
+        let heard_at = due.map_or(now, |at| at.before(Duration::from_nanos(1)));
+        self.receive(heard_at, desk);
+        let mut command = None;
+        match woken {
+            Woken::Command(Some(taken)) => command = Some(taken),
+            Woken::Command(None) => return Next::Stop(None),
+            Woken::Report(report) => self.take_reports(heard_at, report, desk),
+            Woken::Accepted(accepted) => self.accept(accepted, desk),
+            Woken::Readable | Woken::Timer => {}
+        }
+        if let Some(due) = due {
+            desk.counters.count_wake(now.since(due));
+            self.swim.handle(now, Input::Tick);
+        }
+        let mut next = Next::Go;
+        if let Some(command) = command {
+            next = self.obey(now, command, desk);
+        }
+        if self.flush(desk) {
+            next = Next::Stop(None);
+        }
+        self.publish(now, desk);
+        next
+    }
+
+    /// Reads what the kernel queued, up to a bound: a flood must not stop the clock.
+    fn receive(&mut self, at: Instant, desk: &mut Desk) {
+        let mut buffer = [0; MEMBERSHIP_DATAGRAM_BYTES_MAX + 1];
+        for _ in 0..DATAGRAMS_PER_TURN_MAX {
+            let (bytes, from) = match self.udp.try_receive(&mut buffer) {
+                Ok(received) => received,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                // What others made of an earlier datagram of ours (ICMP): the next one may be well.
+                Err(_) => continue,
+            };
+            let counters = &mut desk.counters;
+            counters.datagrams_received += 1;
+            counters.bytes_received += bytes as u64;
+            match self.layers.unwrap(from, &mut buffer[..bytes]) {
+                Err(reason) => counters.count_layer_rejected(reason),
+                Ok(body) => match decode_packet(body) {
+                    Err(_) => counters.datagrams_malformed += 1,
+                    Ok(packet) => self.swim.handle(at, Input::Packet { from, packet }),
+                },
+            }
+        }
+    }
+
+    fn take_reports(&mut self, at: Instant, report: Option<Report>, desk: &mut Desk) {
+        let mut next = report;
+        for _ in 0..REPORTS_PER_TURN_MAX {
+            match next {
+                Some(report) => self.take_report(at, report, desk),
+                None => break,
+            }
+            next = self.reports.try_recv().ok();
+        }
+        if let Some(report) = next {
+            self.take_report(at, report, desk);
+        }
+    }
+
+    fn take_report(&mut self, at: Instant, report: Report, desk: &mut Desk) {
+        match report {
+            Report::Asked {
+                ticket,
+                from,
+                request,
+            } => self.swim.handle(
+                at,
+                Input::Request {
+                    from,
+                    ticket,
+                    request,
+                },
+            ),
+            Report::Ended { ticket, result } => {
+                self.streams.ended(ticket);
+                if let Err(broken) = result {
+                    count_broken(broken, &mut desk.counters);
+                }
+            }
+            Report::Answered { exchange, result } => match result {
+                Ok(answer) => self.swim.handle(at, Input::Answered { exchange, answer }),
+                Err(broken) => {
+                    desk.counters.streams_unanswered += 1;
+                    if let Broken::Layer(reason) = broken {
+                        desk.counters.count_layer_rejected(reason);
+                    }
+                    let failure = broken.failure();
+                    self.swim.handle(at, Input::Failed { exchange, failure });
+                }
+            },
+        }
+    }
+
+    fn accept(&mut self, accepted: io::Result<(TcpStream, SocketAddr)>, desk: &mut Desk) {
+        // An error is that of one connection, or of a table that is full for a moment.
+        if let Ok((stream, from)) = accepted {
+            desk.counters.streams_accepted += 1;
+            if self.streams.serve(stream, from, &self.layers) {
+                desk.counters.streams_evicted += 1;
+            }
+        }
+    }
+
+    fn obey(&mut self, now: Instant, command: Command, desk: &mut Desk) -> Next {
+        match command {
+            Command::Join { address, reply } => {
+                desk.joins.push((address, reply));
+                let seeds = &[address];
+                self.swim.handle(now, Input::Join { seeds });
+            }
+            Command::Leave { done } => {
+                desk.leaves.push(done);
+                self.swim.handle(now, Input::Leave);
+            }
+            Command::Shutdown { done } => return Next::Stop(Some(done)),
+            Command::Read(read) => read(&self.swim, now),
+            Command::Packet { from, packet } => {
+                self.swim.handle(now, Input::Packet { from, packet });
+            }
+            Command::Request {
+                from,
+                request,
+                reply,
+            } => {
+                let ticket = self.streams.next_ticket();
+                desk.answers.push_back((ticket, reply));
+                self.swim.handle(
+                    now,
+                    Input::Request {
+                        from,
+                        ticket,
+                        request,
+                    },
+                );
+            }
+        }
+        Next::Go
+    }
+
+    /// Does what the machine says. Tells whether the member is gone.
+    fn flush(&mut self, desk: &mut Desk) -> bool {
+        let mut gone = false;
+        while let Some(output) = self.swim.poll_output() {
+            match output {
+                Output::Send { to, packet } => self.send(to, &packet, desk),
+                Output::Ask {
+                    to,
+                    exchange,
+                    request,
+                    until,
+                } => {
+                    desk.counters.streams_opened += 1;
+                    let until = self.shared.clock.std(until);
+                    self.streams.ask(to, exchange, request, until, &self.layers);
+                }
+                Output::Answer { ticket, answer } => self.answer(ticket, answer, desk),
+                Output::Event(event) => {
+                    desk.stale = true;
+                    let text = sentence(&event);
+                    tracing::debug!(target: "auscult::membership", "{text}");
+                    self.shared.events.append(event.at, event, text);
+                }
+                Output::Joined { seed, outcome } => {
+                    let asked = |join: &mut (SocketAddr, _)| join.0 == seed;
+                    for (_, reply) in desk.joins.extract_if(.., asked) {
+                        let _nobody_waits = reply.send(outcome);
+                    }
+                }
+                Output::Persist { .. } => {}
+                Output::Rejected { from, reason } => {
+                    tracing::debug!(target: "auscult::membership", %from, %reason, "rejected");
+                }
+                Output::Gone => gone = true,
+            }
+        }
+        gone
+    }
+
+    fn send(&mut self, to: SocketAddr, packet: &Packet, desk: &mut Desk) {
+        desk.body.clear();
+        encode_packet(packet, &mut desk.body);
+        desk.datagram.clear();
+        self.layers.wrap(&desk.body, &mut desk.datagram);
+        match self.udp.try_send(&desk.datagram, to) {
+            Ok(bytes) => {
+                desk.counters.datagrams_sent += 1;
+                desk.counters.bytes_sent += bytes as u64;
+            }
+            Err(_) => desk.counters.send_errors += 1,
+        }
+    }
+
+    fn answer(&mut self, ticket: Ticket, answer: Answer, desk: &mut Desk) {
+        let mut waiting = desk.answers.iter();
+        match waiting.position(|(waits, _)| *waits == ticket) {
+            None => self.streams.answer(ticket, answer),
+            Some(at) => {
+                if let Some((_, reply)) = desk.answers.remove(at) {
+                    let _nobody_waits = reply.send(answer);
+                }
+            }
+        }
+    }
+
+    /// Takes a new snapshot, if anybody would see a difference.
+    fn publish(&self, now: Instant, desk: &mut Desk) {
+        let view = self.swim.view_digest();
+        if desk.stale || view != desk.published || self.shared.was_read() {
+            desk.stale = false;
+            desk.published = view;
+            desk.revision += 1;
+            desk.counters.snapshots += 1;
+            self.shared
+                .publish(Members::read(&self.swim, now, desk.revision));
+        }
+        desk.counters.swim = self.swim.counters().clone();
+        desk.counters.local_health = self.swim.local_health();
+        desk.counters.backlog = self.swim.backlog();
+        self.shared.counters.store(Arc::new(desk.counters.clone()));
+    }
+}
+
+const fn count_broken(broken: Broken, counters: &mut Counters) {
+    match broken {
+        Broken::Unreachable | Broken::TimedOut => counters.streams_failed += 1,
+        Broken::Malformed => counters.streams_malformed += 1,
+        Broken::Layer(reason) => counters.count_layer_rejected(reason),
+    }
+}
+
+const DATAGRAMS_PER_TURN_MAX: usize = 1_024;
+const REPORTS_PER_TURN_MAX: usize = 64;

@@ -1,0 +1,94 @@
+//! `auscult agent`: a member of a group, until told to leave.
+
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use auscult_agent::events::Reading;
+use auscult_agent::{Agent, AgentConfig, AgentHandle, StartError};
+use auscult_core::swim::{Label, MemberName, Params};
+
+use crate::args::AgentArgs;
+use crate::commands::Interrupts;
+use crate::exit::{self, Exit, Stop};
+use crate::logging;
+
+pub(crate) async fn run(args: &AgentArgs) -> Result<(), Stop> {
+    let mut interrupts = Interrupts::install()?;
+    logging::start(&args.log, "info")?;
+    let agent = Agent::start(config(args)?)
+        .await
+        .map_err(|error| stop(&error))?;
+    let (name, address) = (agent.name(), agent.address());
+    say(&format!("member {name} is up at {address}"))?;
+    let told = tokio::select! {
+        told = tell(&agent) => told,
+        () = interrupts.next() => Ok(()),
+        () = agent.stopped() => Ok(()),
+    };
+    interrupts.then_exit_at_once();
+    // Whoever is not heard in that time is found out by the others.
+    let _silent = tokio::time::timeout(LEAVE_TIME, agent.leave()).await;
+    told
+}
+
+/// Prints what happens, for ever.
+async fn tell(agent: &AgentHandle) -> Result<(), Stop> {
+    let mut reader = agent.events().read_after(0);
+    loop {
+        match reader.next().await {
+            Reading::Event(event) => say(&event.text)?,
+            Reading::Lagged(count) => say(&format!("lagged {count}"))?,
+            Reading::OtherRun => {}
+        }
+    }
+}
+
+fn say(line: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()
+}
+
+fn config(args: &AgentArgs) -> Result<AgentConfig, Stop> {
+    let usage = |flag: &str, error: &dyn std::fmt::Display| {
+        Stop::new(Exit::Usage, format!("--{flag}: {error}"))
+    };
+    let label = Label::new(&args.label).map_err(|error| usage("label", &error))?;
+    let name = match &args.name {
+        Some(name) => name.clone(),
+        None => host_name()?,
+    };
+    let name = MemberName::new(&name).map_err(|error| usage("name", &error))?;
+    let mut config = AgentConfig::new(name, args.bind, Params::lan(label));
+    config.advertise = args.advertise;
+    config.join.clone_from(&args.join);
+    Ok(config)
+}
+
+fn host_name() -> Result<String, Stop> {
+    let read = std::fs::read_to_string("/proc/sys/kernel/hostname");
+    let name = read.map_err(|_| Stop::new(Exit::Usage, "say who this is with --name"))?;
+    Ok(name.trim().to_owned())
+}
+
+fn stop(error: &StartError) -> Stop {
+    let mut message = error.to_string();
+    if let StartError::Bind { source, .. } = error {
+        message = format!("{message}: {}", exit::in_words(source));
+    }
+    Stop::new(Exit::Cannot, message)
+}
+
+/// What `--bind` takes: an address with or without a port.
+pub(crate) fn bind_addr(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(ip) = text.parse() {
+        return Ok(SocketAddr::new(ip, PORT));
+    }
+    text.parse()
+        .map_err(|_| "not an address such as 127.0.0.1:7946".into())
+}
+
+/// The port that memberlist's users know.
+const PORT: u16 = 7946;
+const LEAVE_TIME: Duration = Duration::from_secs(2);
