@@ -71,6 +71,28 @@ pub const SEEDS_MAX: usize = 64;
 /// The longest update: an id or a name, an address, two numbers.
 pub const UPDATE_BYTES_MAX: usize = 1 + 1 + ID_BYTES_MAX + 19 + 9;
 
+/// Settings that monitors share: a process that watches a million targets shards them.
+pub const SETTINGS_MAX: usize = 1_000_000;
+
+/// Bytes of one setting's document: a check with a body and headers, ten times over.
+pub const DOCUMENT_BYTES_MAX: usize = 64 * 1024;
+
+/// Settings that one document refers to.
+pub const REFERENCES_PER_DOCUMENT_MAX: usize = 64;
+
+/// Edits that are made together: a file of so many targets is applied as one.
+pub const EDITS_PER_CHANGE_MAX: usize = 200_000;
+
+/// Changes that can be looked up: some months of a busy team.
+pub const HISTORY_ENTRIES_MAX: usize = 10_000;
+
+/// Settings that are named in one entry of the history; the others are counted.
+pub const EDITS_PER_HISTORY_ENTRY_MAX: usize = 100;
+
+/// Answers to changes that are remembered, so that one who asks again is answered the same: what
+/// a client that gives up after a minute can have asked before, at ten changes a second and more.
+pub const ANSWERED_CHANGES_MAX: usize = 1_024;
+
 const _: () = assert!(UPDATE_BYTES_MAX + 48 <= MEMBERSHIP_DATAGRAM_BYTES_MIN);
 const _: () = assert!(MEMBERS_MAX * (UPDATE_BYTES_MAX + 2) <= MEMBERSHIP_FRAME_BYTES_MAX);
 const _: () = assert!(SEEDS_MAX <= EXCHANGES_MAX);
