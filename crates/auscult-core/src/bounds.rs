@@ -68,6 +68,35 @@ pub const EXCHANGES_MAX: usize = 64;
 /// Addresses to join through.
 pub const SEEDS_MAX: usize = 64;
 
+/// Bytes in the metadata of one member, keys and values together: a page that describes a process,
+/// and one stream brings it.
+pub const METADATA_BYTES_MAX: usize = 64 * 1_024;
+
+/// Keys in the metadata of one member.
+pub const METADATA_KEYS_MAX: usize = 1_024;
+
+/// Removed keys of one member that are remembered, so that a copy which is behind is told of them
+/// one by one. A copy that is further behind gets everything.
+pub const METADATA_REMOVED_MAX: usize = 64;
+
+/// What the copies of all members' metadata may weigh together: 1,000 members with as much as they
+/// may have. Beyond it nothing more is taken.
+pub const METADATA_WEIGHT_MAX: usize = 64 * 1_024 * 1_024;
+
+/// Bytes of metadata in one answer, about: what is left is asked for again, so that nobody sends
+/// for long without being asked.
+pub const METADATA_ANSWER_BYTES_MAX: usize = 1_024 * 1_024;
+
+/// Streams on which metadata is asked for at a time.
+pub const METADATA_ASKS_MAX: usize = 4;
+
+/// Broadcasts that wait to be sent on: 128 KiB at the usual size of a datagram.
+pub const BROADCASTS_QUEUED_MAX: usize = 128;
+
+/// Numbers of one member's broadcasts that are remembered, to deliver each once. Twice the queue,
+/// so that none is taken for an old one while its sender still sends it.
+pub const BROADCAST_WINDOW: u64 = 256;
+
 /// The longest update: an id or a name, an address, two numbers.
 pub const UPDATE_BYTES_MAX: usize = 1 + 1 + ID_BYTES_MAX + 19 + 9;
 
@@ -94,5 +123,7 @@ pub const EDITS_PER_HISTORY_ENTRY_MAX: usize = 100;
 pub const ANSWERED_CHANGES_MAX: usize = 1_024;
 
 const _: () = assert!(UPDATE_BYTES_MAX + 48 <= MEMBERSHIP_DATAGRAM_BYTES_MIN);
-const _: () = assert!(MEMBERS_MAX * (UPDATE_BYTES_MAX + 2) <= MEMBERSHIP_FRAME_BYTES_MAX);
+const _: () = assert!(MEMBERS_MAX * (UPDATE_BYTES_MAX + 22) <= MEMBERSHIP_FRAME_BYTES_MAX);
+const _: () = assert!(METADATA_ANSWER_BYTES_MAX * 8 <= MEMBERSHIP_FRAME_BYTES_MAX);
+const _: () = assert!(2 * BROADCASTS_QUEUED_MAX as u64 <= BROADCAST_WINDOW);
 const _: () = assert!(SEEDS_MAX <= EXCHANGES_MAX);

@@ -26,6 +26,10 @@ pub struct Counters {
     pub refutations: u64,
     /// Views compared over a stream.
     pub syncs: u64,
+    /// Times that another member was asked for metadata over a stream.
+    pub metadata_asks: u64,
+    /// Broadcasts that were not sent as often as they should be, as too many wait.
+    pub broadcasts_dropped: u64,
     /// Rounds in which the shared order was not taken because views differed.
     pub own_order_rounds: u64,
 }

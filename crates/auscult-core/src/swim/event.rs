@@ -9,6 +9,7 @@ use core::time::Duration;
 use super::input::{ExchangeId, StreamFailure, Ticket};
 use super::member::{Incarnation, MemberId, MemberName, State};
 use super::message::{Answer, Packet, Refusal, Request};
+use super::metadata::Key;
 use crate::time::Instant;
 
 /// One thing that the machine says.
@@ -61,6 +62,16 @@ pub enum Output {
         /// Why it was not.
         reason: Reject,
     },
+    /// A member's user tells all members something with
+    /// [`Swim::broadcast`](super::Swim::broadcast).
+    Broadcast {
+        /// Who.
+        from: MemberName,
+        /// What it is about.
+        key: Option<Key>,
+        /// What it says.
+        payload: Vec<u8>,
+    },
     /// [`Input::Leave`](super::Input::Leave) is done: the goodbye was said as often as news is.
     Gone,
 }
@@ -96,16 +107,22 @@ pub enum Reject {
     Full,
     /// It answers nothing that was asked, or not in time.
     Unasked,
+    /// Metadata that breaks a bound, or that there is no room for.
+    Metadata,
+    /// A broadcast that is delivered, but too long to be passed on from here.
+    TooLong,
 }
 
 impl Reject {
     /// Every reason.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Label,
         Self::Myself,
         Self::Name,
         Self::Full,
         Self::Unasked,
+        Self::Metadata,
+        Self::TooLong,
     ];
 
     /// The stable code used in metrics.
@@ -117,6 +134,8 @@ impl Reject {
             Self::Name => "name",
             Self::Full => "full",
             Self::Unasked => "unasked",
+            Self::Metadata => "metadata",
+            Self::TooLong => "too_long",
         }
     }
 }
@@ -151,7 +170,7 @@ pub enum EventKind {
         /// What it was before, where there was a record.
         before: Option<State>,
     },
-    /// It listens elsewhere, or came back so quickly that nobody missed it.
+    /// It listens elsewhere, came back so quickly that nobody missed it, or its metadata changed.
     Updated {
         /// Where it listened.
         before: SocketAddr,
@@ -159,6 +178,8 @@ pub enum EventKind {
         address: SocketAddr,
         /// In which incarnation.
         incarnation: Incarnation,
+        /// Keys of its metadata that were set, changed or removed. Empty where it is not that.
+        keys: Vec<Key>,
     },
     /// It did not answer somebody.
     Suspected(Accusation),

@@ -16,6 +16,8 @@ pub(super) enum Errand {
     Probe(MemberId),
     Sync,
     Push,
+    /// To get metadata that another member has.
+    Metadata,
     /// To join, and to tell the caller what became of it.
     Join,
     /// To join through a seed that was asked before.

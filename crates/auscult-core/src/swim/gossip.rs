@@ -1,25 +1,71 @@
 //! News to be sent on: what was sent least goes first, and is dropped when it was sent often
 //! enough.
+//!
+//! A datagram takes news about members first, then about their metadata, then broadcasts, each as
+//! far as there is space left.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
+use core::net::SocketAddr;
 
+use super::event::Output;
 use super::member::MemberId;
-use super::message::Update;
+use super::members::{ME, Slot, died_after};
+use super::message::{BODY_BYTES_MAX, Body, Packet, Update};
+use super::metadata::MetadataNews;
+use super::{Stage, Swim};
+
+/// Something that is said about one member, where what is newer takes the place of what is older.
+pub(super) trait News: Clone {
+    /// Whom it is about.
+    fn about(&self) -> MemberId;
+    /// The bytes that it takes in a datagram, at most.
+    fn bytes_max(&self) -> usize;
+}
+
+impl News for Update {
+    fn about(&self) -> MemberId {
+        self.member()
+    }
+
+    fn bytes_max(&self) -> usize {
+        self.bytes_max()
+    }
+}
+
+impl News for MetadataNews {
+    fn about(&self) -> MemberId {
+        self.member()
+    }
+
+    fn bytes_max(&self) -> usize {
+        self.bytes_max()
+    }
+}
 
 /// What is sent first: fewest transmissions, and the newest among those.
 type Rank = (u32, Reverse<u64>);
 
 /// The queue of news, at most one about each member: newer news replaces older.
-#[derive(Debug, Default)]
-pub(super) struct Queue {
-    news: BTreeMap<Rank, Update>,
+#[derive(Debug)]
+pub(super) struct Queue<T> {
+    news: BTreeMap<Rank, T>,
     ranks: BTreeMap<MemberId, Rank>,
     added: u64,
 }
 
-impl Queue {
+impl<T> Default for Queue<T> {
+    fn default() -> Self {
+        Self {
+            news: BTreeMap::new(),
+            ranks: BTreeMap::new(),
+            added: 0,
+        }
+    }
+}
+
+impl<T: News> Queue<T> {
     pub(super) fn is_empty(&self) -> bool {
         self.news.is_empty()
     }
@@ -32,13 +78,17 @@ impl Queue {
         self.ranks.contains_key(&member)
     }
 
+    pub(super) fn about(&self, member: MemberId) -> Option<&T> {
+        self.news.get(self.ranks.get(&member)?)
+    }
+
     /// Adds news in place of what there was about the same member.
-    pub(super) fn add(&mut self, update: Update) {
-        self.drop_about(update.member());
+    pub(super) fn add(&mut self, news: T) {
+        self.drop_about(news.about());
         self.added += 1;
         let rank = (0, Reverse(self.added));
-        self.ranks.insert(update.member(), rank);
-        self.news.insert(rank, update);
+        self.ranks.insert(news.about(), rank);
+        self.news.insert(rank, news);
     }
 
     /// Drops the news about a member.
@@ -48,18 +98,18 @@ impl Queue {
         }
     }
 
-    /// Takes what fits into `bytes` besides what is in `updates` already, and counts that it was
-    /// sent; what was sent `transmissions_max` times is dropped.
-    pub(super) fn take(&mut self, bytes: usize, transmissions_max: u32, updates: &mut Vec<Update>) {
+    /// Takes what fits into `bytes` besides what is said already, and counts that it was sent;
+    /// what was sent `sent_max` times is dropped. Says how many bytes are left.
+    pub(super) fn take(&mut self, bytes: usize, sent_max: u32, out: &mut Vec<T>) -> usize {
+        let mut left = bytes.saturating_sub(out.iter().map(News::bytes_max).sum());
         if self.news.is_empty() {
-            return;
+            return left;
         }
-        let mut left = bytes.saturating_sub(updates.iter().map(Update::bytes_max).sum());
-        let said = updates.len();
+        let said = out.len();
         let mut taken = Vec::new();
         let mut passed_over = 0;
-        for (&rank, update) in &self.news {
-            let size = update.bytes_max();
+        for (&rank, news) in &self.news {
+            let size = news.bytes_max();
             if size > left {
                 passed_over += 1;
                 if passed_over == PASSED_OVER_MAX {
@@ -67,35 +117,33 @@ impl Queue {
                 }
                 continue;
             }
-            left -= size;
             taken.push(rank);
-            if !updates[..said]
-                .iter()
-                .any(|said| said.member() == update.member())
-            {
-                updates.push(update.clone());
+            if !out[..said].iter().any(|said| said.about() == news.about()) {
+                left -= size;
+                out.push(news.clone());
             }
         }
         for rank in taken {
-            let Some(update) = self.news.remove(&rank) else {
+            let Some(news) = self.news.remove(&rank) else {
                 continue;
             };
             let (sent, order) = rank;
-            if sent + 1 >= transmissions_max {
-                self.ranks.remove(&update.member());
+            if sent + 1 >= sent_max {
+                self.ranks.remove(&news.about());
             } else {
-                self.ranks.insert(update.member(), (sent + 1, order));
-                self.news.insert((sent + 1, order), update);
+                self.ranks.insert(news.about(), (sent + 1, order));
+                self.news.insert((sent + 1, order), news);
             }
         }
+        left
     }
 
     /// # Panics
     /// When the parts do not agree, which is a bug of the machine.
     pub(super) fn check_invariants(&self) {
         assert_eq!(self.news.len(), self.ranks.len());
-        for (rank, update) in &self.news {
-            assert_eq!(self.ranks.get(&update.member()), Some(rank));
+        for (rank, news) in &self.news {
+            assert_eq!(self.ranks.get(&news.about()), Some(rank));
         }
     }
 }
@@ -106,6 +154,91 @@ pub(super) fn transmissions(multiplier: u32, members: usize) -> u32 {
     let logarithm = libm::ceil(libm::log10(members as f64 + 1.0)).max(1.0);
     multiplier * logarithm as u32
 }
+
+impl Swim {
+    /// Queues news, and sees to it that it is sent.
+    pub(super) fn spread(&mut self, update: Update) {
+        self.queue.add(update);
+        self.keep_gossiping();
+    }
+
+    /// Sees to it that what is queued is sent.
+    pub(super) fn keep_gossiping(&mut self) {
+        if self.gossip_at.is_none() {
+            self.gossip_at = Some(self.now.after(self.config.params().gossip_interval));
+        }
+    }
+
+    fn has_news(&self) -> bool {
+        !(self.queue.is_empty() && self.metadata_news.is_empty() && self.broadcasts.is_empty())
+    }
+
+    /// Puts as much news as fits into a datagram.
+    pub(super) fn pack(&mut self, to: SocketAddr, packet: &mut Packet) {
+        let params = self.config.params();
+        let room = params.datagram_bytes - BODY_BYTES_MAX;
+        let most = transmissions(params.retransmit_multiplier, self.members.live());
+        let left = self.queue.take(room, most, &mut packet.updates);
+        let left = self.metadata_news.take(left, most, &mut packet.metadata);
+        self.pack_broadcasts(to, left, packet);
+        if !self.has_news() {
+            self.gossip_at = None;
+        }
+    }
+
+    /// Sends news on: to some members at random, to the next one on the ring if it is to be told
+    /// of a broadcast, and now and then to one that died not long ago.
+    pub(super) fn gossip(&mut self) {
+        let params = self.config.params();
+        let (interval, fanout) = (params.gossip_interval, params.gossip_fanout);
+        self.gossip_at = Some(self.now.after(interval));
+        let mut chosen = self.members.sample(&mut self.rng, fanout, |_| true);
+        chosen.extend(self.recently_dead());
+        if self.broadcasts.owes_next() {
+            match self.next_on_ring() {
+                Some(next) if !chosen.contains(&next) => chosen.insert(0, next),
+                Some(_) => {}
+                None => self.broadcasts.excuse_next(),
+            }
+        }
+        let alone = chosen.is_empty();
+        for slot in chosen {
+            if !self.has_news() {
+                break;
+            }
+            let (to, accusation) = (self.members.entry(slot).address, self.accusation_of(slot));
+            self.send(to, Body::Gossip, accusation);
+        }
+        if !self.has_news() {
+            self.gossip_at = None;
+        }
+        let said = alone || !self.queue.has(self.me);
+        if self.stage == Stage::Leaving && said {
+            self.stage = Stage::Gone;
+            self.outputs.push_back(Output::Gone);
+        }
+    }
+
+    /// Now and then one of those that died not long ago.
+    fn recently_dead(&mut self) -> Option<Slot> {
+        let earliest = self.now.before(self.config.params().gossip_to_dead);
+        let (live, gone) = (self.members.live(), self.members.gone());
+        let drawn = self.rng.below((live + gone.len()) as u64) as usize;
+        let slot = *gone.get(drawn.checked_sub(live)?)?;
+        (slot != ME && died_after(self.members.entry(slot), earliest)).then_some(slot)
+    }
+
+    /// The live member after this one on the ring.
+    pub(super) fn next_on_ring(&self) -> Option<Slot> {
+        let place = self.members.place(self.me)?;
+        let next = self.members.further(place, 1)?;
+        (next != ME).then_some(next)
+    }
+}
+
+/// Probes in a row that show another view before all is compared: what was just told needs a
+/// little time to come round.
+pub(super) const DISAGREEMENTS_BEFORE_SYNC: u32 = 3;
 
 /// Pieces of news that do not fit before the search for one that does is given up.
 const PASSED_OVER_MAX: usize = 4;

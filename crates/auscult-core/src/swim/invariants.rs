@@ -3,6 +3,7 @@
 use super::member::State;
 use super::members::ME;
 use super::{Stage, Swim};
+use crate::bounds::METADATA_ASKS_MAX;
 
 impl Swim {
     /// Proves that the parts of the machine agree with each other. Looks at every member.
@@ -13,6 +14,10 @@ impl Swim {
         self.members.check_invariants();
         self.suspicions.check_invariants();
         self.queue.check_invariants();
+        self.metadata_news.check_invariants();
+        self.broadcasts.check_invariants();
+        assert!(self.metadata_news.len() <= self.members.len());
+        assert!(self.metadata_asks.len() <= METADATA_ASKS_MAX);
         self.probes.check_invariants();
         self.relays.check_invariants();
         self.exchanges.check_invariants();
@@ -47,7 +52,7 @@ impl Swim {
         };
         assert_eq!(me.claim().state, expected);
         if self.stage == Stage::Running {
-            assert_eq!(self.queue.is_empty(), self.gossip_at.is_none());
+            assert_eq!(self.backlog() == 0, self.gossip_at.is_none());
             assert!(
                 self.wake.is_some_and(|(at, _)| at > self.now),
                 "what is due now is done"

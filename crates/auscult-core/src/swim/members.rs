@@ -1,13 +1,16 @@
 //! The table of members: by id, around the ring, and the digest of the view.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use super::broadcast::Heard;
 use super::event::{Direction, Link};
 use super::member::{Claim, Incarnation, MemberId, MemberName, State};
 use super::message::Record;
+use super::metadata::{self, Metadata};
 use super::round_trip::RoundTrip;
-use crate::bounds::MEMBERS_MAX;
+use crate::bounds::{MEMBERS_MAX, METADATA_WEIGHT_MAX};
 use crate::rng::{Rng, mix};
 use crate::time::Instant;
 
@@ -26,6 +29,9 @@ pub(super) struct Entry {
     pub(super) link: Link,
     /// Probes in a row that were answered, but not on the direct way.
     pub(super) detours: u8,
+    metadata: Metadata,
+    /// Which of its broadcasts arrived, once one did.
+    pub(super) heard: Option<Box<Heard>>,
 }
 
 impl Entry {
@@ -37,11 +43,24 @@ impl Entry {
         self.since
     }
 
+    pub(super) const fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    fn metadata_fingerprint(&self) -> u64 {
+        if self.claim.state.is_live() {
+            metadata::fingerprint(self.id, self.metadata.stamp())
+        } else {
+            0
+        }
+    }
+
     pub(super) fn record(&self) -> Record {
         Record {
             name: self.name.clone(),
             address: self.address,
             claim: self.claim,
+            metadata: self.metadata.stamp(),
         }
     }
 }
@@ -64,6 +83,10 @@ pub(super) struct Members {
     /// The others, in any order.
     gone: Vec<Slot>,
     view: u64,
+    /// A digest of what the copies of the live members' metadata are worth.
+    metadata: u64,
+    /// What all copies weigh.
+    metadata_weight: usize,
 }
 
 /// Why a member is not added.
@@ -87,6 +110,11 @@ impl Members {
     /// A digest of the live members and their incarnations, the same in whatever order they came.
     pub(super) const fn view(&self) -> u64 {
         self.view
+    }
+
+    /// A digest of the live members' metadata, the same in whatever order it came.
+    pub(super) const fn metadata_digest(&self) -> u64 {
+        self.metadata
     }
 
     pub(super) fn find(&self, id: MemberId) -> Option<Slot> {
@@ -147,6 +175,8 @@ impl Members {
                 heard: Direction::Unknown,
             },
             detours: 0,
+            metadata: Metadata::new(record.metadata.epoch),
+            heard: None,
         };
         let slot = if let Some(slot) = self.free.pop() {
             self.entries[slot as usize] = Some(entry);
@@ -160,11 +190,36 @@ impl Members {
         Ok(slot)
     }
 
+    /// Changes what is known of a member's metadata.
+    pub(super) fn change_metadata<R>(
+        &mut self,
+        slot: Slot,
+        change: impl FnOnce(&mut Metadata) -> R,
+    ) -> R {
+        let entry = self.entry_mut(slot);
+        let (print, weight) = (entry.metadata_fingerprint(), entry.metadata.weight());
+        let changed = change(&mut entry.metadata);
+        let (print_now, weight_now) = (entry.metadata_fingerprint(), entry.metadata.weight());
+        self.metadata ^= print ^ print_now;
+        self.metadata_weight = self.metadata_weight - weight + weight_now;
+        changed
+    }
+
+    /// What a member's metadata may weigh, as things stand.
+    pub(super) fn metadata_room(&self, slot: Slot) -> usize {
+        let others = self.metadata_weight - self.entry(slot).metadata.weight();
+        METADATA_WEIGHT_MAX.saturating_sub(others)
+    }
+
     /// Changes what is said of a member.
     pub(super) fn set_claim(&mut self, slot: Slot, claim: Claim, now: Instant) {
         let entry = self.entry_mut(slot);
         let (id, before) = (entry.id, entry.claim);
+        let print = entry.metadata_fingerprint();
         entry.claim = claim;
+        let print_now = entry.metadata_fingerprint();
+        self.metadata ^= print ^ print_now;
+        let entry = self.entry_mut(slot);
         if before.state != claim.state {
             entry.since = now;
         }
@@ -183,6 +238,9 @@ impl Members {
     pub(super) fn remove(&mut self, slot: Slot) {
         let entry = self.entry(slot);
         let (id, claim) = (entry.id, entry.claim);
+        let (print, weight) = (entry.metadata_fingerprint(), entry.metadata.weight());
+        self.metadata ^= print;
+        self.metadata_weight -= weight;
         self.unfile(slot, id, claim);
         if let Ok(at) = self.by_id.binary_search_by_key(&id, |&(id, _)| id) {
             self.by_id.remove(at);
@@ -249,18 +307,27 @@ impl Members {
         assert!(self.by_id.is_sorted() && self.ring.is_sorted());
         assert_eq!(self.ring.len() + self.gone.len(), self.by_id.len());
         assert_eq!(self.by_id.len() + self.free.len(), self.entries.len());
-        let mut view = 0;
+        let (mut view, mut prints, mut weight) = (0, 0, 0);
         for &(id, slot) in &self.by_id {
             let entry = self.entry(slot);
             assert_eq!((entry.id, entry.name.id()), (id, id));
             let live = entry.claim.state.is_live();
             assert_eq!(live, self.place(id).is_some(), "{}", entry.name);
             assert_eq!(live, !self.gone.contains(&slot), "{}", entry.name);
+            entry.metadata.check_invariants();
+            assert!(entry.metadata.stamp().epoch <= entry.claim.incarnation);
+            prints ^= entry.metadata_fingerprint();
+            weight += entry.metadata.weight();
+            if let Some(heard) = &entry.heard {
+                heard.check_invariants();
+            }
             if live {
                 view ^= fingerprint(id, entry.claim.incarnation);
             }
         }
         assert_eq!(view, self.view);
+        assert_eq!(prints, self.metadata);
+        assert_eq!(weight, self.metadata_weight);
         assert!(self.get(ME).is_some());
     }
 }

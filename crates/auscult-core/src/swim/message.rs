@@ -4,7 +4,9 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::net::SocketAddr;
 
+use super::broadcast::Broadcast;
 use super::member::{Claim, Incarnation, Label, LabelTag, MemberId, MemberName, State};
+use super::metadata::{Delta, MetadataNews, MetadataTag, Stamp};
 use crate::bounds::ID_BYTES_MAX;
 
 /// One datagram: who sends it, one thing to do, and as much news as fits.
@@ -18,6 +20,25 @@ pub struct Packet {
     pub body: Body,
     /// News about members, the most important first.
     pub updates: Vec<Update>,
+    /// News about their metadata.
+    pub metadata: Vec<MetadataNews>,
+    /// What users of members tell all.
+    pub broadcasts: Vec<Broadcast>,
+}
+
+impl Packet {
+    /// A datagram without news.
+    #[must_use]
+    pub const fn bare(label: LabelTag, from: MemberId, body: Body) -> Self {
+        Self {
+            label,
+            from,
+            body,
+            updates: Vec::new(),
+            metadata: Vec::new(),
+            broadcasts: Vec::new(),
+        }
+    }
 }
 
 /// What a datagram is for.
@@ -38,6 +59,8 @@ pub enum Body {
         sequence: Sequence,
         /// The low bits of the digest of the sender's view.
         view: ViewTag,
+        /// Some bits of the digest of the sender's copies of metadata.
+        metadata: MetadataTag,
         /// Whether the sender of the ping is known here.
         asker: Asker,
     },
@@ -228,6 +251,17 @@ pub struct Record {
     pub address: SocketAddr,
     /// What it is said to be.
     pub claim: Claim,
+    /// What the sender's copy of its metadata is worth; the epoch is at most the incarnation.
+    pub metadata: Stamp,
+}
+
+/// A copy of a member's metadata that may lack something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Want {
+    /// Whose metadata.
+    pub member: MemberId,
+    /// What the copy is worth.
+    pub stamp: Stamp,
 }
 
 /// A question over a stream.
@@ -248,8 +282,20 @@ pub enum Request {
         from: Record,
         /// Its round of probes.
         round: u64,
-        /// The digest of its view. The same one here means that there is nothing to tell.
+        /// The digest of its view.
         view: u64,
+        /// The digest of its copies of metadata. The same ones here mean that there is nothing to
+        /// tell.
+        metadata: u64,
+    },
+    /// "What did I miss of these members' metadata?"
+    Metadata {
+        /// Of which cluster.
+        label: Label,
+        /// Who asks.
+        from: MemberId,
+        /// Whose metadata, and what the sender has of it.
+        wants: Vec<Want>,
     },
     /// "You did not know this." Follows a sync.
     Push {
@@ -267,7 +313,10 @@ impl Request {
     #[must_use]
     pub const fn label(&self) -> &Label {
         match self {
-            Self::Ping { label, .. } | Self::Sync { label, .. } | Self::Push { label, .. } => label,
+            Self::Ping { label, .. }
+            | Self::Sync { label, .. }
+            | Self::Push { label, .. }
+            | Self::Metadata { label, .. } => label,
         }
     }
 }
@@ -296,6 +345,16 @@ pub enum Answer {
         /// All members, the one who answers among them.
         records: Vec<Record>,
     },
+    /// To a question for metadata.
+    Metadata {
+        /// Who answers.
+        from: MemberId,
+        /// What was missed, in the order of the question.
+        deltas: Vec<Delta>,
+        /// How many at the end of the question were not looked at, as this is enough for one
+        /// answer.
+        left: u64,
+    },
     /// To a push.
     Taken,
     /// No.
@@ -306,7 +365,7 @@ pub enum Answer {
 const ADDRESS_BYTES_MAX: usize = 1 + 16 + 2;
 /// 62 bits, seven a byte.
 const NUMBER_BYTES_MAX: usize = 9;
-/// What a datagram takes before its updates, at most.
+/// What a datagram takes before its news, at most.
 pub(super) const BODY_BYTES_MAX: usize = 1 + 4 + 8 + 1 + 2 + 10;
 
 const _: () = assert!(

@@ -37,6 +37,8 @@
 //! remembered. One that answers is told that it was dead, contradicts, and both sides compare all
 //! they know: what was dead there is suspect here, and has its time to contradict.
 
+pub mod broadcast;
+mod catch_up;
 pub mod config;
 mod counters;
 pub mod event;
@@ -48,6 +50,7 @@ mod invariants;
 pub mod member;
 mod members;
 pub mod message;
+pub mod metadata;
 mod news;
 mod order;
 mod probes;
@@ -65,16 +68,18 @@ use core::time::Duration;
 
 use crate::rng::Rng;
 use crate::time::Instant;
+use broadcast::Broadcasts;
+use catch_up::MetadataAsk;
 use exchanges::Exchanges;
 use gossip::Queue;
 use health::Health;
 use members::{ME, Members, Slot};
-use message::BODY_BYTES_MAX;
 use probes::Probes;
 use relays::Relays;
 use suspicion::Suspicions;
 use sync::Seed;
 
+pub use broadcast::{Broadcast, BroadcastRefusal};
 pub use config::{
     Buddy, Config, Params, ProbeOrder, StreamProbe, SuspicionRule, Timing, Violation,
 };
@@ -86,8 +91,9 @@ pub use event::{
 pub use input::{ExchangeId, Input, StreamFailure, Ticket, Wake};
 pub use member::{Claim, Incarnation, Label, LabelTag, MemberId, MemberName, State};
 pub use message::{
-    Answer, Asker, Body, Hearsay, Packet, Record, Refusal, Request, Sequence, Update, ViewTag,
+    Answer, Asker, Body, Hearsay, Packet, Record, Refusal, Request, Sequence, Update, ViewTag, Want,
 };
+pub use metadata::{Delta, Item, Key, MetadataNews, MetadataRefusal, MetadataTag, Stamp};
 pub use round_trip::RoundTrip;
 pub use view::MemberView;
 
@@ -116,7 +122,10 @@ pub struct Swim {
     members: Members,
     health: Health,
     suspicions: Suspicions,
-    queue: Queue,
+    queue: Queue<Update>,
+    metadata_news: Queue<MetadataNews>,
+    metadata_asks: Vec<MetadataAsk>,
+    broadcasts: Broadcasts,
     /// How long it took suspects to contradict.
     refutations: RoundTrip,
     probes: Probes,
@@ -125,6 +134,8 @@ pub struct Swim {
     seeds: Vec<Seed>,
     /// Probes in a row that showed a view other than ours.
     disagreements: u32,
+    /// Probes in a row that showed other metadata than ours, though the view is the same.
+    metadata_disagreements: u32,
     /// How often somebody else spoke in our name.
     overtaken: u32,
     gossip_at: Option<Instant>,
@@ -158,6 +169,10 @@ impl Swim {
             name: identity.name,
             address: identity.address,
             claim: Claim::new(identity.incarnation, State::Alive),
+            metadata: Stamp {
+                epoch: identity.incarnation,
+                version: 0,
+            },
         };
         // The first member of an empty table is always taken.
         let _slot = members.add(record, now);
@@ -171,12 +186,16 @@ impl Swim {
             health: Health::new(params.health_max),
             suspicions: Suspicions::default(),
             queue: Queue::default(),
+            metadata_news: Queue::default(),
+            metadata_asks: Vec::new(),
+            broadcasts: Broadcasts::default(),
             refutations: RoundTrip::default(),
             probes,
             relays: Relays::default(),
             exchanges: Exchanges::default(),
             seeds: Vec::new(),
             disagreements: 0,
+            metadata_disagreements: 0,
             overtaken: 0,
             gossip_at: None,
             sync_at: now.after(params.sync_interval + rng.span_below(params.sync_interval)),
@@ -311,22 +330,11 @@ impl Swim {
 
     /// Sends a datagram: `first` if there is one, and as much news as fits besides.
     fn send(&mut self, to: SocketAddr, body: Body, first: Option<Update>) {
-        let mut updates: Vec<Update> = first.into_iter().collect();
-        if !self.queue.is_empty() {
-            let params = self.config.params();
-            let room = params.datagram_bytes - BODY_BYTES_MAX;
-            let most = gossip::transmissions(params.retransmit_multiplier, self.members.live());
-            self.queue.take(room, most, &mut updates);
-            if self.queue.is_empty() {
-                self.gossip_at = None;
-            }
+        let mut packet = Packet::bare(self.tag, self.me, body);
+        packet.updates.extend(first);
+        if self.gossip_at.is_some() {
+            self.pack(to, &mut packet);
         }
-        let packet = Packet {
-            label: self.tag,
-            from: self.me,
-            body,
-            updates,
-        };
         self.outputs.push_back(Output::Send { to, packet });
     }
 

@@ -5,8 +5,9 @@ use core::net::SocketAddr;
 
 use super::event::{Accusation, Accuser, Attempt, EventKind, Output, Reject};
 use super::member::{Claim, MemberId, State};
-use super::members::{ME, NotAdded, Slot, died_after};
+use super::members::{ME, NotAdded, Slot};
 use super::message::{Body, Record, Update};
+use super::metadata::Stamp;
 use super::suspicion::{Allowance, Confirmed, Suspicion};
 use super::{Stage, Swim};
 use crate::time::Instant;
@@ -63,6 +64,7 @@ impl Swim {
             name: name.clone(),
             address,
             claim,
+            metadata: Stamp::default(),
         };
         let mut added = self.members.add(record.clone(), self.now);
         if added == Err(NotAdded::Full)
@@ -160,6 +162,7 @@ impl Swim {
                 before: address_before,
                 address,
                 incarnation,
+                keys: Vec::new(),
             };
             self.say(slot, kind);
         }
@@ -303,8 +306,12 @@ impl Swim {
             }
         }
         self.counters.refutations += 1;
-        let state = mine.state;
-        self.speak_for_myself(Claim::new(theirs.incarnation.next(), state));
+        let claim = Claim::new(theirs.incarnation.next(), mine.state);
+        if theirs.incarnation > mine.incarnation {
+            // An earlier run, or another process, may have said more than that.
+            self.renew_metadata(claim);
+        }
+        self.speak_for_myself(claim);
         // At once: the time of a suspect runs.
         self.gossip_at = Some(self.now);
     }
@@ -339,47 +346,6 @@ impl Swim {
         self.gossip_at = Some(self.now);
     }
 
-    /// Queues news, and sees to it that it is sent.
-    fn spread(&mut self, update: Update) {
-        self.queue.add(update);
-        if self.gossip_at.is_none() {
-            self.gossip_at = Some(self.now.after(self.config.params().gossip_interval));
-        }
-    }
-
-    /// Sends news on: to some members at random, and now and then to one that died not long ago.
-    pub(super) fn gossip(&mut self) {
-        let params = self.config.params();
-        let (interval, fanout) = (params.gossip_interval, params.gossip_fanout);
-        let earliest = self.now.before(params.gossip_to_dead);
-        self.gossip_at = Some(self.now.after(interval));
-        let mut chosen = self.members.sample(&mut self.rng, fanout, |_| true);
-        let (live, gone) = (self.members.live(), self.members.gone());
-        let drawn = self.rng.below((live + gone.len()) as u64) as usize;
-        if let Some(&slot) = drawn.checked_sub(live).and_then(|at| gone.get(at))
-            && slot != ME
-            && died_after(self.members.entry(slot), earliest)
-        {
-            chosen.push(slot);
-        }
-        let alone = chosen.is_empty();
-        for slot in chosen {
-            if self.queue.is_empty() {
-                break;
-            }
-            let (to, accusation) = (self.members.entry(slot).address, self.accusation_of(slot));
-            self.send(to, Body::Gossip, accusation);
-        }
-        if self.queue.is_empty() {
-            self.gossip_at = None;
-        }
-        let said = alone || !self.queue.has(self.me);
-        if self.stage == Stage::Leaving && said {
-            self.stage = Stage::Gone;
-            self.outputs.push_back(Output::Gone);
-        }
-    }
-
     /// When the record of a member that is gone is to be forgotten.
     pub(super) fn reap_at(&self, slot: Slot) -> Option<Instant> {
         let entry = self.members.entry(slot);
@@ -405,6 +371,7 @@ impl Swim {
         let (id, was) = (entry.id, entry.claim().state);
         self.say(slot, EventKind::Forgotten { was });
         self.queue.drop_about(id);
+        self.metadata_news.drop_about(id);
         self.members.remove(slot);
     }
 }

@@ -6,9 +6,11 @@ use core::time::Duration;
 use super::config::{Buddy, ProbeOrder, StreamProbe, SuspicionRule, Timing};
 use super::event::{Direction, EventKind, Link, Outcome, Reject};
 use super::exchanges::Errand;
+use super::gossip::DISAGREEMENTS_BEFORE_SYNC;
 use super::member::{MemberId, State};
 use super::members::Slot;
 use super::message::{Asker, Body, Hearsay, Packet, Refusal, Request, Sequence, Update, ViewTag};
+use super::metadata::MetadataTag;
 use super::probes::{Probe, Purpose};
 use super::{Stage, Swim};
 
@@ -31,6 +33,12 @@ impl Swim {
         for update in packet.updates {
             self.take_update(from, update);
         }
+        for news in packet.metadata {
+            self.take_metadata_news(from, packet.from, news);
+        }
+        for broadcast in packet.broadcasts {
+            self.take_broadcast(from, broadcast);
+        }
         let sender = self.members.find(packet.from);
         if let Some(slot) = sender {
             self.members.entry_mut(slot).heard_at = Some(self.now);
@@ -45,8 +53,9 @@ impl Swim {
             Body::Ack {
                 sequence,
                 view,
+                metadata,
                 asker,
-            } => self.take_ack(from, by, sequence, view, asker),
+            } => self.take_ack(from, by, sequence, (view, metadata), asker),
             Body::AskPing { sequence, target } => self.relay(from, by, sequence, target),
             Body::RelayPing { sequence, origin } => {
                 let origin = self.hearsay_of(origin);
@@ -69,12 +78,7 @@ impl Swim {
 
     /// A datagram without news: for those who are not members.
     fn send_bare(&mut self, to: SocketAddr, body: Body) {
-        let packet = Packet {
-            label: self.tag,
-            from: self.me,
-            body,
-            updates: alloc::vec::Vec::new(),
-        };
+        let packet = Packet::bare(self.tag, self.me, body);
         self.outputs.push_back(super::Output::Send { to, packet });
     }
 
@@ -89,6 +93,7 @@ impl Swim {
         let body = Body::Ack {
             sequence,
             view,
+            metadata: self.metadata_tag(sequence),
             asker,
         };
         self.send(from, body, accusation);
@@ -266,7 +271,7 @@ impl Swim {
         from: SocketAddr,
         by: MemberId,
         sequence: Sequence,
-        view: ViewTag,
+        (view, metadata): (ViewTag, MetadataTag),
         asker: Asker,
     ) {
         if asker == Asker::Unknown {
@@ -291,7 +296,10 @@ impl Swim {
         };
         self.set_link(slot, passes);
         match probe.purpose {
-            Purpose::Period => self.compare_views(slot, view),
+            Purpose::Period => {
+                self.compare_views(slot, view);
+                self.compare_metadata(slot, sequence, metadata);
+            }
             Purpose::Confirm => {}
             Purpose::Heal => self.sync_with(slot),
         }
@@ -391,8 +399,5 @@ impl Swim {
     }
 }
 
-/// Probes in a row that show another view before all is compared: what was just told needs a
-/// little time to come round.
-const DISAGREEMENTS_BEFORE_SYNC: u32 = 3;
 /// At 10 % loss a round trip fails in one of five probes: three in a row are one in a hundred.
 const DETOURS_BEFORE_BLOCKED: u8 = 3;

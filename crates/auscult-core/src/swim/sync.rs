@@ -10,6 +10,7 @@ use super::input::{ExchangeId, StreamFailure, Ticket};
 use super::member::{Claim, MemberId, State};
 use super::members::{ME, Slot};
 use super::message::{Answer, Record, Refusal, Request, Update};
+use super::metadata::Stamp;
 use super::probes::Purpose;
 use super::{Stage, Swim};
 use crate::bounds::{MEMBERS_MAX, SEEDS_MAX};
@@ -71,6 +72,7 @@ impl Swim {
             from: self.members.entry(ME).record(),
             round: self.probes.round,
             view: self.members.view(),
+            metadata: self.members.metadata_digest(),
         };
         self.ask(to, errand, request, until)
     }
@@ -116,20 +118,32 @@ impl Swim {
                 from: asker,
                 round,
                 view,
+                metadata,
                 ..
-            } => self.answer_sync(from, asker, round, view),
+            } => self.answer_sync(from, asker, round, (view, metadata)),
             Request::Push {
                 from: teller,
                 records,
                 ..
             } => {
+                let stamps = stamps(&records);
                 self.take_records(from, teller, records);
+                if let Some(slot) = self.members.find(teller).filter(|&slot| slot != ME) {
+                    self.hear_of_stamps(self.members.entry(slot).address, stamps);
+                }
                 Answer::Taken
             }
+            Request::Metadata { wants, .. } => self.answer_metadata(&wants),
         }
     }
 
-    fn answer_sync(&mut self, from: SocketAddr, asker: Record, round: u64, view: u64) -> Answer {
+    fn answer_sync(
+        &mut self,
+        from: SocketAddr,
+        asker: Record,
+        round: u64,
+        digests: (u64, u64),
+    ) -> Answer {
         let me = self.members.entry(ME);
         if self.stage != Stage::Running {
             return Answer::Refused(Refusal::Leaving);
@@ -147,12 +161,15 @@ impl Swim {
                 Some(slot) if self.members.entry(slot).name != asker.name => {
                     return Answer::Refused(Refusal::Name);
                 }
-                Some(_) => {}
+                Some(slot) => {
+                    let address = self.members.entry(slot).address;
+                    self.hear_of_stamps(address, [(id, asker.metadata)].into());
+                }
             }
         }
         self.probes.hear_round(round);
         let (from, round) = (self.me, self.probes.round);
-        if view == self.members.view() || id == self.me {
+        if digests == (self.members.view(), self.members.metadata_digest()) || id == self.me {
             return Answer::Same { from, round };
         }
         let entries = self.members.entries();
@@ -169,6 +186,9 @@ impl Swim {
         let Some(asked) = self.exchanges.close(exchange) else {
             return;
         };
+        if asked.errand == Errand::Metadata && !matches!(answer, Answer::Metadata { .. }) {
+            let _ended = self.end_metadata_ask(exchange);
+        }
         match answer {
             Answer::Pong { from } => match self.probes.streamed(exchange, from) {
                 Some(probe) => self.end_detour(&probe, None),
@@ -188,6 +208,9 @@ impl Swim {
                 self.merge(&asked, from, records);
                 self.end_join(&asked, Ok((from, count)));
             }
+            Answer::Metadata { deltas, left, .. } => {
+                self.take_metadata(exchange, asked.to, &deltas, left);
+            }
             Answer::Taken => {}
             Answer::Refused(refusal) => self.end_join(&asked, Err(refusal)),
         }
@@ -197,7 +220,7 @@ impl Swim {
         let first = match asked.errand {
             Errand::Join => true,
             Errand::Rejoin => false,
-            Errand::Probe(_) | Errand::Sync | Errand::Push => return,
+            Errand::Probe(_) | Errand::Sync | Errand::Push | Errand::Metadata => return,
         };
         let outcome = match result {
             Ok((from, _)) if from == self.me => JoinOutcome::Myself,
@@ -223,6 +246,9 @@ impl Swim {
         match asked.errand {
             Errand::Probe(_) => self.probes.broken(exchange, failure),
             Errand::Join => self.tell_joined(asked.to, JoinOutcome::Failed(failure)),
+            Errand::Metadata => {
+                let _ended = self.end_metadata_ask(exchange);
+            }
             Errand::Sync | Errand::Push | Errand::Rejoin => {}
         }
     }
@@ -235,16 +261,20 @@ impl Swim {
 
     /// Takes what the other one knows, and tells it what it does not.
     fn merge(&mut self, asked: &Exchange, from: MemberId, records: Vec<Record>) {
-        let theirs: BTreeMap<MemberId, Claim> = records
+        let theirs: BTreeMap<MemberId, (Claim, Stamp)> = records
             .iter()
-            .map(|record| (record.name.id(), record.claim))
+            .map(|record| (record.name.id(), (record.claim, record.metadata)))
             .collect();
+        let stamps = stamps(&records);
         self.take_records(asked.to, from, records);
+        self.hear_of_stamps(asked.to, stamps);
         let news: Vec<Record> = self
             .members
             .entries()
             .filter(|(_, entry)| match theirs.get(&entry.id) {
-                Some(&known) => entry.claim().overrides(known),
+                Some(&(claim, stamp)) => {
+                    entry.claim().overrides(claim) || entry.metadata().stamp() > stamp
+                }
                 None => entry.claim().state.is_live(),
             })
             .map(|(_, entry)| entry.record())
@@ -275,6 +305,7 @@ impl Swim {
             name,
             address,
             claim,
+            metadata: _,
         } = record;
         let (member, incarnation) = (name.id(), claim.incarnation);
         let known = self.members.find(member);
@@ -342,6 +373,14 @@ impl Swim {
         let slot = member.and_then(|member| self.members.find(member));
         slot.is_some_and(|slot| self.members.entry(slot).claim().state.is_live())
     }
+}
+
+/// What members' metadata is worth where these records come from.
+fn stamps(records: &[Record]) -> Vec<(MemberId, Stamp)> {
+    let records = records.iter().take(MEMBERS_MAX);
+    records
+        .map(|record| (record.name.id(), record.metadata))
+        .collect()
 }
 
 /// Up to 31 members the interval is as configured; 128 double it three times.

@@ -60,11 +60,10 @@ fn member(others: u64, params: Params) -> Swim {
 }
 
 fn receive(swim: &mut Swim, from: u64, body: Body, updates: Vec<Update>) {
+    let label = Label::new("test").unwrap().tag();
     let packet = Packet {
-        label: Label::new("test").unwrap().tag(),
-        from: name(from).id(),
-        body,
         updates,
+        ..Packet::bare(label, name(from).id(), body)
     };
     let from = address(from);
     swim.handle(swim.now, Input::Packet { from, packet });
@@ -121,6 +120,7 @@ fn a_ping_is_acked_with_the_digest_of_the_view() {
     let ack = Body::Ack {
         sequence: FIVE,
         view,
+        metadata: MetadataTag(0),
         asker: Asker::Known,
     };
     let ping = Body::Ping {
@@ -215,6 +215,7 @@ fn an_ack_by_another_member_or_to_another_probe_is_none() {
         let ack = Body::Ack {
             sequence,
             view,
+            metadata: MetadataTag(0),
             asker,
         };
         receive(&mut swim, from, ack, vec![]);
@@ -225,6 +226,7 @@ fn an_ack_by_another_member_or_to_another_probe_is_none() {
     let ack = Body::Ack {
         sequence,
         view,
+        metadata: MetadataTag(0),
         asker,
     };
     receive(&mut swim, right, ack, vec![]);
@@ -286,6 +288,8 @@ fn another_label_is_refused_with_less_than_it_sent() {
             round: 1 << 40,
         },
         updates: vec![suspect(2, 0, 1), alive(9, 0)],
+        metadata: vec![],
+        broadcasts: vec![],
     };
     let from = address(1);
     swim.handle(swim.now, Input::Packet { from, packet });
@@ -388,6 +392,13 @@ fn any_update(rng: &mut Rng) -> Update {
     }
 }
 
+fn any_stamp(rng: &mut Rng) -> Stamp {
+    Stamp {
+        epoch: incarnation(rng.below(4)),
+        version: rng.below(4),
+    }
+}
+
 fn any_record(rng: &mut Rng) -> Record {
     let number = rng.below(8);
     let state = State::ALL[rng.below(4) as usize];
@@ -395,6 +406,7 @@ fn any_record(rng: &mut Rng) -> Record {
         name: name(number),
         address: address(number),
         claim: Claim::new(incarnation(rng.below(4)), state),
+        metadata: any_stamp(rng),
     }
 }
 
@@ -411,6 +423,7 @@ fn any_body(rng: &mut Rng) -> Body {
         2 => Body::Ack {
             sequence,
             view: ViewTag(rng.below(2) as u16),
+            metadata: MetadataTag(rng.below(2) as u8),
             asker: Asker::Unknown,
         },
         3 => Body::AskPing {
@@ -441,6 +454,7 @@ fn any_input(rng: &mut Rng, open: &mut Vec<ExchangeId>) -> Input<'static> {
                 from: any_record(rng),
                 round: rng.next_u64(),
                 view: rng.below(2),
+                metadata: rng.below(2),
             },
         },
         2 => Input::Request {
@@ -475,6 +489,8 @@ fn any_input(rng: &mut Rng, open: &mut Vec<ExchangeId>) -> Input<'static> {
                 from: name(rng.below(8)).id(),
                 body: any_body(rng),
                 updates: (0..rng.below(4)).map(|_| any_update(rng)).collect(),
+                metadata: vec![],
+                broadcasts: vec![],
             },
         },
     }

@@ -79,6 +79,19 @@ impl<'a> MemberView<'a> {
         self.entry.link
     }
 
+    /// Its metadata, as far as it is known here, in the order of the keys. What a member that just
+    /// joined tells of itself arrives shortly after [`EventKind::Joined`](super::EventKind), with
+    /// an [`EventKind::Updated`](super::EventKind).
+    pub fn metadata(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
+        self.entry.metadata().iter()
+    }
+
+    /// How often it changed its metadata since its process began, as far as is known here.
+    #[must_use]
+    pub const fn metadata_version(&self) -> u64 {
+        self.entry.metadata().stamp().version
+    }
+
     /// How long it has to contradict, while it is suspected.
     #[must_use]
     pub fn deadline(&self) -> Option<Deadline> {
@@ -126,6 +139,12 @@ impl Swim {
         self.members.view()
     }
 
+    /// A digest of the live members' metadata: the same for all who have the same.
+    #[must_use]
+    pub const fn metadata_digest(&self) -> u64 {
+        self.members.metadata_digest()
+    }
+
     /// How slow this member thinks itself to be: 0 is well.
     #[must_use]
     pub const fn local_health(&self) -> u8 {
@@ -138,10 +157,10 @@ impl Swim {
         self.probes.round
     }
 
-    /// Pieces of news that are still to be sent.
+    /// Pieces of news that are still to be sent, those of metadata and broadcasts included.
     #[must_use]
     pub fn backlog(&self) -> usize {
-        self.queue.len()
+        self.queue.len() + self.metadata_news.len() + self.broadcasts.len()
     }
 
     /// What was counted.

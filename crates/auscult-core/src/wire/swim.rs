@@ -12,8 +12,8 @@ use core::net::{IpAddr, SocketAddr};
 use crate::bounds::{MEMBERSHIP_DATAGRAM_BYTES_MAX, MEMBERSHIP_FRAME_BYTES_MAX};
 use crate::id::IdError;
 use crate::swim::{
-    Answer, Asker, Body, Hearsay, Label, MemberName, Packet, Record, Refusal, Request, State,
-    Update,
+    Answer, Asker, Body, Broadcast, Delta, Hearsay, Item, Key, Label, MemberName, MetadataNews,
+    MetadataTag, Packet, Record, Refusal, Request, Stamp, State, Update,
 };
 use reader::Reader;
 
@@ -42,6 +42,8 @@ pub enum Malformed {
     Utf8,
     /// Not a name.
     Name,
+    /// More items than a member can have.
+    Count,
 }
 
 impl Malformed {
@@ -58,6 +60,7 @@ impl Malformed {
             Self::Incarnation => "incarnation",
             Self::Utf8 => "utf8",
             Self::Name => "name",
+            Self::Count => "count",
         }
     }
 }
@@ -74,6 +77,7 @@ impl fmt::Display for Malformed {
             Self::Incarnation => write!(f, "an incarnation is too large"),
             Self::Utf8 => write!(f, "a name is not UTF-8"),
             Self::Name => write!(f, "a name has no, too many or the wrong characters"),
+            Self::Count => write!(f, "there are more items than a member can have"),
         }
     }
 }
@@ -95,16 +99,20 @@ pub fn decode_packet(bytes: &[u8]) -> Result<Packet, Malformed> {
     let label = reader.tag()?;
     let from = reader.member()?;
     let body = decode_body(&mut reader)?;
-    let mut updates = Vec::new();
-    while !reader.is_empty() {
-        updates.push(decode_update(&mut reader)?);
+    let mut packet = Packet::bare(label, from, body);
+    while let Some(kind) = reader.peek() {
+        match kind {
+            ALIVE..=LEFT if packet.metadata.is_empty() && packet.broadcasts.is_empty() => {
+                packet.updates.push(decode_update(&mut reader)?);
+            }
+            METADATA_STAMP | METADATA_DELTA if packet.broadcasts.is_empty() => {
+                packet.metadata.push(decode_metadata(&mut reader)?);
+            }
+            BROADCAST | BROADCAST_KEYED => packet.broadcasts.push(decode_broadcast(&mut reader)?),
+            other => return Err(Malformed::Kind(other)),
+        }
     }
-    Ok(Packet {
-        label,
-        from,
-        body,
-        updates,
-    })
+    Ok(packet)
 }
 
 fn decode_body(reader: &mut Reader<'_>) -> Result<Body, Malformed> {
@@ -118,6 +126,7 @@ fn decode_body(reader: &mut Reader<'_>) -> Result<Body, Malformed> {
         ACK | ACK_UNKNOWN => Body::Ack {
             sequence: reader.sequence()?,
             view: reader.view()?,
+            metadata: MetadataTag(reader.byte()?),
             asker: match kind {
                 ACK => Asker::Known,
                 _ => Asker::Unknown,
@@ -180,6 +189,33 @@ fn decode_update(reader: &mut Reader<'_>) -> Result<Update, Malformed> {
     })
 }
 
+fn decode_metadata(reader: &mut Reader<'_>) -> Result<MetadataNews, Malformed> {
+    Ok(match reader.byte()? {
+        METADATA_STAMP => MetadataNews::Stamp {
+            member: reader.member()?,
+            stamp: reader.stamp()?,
+        },
+        _ => MetadataNews::Delta(reader.delta()?),
+    })
+}
+
+fn decode_broadcast(reader: &mut Reader<'_>) -> Result<Broadcast, Malformed> {
+    let kind = reader.byte()?;
+    Ok(Broadcast {
+        origin: reader.member()?,
+        epoch: reader.incarnation()?,
+        number: reader.number()?,
+        key: match kind {
+            BROADCAST_KEYED => Some(Key::new(reader.text()?)?),
+            _ => None,
+        },
+        payload: {
+            let bytes = reader.number()?;
+            reader.bytes(bytes)?.into()
+        },
+    })
+}
+
 /// Reads a request from a stream, without the length that precedes it.
 ///
 /// # Errors
@@ -187,7 +223,7 @@ fn decode_update(reader: &mut Reader<'_>) -> Result<Update, Malformed> {
 pub fn decode_request(bytes: &[u8]) -> Result<Request, Malformed> {
     let mut reader = Reader::new(bytes, MEMBERSHIP_FRAME_BYTES_MAX)?;
     let kind = reader.byte()?;
-    if !(REQUEST_PING..=REQUEST_PUSH).contains(&kind) {
+    if !(REQUEST_PING..=REQUEST_METADATA).contains(&kind) {
         return Err(Malformed::Kind(kind));
     }
     let label = Label::new(reader.text()?)?;
@@ -201,11 +237,17 @@ pub fn decode_request(bytes: &[u8]) -> Result<Request, Malformed> {
             from: reader.record()?,
             round: reader.number()?,
             view: reader.digest()?,
+            metadata: reader.digest()?,
         },
-        _ => Request::Push {
+        REQUEST_PUSH => Request::Push {
             label,
             from: reader.member()?,
             records: reader.records()?,
+        },
+        _ => Request::Metadata {
+            label,
+            from: reader.member()?,
+            wants: reader.wants()?,
         },
     };
     reader.end()?;
@@ -232,6 +274,11 @@ pub fn decode_answer(bytes: &[u8]) -> Result<Answer, Malformed> {
             records: reader.records()?,
         },
         ANSWER_TAKEN => Answer::Taken,
+        ANSWER_METADATA => Answer::Metadata {
+            from: reader.member()?,
+            left: reader.number()?,
+            deltas: reader.deltas()?,
+        },
         ANSWER_REFUSED => Answer::Refused(reader.refusal()?),
         other => return Err(Malformed::Kind(other)),
     };
@@ -247,6 +294,22 @@ pub fn encode_packet(packet: &Packet, out: &mut Vec<u8>) {
     encode_body(packet.body, out);
     for update in &packet.updates {
         encode_update(update, out);
+    }
+    for news in &packet.metadata {
+        match news {
+            MetadataNews::Stamp { member, stamp } => {
+                out.push(METADATA_STAMP);
+                out.extend_from_slice(&member.to_bits().to_le_bytes());
+                encode_stamp(*stamp, out);
+            }
+            MetadataNews::Delta(delta) => {
+                out.push(METADATA_DELTA);
+                encode_delta(delta, out);
+            }
+        }
+    }
+    for broadcast in &packet.broadcasts {
+        encode_broadcast(broadcast, out);
     }
 }
 
@@ -281,7 +344,10 @@ fn encode_body(body: Body, out: &mut Vec<u8>) {
     out.extend_from_slice(&sequence.0.to_le_bytes());
     match body {
         Body::Ping { round, .. } => encode_number(round, out),
-        Body::Ack { view, .. } => out.extend_from_slice(&view.0.to_le_bytes()),
+        Body::Ack { view, metadata, .. } => {
+            out.extend_from_slice(&view.0.to_le_bytes());
+            out.push(metadata.0);
+        }
         Body::AskPing { target: member, .. } | Body::RelayPing { origin: member, .. } => {
             out.extend_from_slice(&member.to_bits().to_le_bytes());
         }
@@ -311,23 +377,80 @@ fn encode_update(update: &Update, out: &mut Vec<u8>) {
     }
 }
 
+fn encode_broadcast(broadcast: &Broadcast, out: &mut Vec<u8>) {
+    out.push(match broadcast.key {
+        Some(_) => BROADCAST_KEYED,
+        None => BROADCAST,
+    });
+    out.extend_from_slice(&broadcast.origin.to_bits().to_le_bytes());
+    encode_number(broadcast.epoch.number(), out);
+    encode_number(broadcast.number, out);
+    if let Some(key) = &broadcast.key {
+        encode_text(key.as_str(), out);
+    }
+    encode_number(broadcast.payload.len() as u64, out);
+    out.extend_from_slice(&broadcast.payload);
+}
+
+fn encode_stamp(stamp: Stamp, out: &mut Vec<u8>) {
+    encode_number(stamp.epoch.number(), out);
+    encode_number(stamp.version, out);
+}
+
+fn encode_delta(delta: &Delta, out: &mut Vec<u8>) {
+    out.extend_from_slice(&delta.member.to_bits().to_le_bytes());
+    encode_stamp(delta.stamp, out);
+    encode_number(delta.since, out);
+    encode_number(delta.items.len() as u64, out);
+    for Item {
+        key,
+        version,
+        value,
+    } in &delta.items
+    {
+        encode_text(key.as_str(), out);
+        encode_number(*version, out);
+        match value {
+            None => encode_number(0, out),
+            Some(value) => {
+                encode_number(value.len() as u64 + 1, out);
+                out.extend_from_slice(value);
+            }
+        }
+    }
+}
+
 /// Appends a request to `out`, without the length that precedes it on a stream.
 pub fn encode_request(request: &Request, out: &mut Vec<u8>) {
     let kind = match request {
         Request::Ping { .. } => REQUEST_PING,
         Request::Sync { .. } => REQUEST_SYNC,
         Request::Push { .. } => REQUEST_PUSH,
+        Request::Metadata { .. } => REQUEST_METADATA,
     };
     out.extend_from_slice(&[MAGIC, kind]);
     encode_text(request.label().as_str(), out);
     match request {
         Request::Ping { from, .. } => out.extend_from_slice(&from.to_bits().to_le_bytes()),
         Request::Sync {
-            from, round, view, ..
+            from,
+            round,
+            view,
+            metadata,
+            ..
         } => {
             encode_record(from, out);
             encode_number(*round, out);
             out.extend_from_slice(&view.to_le_bytes());
+            out.extend_from_slice(&metadata.to_le_bytes());
+        }
+        Request::Metadata { from, wants, .. } => {
+            out.extend_from_slice(&from.to_bits().to_le_bytes());
+            encode_number(wants.len() as u64, out);
+            for want in wants {
+                out.extend_from_slice(&want.member.to_bits().to_le_bytes());
+                encode_stamp(want.stamp, out);
+            }
         }
         Request::Push { from, records, .. } => {
             out.extend_from_slice(&from.to_bits().to_le_bytes());
@@ -359,6 +482,15 @@ pub fn encode_answer(answer: &Answer, out: &mut Vec<u8>) {
             encode_number(*round, out);
             encode_records(records, out);
         }
+        Answer::Metadata { from, deltas, left } => {
+            out.push(ANSWER_METADATA);
+            out.extend_from_slice(&from.to_bits().to_le_bytes());
+            encode_number(*left, out);
+            encode_number(deltas.len() as u64, out);
+            for delta in deltas {
+                encode_delta(delta, out);
+            }
+        }
         Answer::Taken => out.push(ANSWER_TAKEN),
         Answer::Refused(refusal) => {
             out.extend_from_slice(&[ANSWER_REFUSED, refusal_code(*refusal)]);
@@ -382,7 +514,13 @@ fn encode_record(record: &Record, out: &mut Vec<u8>) {
         State::Dead => 2,
         State::Left => 3,
     });
-    encode_number(record.claim.incarnation.number(), out);
+    let incarnation = record.claim.incarnation.number();
+    encode_number(incarnation, out);
+    encode_number(
+        incarnation.saturating_sub(record.metadata.epoch.number()),
+        out,
+    );
+    encode_number(record.metadata.version, out);
 }
 
 /// Expects a name that was checked, so at most 128 bytes.
@@ -440,15 +578,22 @@ const SUSPECT: u8 = 0x11;
 const DEAD: u8 = 0x12;
 const LEFT: u8 = 0x13;
 
+const METADATA_STAMP: u8 = 0x18;
+const METADATA_DELTA: u8 = 0x19;
+const BROADCAST: u8 = 0x1A;
+const BROADCAST_KEYED: u8 = 0x1B;
+
 const REQUEST_PING: u8 = 0x20;
 const REQUEST_SYNC: u8 = 0x21;
 const REQUEST_PUSH: u8 = 0x22;
+const REQUEST_METADATA: u8 = 0x23;
 
 const ANSWER_PONG: u8 = 0x30;
 const ANSWER_SAME: u8 = 0x31;
 const ANSWER_RECORDS: u8 = 0x32;
 const ANSWER_TAKEN: u8 = 0x33;
 const ANSWER_REFUSED: u8 = 0x34;
+const ANSWER_METADATA: u8 = 0x35;
 
 #[cfg(test)]
 mod tests;

@@ -29,6 +29,8 @@ pub(crate) struct Cluster {
     /// The same for what is sent to or by some members.
     pub(crate) loss_at: BTreeMap<usize, u64>,
     pub(crate) latency: (Duration, Duration),
+    /// Who was told what by whom.
+    pub(crate) broadcasts: Vec<(usize, String, Option<String>, Vec<u8>)>,
     /// Datagrams sent since the last reset.
     pub(crate) sent: u64,
     /// Bytes of those that were delivered, without headers.
@@ -113,6 +115,7 @@ impl Cluster {
             log: Vec::new(),
             joins: Vec::new(),
             rejected: Vec::new(),
+            broadcasts: Vec::new(),
             trace: None,
             loss: 0,
             loss_at: BTreeMap::new(),
@@ -309,13 +312,19 @@ impl Cluster {
     }
 
     fn feed(&mut self, node: usize, input: Input<'_>) {
+        self.with(node, |swim, now| swim.handle(now, input));
+    }
+
+    /// The node's user asks something of it.
+    pub(crate) fn with<R>(&mut self, node: usize, ask: impl FnOnce(&mut Swim, Instant) -> R) -> R {
         let swim = &mut self.nodes[node].swim;
-        swim.handle(self.now, input);
+        let answer = ask(swim, self.now);
         let wake = swim.poll_timeout().map(|(at, _)| at);
         self.arm(node, wake);
         while let Some(output) = self.nodes[node].swim.poll_output() {
             self.take(node, output);
         }
+        answer
     }
 
     fn arm(&mut self, node: usize, wake: Option<Instant>) {
@@ -353,6 +362,10 @@ impl Cluster {
                     };
                     self.post(delivery);
                 }
+            }
+            Output::Broadcast { from, key, payload } => {
+                let key = key.map(|key| key.to_string());
+                self.broadcasts.push((node, from.to_string(), key, payload));
             }
             Output::Event(event) => self.log.push(Logged { node, event }),
             Output::Joined { outcome, .. } => self.joins.push((node, outcome)),

@@ -8,3 +8,4 @@ mod cluster;
 mod faults;
 mod figures;
 mod membership;
+mod metadata;

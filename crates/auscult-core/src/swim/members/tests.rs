@@ -13,6 +13,7 @@ fn record(number: u8, claim: Claim) -> Record {
         name: MemberName::new(&format!("member-{number}")).unwrap(),
         address: SocketAddr::from(([127, 0, 0, 1], 1_000 + u16::from(number))),
         claim,
+        metadata: Default::default(),
     }
 }
 

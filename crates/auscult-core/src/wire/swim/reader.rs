@@ -4,9 +4,10 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::{MAGIC, Malformed};
-use crate::bounds::ID_BYTES_MAX;
+use crate::bounds::{ID_BYTES_MAX, METADATA_KEYS_MAX, METADATA_REMOVED_MAX};
 use crate::swim::{
-    Claim, Incarnation, LabelTag, MemberId, MemberName, Record, Refusal, Sequence, State, ViewTag,
+    Claim, Delta, Incarnation, Item, Key, LabelTag, MemberId, MemberName, Record, Refusal,
+    Sequence, Stamp, State, ViewTag, Want,
 };
 
 pub(super) struct Reader<'a> {
@@ -29,6 +30,10 @@ impl<'a> Reader<'a> {
 
     pub(super) const fn is_empty(&self) -> bool {
         self.rest.is_empty()
+    }
+
+    pub(super) fn peek(&self) -> Option<u8> {
+        self.rest.first().copied()
     }
 
     pub(super) const fn end(&self) -> Result<(), Malformed> {
@@ -105,10 +110,66 @@ impl<'a> Reader<'a> {
         if bytes == 0 || bytes > ID_BYTES_MAX {
             return Err(Malformed::Name);
         }
-        let split = self.rest.split_at_checked(bytes);
-        let (text, rest) = split.ok_or(Malformed::Truncated)?;
-        self.rest = rest;
+        let text = self.bytes(bytes as u64)?;
         core::str::from_utf8(text).map_err(|_| Malformed::Utf8)
+    }
+
+    pub(super) fn bytes(&mut self, count: u64) -> Result<&'a [u8], Malformed> {
+        let count = usize::try_from(count).map_err(|_| Malformed::Truncated)?;
+        let split = self.rest.split_at_checked(count);
+        let (bytes, rest) = split.ok_or(Malformed::Truncated)?;
+        self.rest = rest;
+        Ok(bytes)
+    }
+
+    pub(super) fn stamp(&mut self) -> Result<Stamp, Malformed> {
+        let (epoch, version) = (self.incarnation()?, self.number()?);
+        Ok(Stamp { epoch, version })
+    }
+
+    pub(super) fn delta(&mut self) -> Result<Delta, Malformed> {
+        let member = self.member()?;
+        let stamp = self.stamp()?;
+        let since = self.number()?;
+        let count = self.count(ITEM_BYTES_MIN)?;
+        if count > (METADATA_KEYS_MAX + METADATA_REMOVED_MAX) as u64 {
+            return Err(Malformed::Count);
+        }
+        let items = (0..count).map(|_| self.item()).collect::<Result<_, _>>()?;
+        Ok(Delta {
+            member,
+            stamp,
+            since,
+            items,
+        })
+    }
+
+    fn item(&mut self) -> Result<Item, Malformed> {
+        let key = Key::new(self.text()?)?;
+        let version = self.number()?;
+        let value = match self.number()?.checked_sub(1) {
+            None => None,
+            Some(bytes) => Some(self.bytes(bytes)?.into()),
+        };
+        Ok(Item {
+            key,
+            version,
+            value,
+        })
+    }
+
+    pub(super) fn deltas(&mut self) -> Result<Vec<Delta>, Malformed> {
+        let count = self.count(DELTA_BYTES_MIN)?;
+        (0..count).map(|_| self.delta()).collect()
+    }
+
+    pub(super) fn wants(&mut self) -> Result<Vec<Want>, Malformed> {
+        let count = self.count(WANT_BYTES_MIN)?;
+        let want = |_| {
+            let (member, stamp) = (self.member()?, self.stamp()?);
+            Ok(Want { member, stamp })
+        };
+        (0..count).map(want).collect()
     }
 
     pub(super) fn address(&mut self) -> Result<SocketAddr, Malformed> {
@@ -132,25 +193,43 @@ impl<'a> Reader<'a> {
         let code = self.byte()?;
         let state = State::ALL.get(usize::from(code));
         let state = *state.ok_or(Malformed::Kind(code))?;
-        let claim = Claim::new(self.incarnation()?, state);
+        let incarnation = self.incarnation()?;
+        let epoch = incarnation.number().checked_sub(self.number()?);
+        let epoch = epoch.and_then(Incarnation::new);
+        let metadata = Stamp {
+            epoch: epoch.ok_or(Malformed::Incarnation)?,
+            version: self.number()?,
+        };
+        let claim = Claim::new(incarnation, state);
         Ok(Record {
             name,
             address,
             claim,
+            metadata,
         })
     }
 
-    /// A number of records, and so many of them. What is said to follow cannot take more memory
-    /// than what does.
     pub(super) fn records(&mut self) -> Result<Vec<Record>, Malformed> {
+        let count = self.count(RECORD_BYTES_MIN)?;
+        (0..count).map(|_| self.record()).collect()
+    }
+
+    /// How many things of at least so many bytes follow. What is said to follow cannot take more
+    /// memory than what does.
+    fn count(&mut self, bytes_min: usize) -> Result<u64, Malformed> {
         let count = self.number()?;
-        let most = (self.rest.len() / RECORD_BYTES_MIN) as u64;
-        if count > most {
+        if count > (self.rest.len() / bytes_min) as u64 {
             return Err(Malformed::Truncated);
         }
-        (0..count).map(|_| self.record()).collect()
+        Ok(count)
     }
 }
 
-/// A name of one byte, an IPv4 address, a state, a small incarnation.
-const RECORD_BYTES_MIN: usize = 2 + 7 + 1 + 1;
+/// A name of one byte, an IPv4 address, a state, a small incarnation, a small stamp.
+const RECORD_BYTES_MIN: usize = 2 + 7 + 1 + 1 + 2;
+/// A key of one byte, a small version, no value.
+const ITEM_BYTES_MIN: usize = 2 + 1 + 1;
+/// An id, a small stamp, a small version, no items.
+const DELTA_BYTES_MIN: usize = 8 + 2 + 1 + 1;
+/// An id, a small stamp.
+const WANT_BYTES_MIN: usize = 8 + 2;

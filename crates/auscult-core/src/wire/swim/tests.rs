@@ -6,7 +6,7 @@ use std::vec;
 
 use super::*;
 use crate::bounds::INCARNATION_MAX;
-use crate::swim::{Claim, Incarnation, LabelTag, MemberId, Sequence, ViewTag};
+use crate::swim::{Claim, Incarnation, LabelTag, MemberId, Sequence, ViewTag, Want};
 use proptest::prelude::*;
 
 fn hex(bytes: &[u8]) -> String {
@@ -88,6 +88,7 @@ fn body() -> impl Strategy<Value = Body> {
             2 | 3 => Body::Ack {
                 sequence,
                 view,
+                metadata: MetadataTag(large as u8),
                 asker: if kind == 2 {
                     Asker::Known
                 } else {
@@ -111,11 +112,74 @@ fn body() -> impl Strategy<Value = Body> {
 }
 
 fn record() -> impl Strategy<Value = Record> {
-    let parts = (name(), address(), 0..4_usize, any_incarnation());
-    parts.prop_map(|(name, address, state, incarnation)| Record {
+    let parts = (
+        name(),
+        address(),
+        0..4_usize,
+        any_incarnation(),
+        any::<u64>(),
+    );
+    parts.prop_map(|(name, address, state, incarnation, version)| Record {
         name,
         address,
         claim: Claim::new(incarnation, State::ALL[state]),
+        metadata: Stamp {
+            epoch: Incarnation::new(incarnation.number() / (1 + version % 3)).unwrap(),
+            version,
+        },
+    })
+}
+
+fn key() -> impl Strategy<Value = Key> {
+    "[a-z./]{1,20}".prop_map(|text| Key::new(&text).unwrap())
+}
+
+fn bytes() -> impl Strategy<Value = Vec<u8>> {
+    proptest::collection::vec(any::<u8>(), 0..40)
+}
+
+fn stamp() -> impl Strategy<Value = Stamp> {
+    let parts = (any_incarnation(), any::<u64>());
+    parts.prop_map(|(epoch, version)| Stamp { epoch, version })
+}
+
+fn delta() -> impl Strategy<Value = Delta> {
+    let value = proptest::option::of(bytes());
+    let item = (key(), any::<u64>(), value).prop_map(|(key, version, value)| Item {
+        key,
+        version,
+        value: value.map(Into::into),
+    });
+    let parts = (
+        member(),
+        stamp(),
+        any::<u64>(),
+        proptest::collection::vec(item, 0..4),
+    );
+    parts.prop_map(|(member, stamp, since, items)| Delta {
+        member,
+        stamp,
+        since,
+        items,
+    })
+}
+
+fn metadata() -> impl Strategy<Value = MetadataNews> {
+    prop_oneof![
+        (member(), stamp()).prop_map(|(member, stamp)| MetadataNews::Stamp { member, stamp }),
+        delta().prop_map(MetadataNews::Delta),
+    ]
+}
+
+fn broadcast() -> impl Strategy<Value = Broadcast> {
+    let key = proptest::option::of(key());
+    let parts = (member(), any_incarnation(), any::<u64>(), key, bytes());
+    parts.prop_map(|(origin, epoch, number, key, payload)| Broadcast {
+        origin,
+        epoch,
+        number,
+        key,
+        payload: payload.into(),
     })
 }
 
@@ -126,17 +190,23 @@ proptest! {
         from in member(),
         body in body(),
         updates in proptest::collection::vec(update(), 0..6),
+        metadata in proptest::collection::vec(metadata(), 0..3),
+        broadcasts in proptest::collection::vec(broadcast(), 0..3),
     ) {
-        let packet = Packet { label: LabelTag(label), from, body, updates };
+        let label = LabelTag(label);
+        let packet = Packet { label, from, body, updates, metadata, broadcasts };
         let mut bytes = vec![];
         encode_packet(&packet, &mut bytes);
-        let said: usize = packet.updates.iter().map(Update::bytes_max).sum();
+        let said = packet.updates.iter().map(Update::bytes_max).sum::<usize>()
+            + packet.metadata.iter().map(MetadataNews::bytes_max).sum::<usize>()
+            + packet.broadcasts.iter().map(Broadcast::bytes_max).sum::<usize>();
         prop_assert!(bytes.len() <= said + 26, "{} bytes", bytes.len());
         prop_assert_eq!(decode_packet(&bytes), Ok(packet.clone()));
         // Cut anywhere, it is either refused or one with fewer updates.
         for end in 0..bytes.len() {
             if let Ok(shorter) = decode_packet(&bytes[..end]) {
-                prop_assert!(shorter.updates.len() < packet.updates.len());
+                let news = |of: &Packet| of.updates.len() + of.metadata.len() + of.broadcasts.len();
+                prop_assert!(news(&shorter) < news(&packet));
             }
         }
     }
@@ -146,13 +216,23 @@ proptest! {
         records in proptest::collection::vec(record(), 1..6),
         from in member(),
         round in any::<u64>(),
-        kind in 0..7_u8,
+        kind in 0..9_u8,
+        deltas in proptest::collection::vec(delta(), 0..3),
     ) {
         let label = Label::new("production").unwrap();
-        let sync = Request::Sync { label: label.clone(), from: records[0].clone(), round, view: !round };
+        let wants = deltas.iter().map(|delta| Want { member: delta.member, stamp: delta.stamp });
+        let wants = wants.collect();
+        let sync = Request::Sync {
+            label: label.clone(),
+            from: records[0].clone(),
+            round,
+            view: !round,
+            metadata: round / 2,
+        };
         let request = match kind {
             0 => Request::Ping { label, from },
             1 | 2 => sync,
+            3 | 4 => Request::Metadata { label, from, wants },
             _ => Request::Push { label, from, records: records.clone() },
         };
         let answer = match kind {
@@ -160,6 +240,7 @@ proptest! {
             1 => Answer::Same { from, round },
             2 => Answer::Taken,
             3 => Answer::Refused(Refusal::Full),
+            4 | 5 => Answer::Metadata { from, deltas, left: round },
             _ => Answer::Records { from, round, records },
         };
         let (mut asked, mut answered) = (vec![], vec![]);
@@ -183,7 +264,7 @@ proptest! {
     #[test]
     fn whatever_is_decoded_encodes_to_the_same_bytes(
         mut bytes in proptest::collection::vec(any::<u8>(), 0..120),
-        kind in 0..0x35_u8,
+        kind in 0..0x36_u8,
     ) {
         if let Some(first) = bytes.first_mut() {
             *first = MAGIC;
@@ -204,11 +285,10 @@ proptest! {
 }
 
 fn packet(body: Body, updates: Vec<Update>) -> Packet {
+    let label = Label::new("test").unwrap().tag();
     Packet {
-        label: Label::new("test").unwrap().tag(),
-        from: MemberId::of("web"),
-        body,
         updates,
+        ..Packet::bare(label, MemberId::of("web"), body)
     }
 }
 
@@ -223,6 +303,7 @@ fn golden_vectors() {
     let ack = Body::Ack {
         sequence: Sequence(0x0102),
         view: ViewTag(0xBEEF),
+        metadata: MetadataTag(0xDB),
         asker: Asker::Known,
     };
     let alive = Update::Alive {
@@ -248,7 +329,7 @@ fn golden_vectors() {
     );
     assert_eq!(
         encoded(&packet(ack, vec![]), &mut sizes),
-        "B1 69 1B D2 43 F3 75 A3 92 3F F0 50 C8 02 02 01 EF BE"
+        "B1 69 1B D2 43 F3 75 A3 92 3F F0 50 C8 02 02 01 EF BE DB"
     );
     assert!(sizes.iter().all(|&bytes| bytes <= 19), "{sizes:?}");
     assert!(sizes.iter().map(|bytes| bytes + 28).sum::<usize>() <= 94);
@@ -273,6 +354,7 @@ fn what_is_none_says_why() {
     check(&with(&[PING, 1, 2, 0x80, 0x00]), Malformed::Number);
     check(&with(&[REFUSED, 4]), Malformed::Kind(4));
     check(&with(&[GOSSIP, 0x14]), Malformed::Kind(0x14));
+    check(&with(&[GOSSIP, 0x1C]), Malformed::Kind(0x1C));
     check(&with(&[GOSSIP, ALIVE, 0]), Malformed::Name);
     check(&with(&[GOSSIP, ALIVE, 129]), Malformed::Name);
     check(&with(&[GOSSIP, ALIVE, 1, b' ']), Malformed::Name);
