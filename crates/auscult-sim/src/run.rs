@@ -270,6 +270,8 @@ impl World {
                     reason,
                 });
             }
+            // No user of a simulated member tells anybody anything.
+            Output::Broadcast { .. } => {}
             Output::Gone => {
                 self.end_process(place, Crash::Process);
                 self.note(Interest::EVENTS, || Observed::Gone { member: place });
