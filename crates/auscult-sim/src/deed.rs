@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use auscult_core::swim::MemberName;
+use auscult_core::swim::{Label, MemberName};
 
 use crate::clock::Step;
 use crate::ways::Rule;
@@ -15,6 +15,8 @@ pub enum Deed {
     Add {
         /// Its name.
         name: MemberName,
+        /// Its cluster, where that is not the world's.
+        label: Option<Label>,
     },
     /// A member is told to join through others.
     Join {
@@ -76,6 +78,24 @@ pub enum Deed {
         member: usize,
         /// By how much.
         by: Step,
+    },
+    /// A member tells something of itself, or no more.
+    SetMetadata {
+        /// Who.
+        member: usize,
+        /// Under which key.
+        key: String,
+        /// What; `None` removes it.
+        value: Option<Vec<u8>>,
+    },
+    /// A member's user tells all others something.
+    Broadcast {
+        /// Who.
+        member: usize,
+        /// What it is about: it takes the place of what the member said with this key before.
+        key: Option<String>,
+        /// What.
+        payload: Vec<u8>,
     },
     /// A rule for some ways of the network begins to hold.
     Impose {

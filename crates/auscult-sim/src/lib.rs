@@ -40,6 +40,8 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod acts;
+mod address;
 pub mod checker;
 mod clock;
 mod deed;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::ops::BitOr;
 
-use auscult_core::swim::{Event, Incarnation, JoinOutcome, Reject};
+use auscult_core::swim::{Event, Incarnation, JoinOutcome, Key, MemberName, Reject};
 use auscult_core::time::Instant;
 
 use crate::deed::Deed;
@@ -78,6 +78,24 @@ pub enum Observed {
     Gone {
         /// Who.
         member: usize,
+    },
+    /// A member was told something by the user of another one. [`Interest::EVENTS`]
+    Broadcast {
+        /// Who was told.
+        member: usize,
+        /// By whom.
+        from: MemberName,
+        /// What it is about.
+        key: Option<Key>,
+        /// What it says.
+        payload: Vec<u8>,
+    },
+    /// A member did not do what its own user asked for. [`Interest::EVENTS`]
+    Refused {
+        /// Who did not.
+        member: usize,
+        /// Why, in a sentence.
+        why: String,
     },
     /// A member did not take something. [`Interest::REJECTED`]
     Rejected {
@@ -212,6 +230,8 @@ impl Observed {
             Self::Event { .. }
             | Self::Joined { .. }
             | Self::Persisted { .. }
+            | Self::Broadcast { .. }
+            | Self::Refused { .. }
             | Self::Gone { .. } => Interest::EVENTS,
             Self::Rejected { .. } => Interest::REJECTED,
             Self::Deed(_) => Interest::DEEDS,

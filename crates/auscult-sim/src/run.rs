@@ -10,12 +10,13 @@ use auscult_core::wire::swim::{
     decode_answer, decode_packet, decode_request, encode_answer, encode_packet, encode_request,
 };
 
+use crate::address::Listener;
 use crate::deed::{Crash, Stall};
 use crate::member::{Parcel, Power};
 use crate::net::hits;
 use crate::observation::{Drop, Interest, Observed, Payload};
 use crate::ways::Effect;
-use crate::world::{Job, Listener, Waiting, Wire, World};
+use crate::world::{Job, Waiting, Wire, World};
 
 impl World {
     /// Lets the next thing happen, if it is due.
@@ -270,8 +271,14 @@ impl World {
                     reason,
                 });
             }
-            // No user of a simulated member tells anybody anything.
-            Output::Broadcast { .. } => {}
+            Output::Broadcast { from, key, payload } => {
+                self.note(Interest::EVENTS, || Observed::Broadcast {
+                    member: place,
+                    from,
+                    key,
+                    payload,
+                });
+            }
             Output::Gone => {
                 self.end_process(place, Crash::Process);
                 self.note(Interest::EVENTS, || Observed::Gone { member: place });

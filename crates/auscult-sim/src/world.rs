@@ -6,14 +6,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use auscult_core::rng::{Rng, mix};
-use auscult_core::swim::{
-    Config, ExchangeId, Identity, Incarnation, MemberName, Params, Swim, Ticket,
-};
+use auscult_core::swim::{Config, ExchangeId, MemberName, Params, Swim, Ticket};
 use auscult_core::time::Instant;
 
 use crate::checker::Checker;
-use crate::clock::Clock;
-use crate::deed::{Crash, Deed, Memory, Place, RuleId, Stall};
+use crate::deed::RuleId;
 use crate::machine::{Birth, Machine};
 use crate::member::{Member, Parcel, Power, Traffic};
 use crate::net::{Net, Weather};
@@ -79,10 +76,10 @@ pub struct World {
     pub(crate) tickets: u64,
     pub(crate) interest: Interest,
     pub(crate) observations: VecDeque<Observation>,
-    config: Config,
-    seed: u64,
-    make: Make,
-    rules_imposed: u32,
+    pub(crate) config: Config,
+    pub(crate) seed: u64,
+    pub(crate) make: Make,
+    pub(crate) rules_imposed: u32,
 }
 
 /// A rule that holds.
@@ -152,187 +149,6 @@ impl World {
         }
     }
 
-    /// Starts a member that knows nobody; says its place.
-    ///
-    /// # Panics
-    /// If the name is none, or there are [`MEMBERS_MAX`](auscult_core::bounds::MEMBERS_MAX).
-    pub fn add(&mut self, name: &str) -> usize {
-        self.perform(Deed::Add { name: named(name) });
-        self.members.len() - 1
-    }
-
-    /// The same with parameters of its own, for example another label.
-    ///
-    /// # Panics
-    /// As [`add`](Self::add), and if the parameters are not valid.
-    pub fn add_with(&mut self, name: &str, params: Params) -> usize {
-        let name = named(name);
-        self.note(Interest::DEEDS, || {
-            Observed::Deed(Deed::Add { name: name.clone() })
-        });
-        self.start(name, valid(params))
-    }
-
-    /// Starts members named `m0`, `m1`, ..., all of which join through the first one at once.
-    /// Says their places.
-    ///
-    /// # Panics
-    /// As [`add`](Self::add).
-    pub fn add_many(&mut self, count: usize) -> std::ops::Range<usize> {
-        let first = self.members.len();
-        for place in first..first + count {
-            self.add(&format!("m{place}"));
-            if place > first {
-                self.join(place, &[first]);
-            }
-        }
-        first..first + count
-    }
-
-    /// Does something to the world.
-    ///
-    /// # Panics
-    /// If there is no such member.
-    pub fn perform(&mut self, deed: Deed) {
-        self.note(Interest::DEEDS, || Observed::Deed(deed.clone()));
-        let now = self.now;
-        match deed {
-            Deed::Add { name } => {
-                let config = self.config.clone();
-                self.start(name, config);
-            }
-            Deed::Join { member, seeds } => {
-                let seeds = seeds.iter().map(|&seed| self.address(seed)).collect();
-                self.arrive(member, Parcel::Join(seeds));
-            }
-            Deed::Leave { member } => self.arrive(member, Parcel::Leave),
-            Deed::Crash { member, crash } => self.end_process(member, crash),
-            Deed::Restart {
-                member,
-                memory,
-                place,
-            } => self.start_again(member, memory, place),
-            Deed::Stall { member, stall } => {
-                if self.members[member].runs() {
-                    self.members[member].power = Power::Stalls(stall);
-                }
-            }
-            Deed::Resume { member } => self.go_on(member),
-            Deed::Slow { member, each } => self.members[member].each = each,
-            Deed::ClockRate { member, gained_ppm } => {
-                self.members[member].clock.set_rate(now, gained_ppm);
-                self.arm(member);
-            }
-            Deed::ClockStep { member, by } => {
-                self.members[member].clock.step(now, by);
-                self.arm(member);
-            }
-            Deed::Impose { rule } => {
-                let id = RuleId(self.rules_imposed);
-                self.rules_imposed += 1;
-                self.rules.push(Imposed {
-                    id,
-                    rule,
-                    since: now,
-                    weather: Vec::new(),
-                });
-            }
-            Deed::Lift { rule } => self.rules.retain(|imposed| imposed.id != rule),
-            Deed::Heal => self.rules.clear(),
-        }
-    }
-
-    fn start(&mut self, name: MemberName, config: Config) -> usize {
-        let place = self.members.len();
-        let address = address_of(place, 0, PORT);
-        let birth = self.birth(
-            place,
-            0,
-            &name,
-            address,
-            Incarnation::FIRST,
-            &config,
-            self.now,
-        );
-        let machine = (self.make)(birth);
-        self.members.push(Member {
-            name,
-            address,
-            config,
-            machine,
-            power: Power::Runs,
-            life: 0,
-            clock: Clock::new(),
-            wake: Instant::FAR_FUTURE,
-            armed: Instant::FAR_FUTURE,
-            inbox: VecDeque::new(),
-            outbox: VecDeque::new(),
-            each: Duration::ZERO,
-            busy: false,
-            kept: None,
-            weather: None,
-            traffic: Traffic::default(),
-        });
-        self.arm(place);
-        place
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "a birth is made of all these")]
-    fn birth(
-        &self,
-        place: usize,
-        life: u32,
-        name: &MemberName,
-        address: SocketAddr,
-        incarnation: Incarnation,
-        config: &Config,
-        now: Instant,
-    ) -> Birth {
-        let process = (place as u64) << 32 | u64::from(life);
-        Birth {
-            place,
-            identity: Identity {
-                name: name.clone(),
-                address,
-                incarnation,
-            },
-            config: config.clone(),
-            seed: mix(self.seed ^ mix(process)),
-            now,
-        }
-    }
-
-    pub(crate) fn end_process(&mut self, place: usize, crash: Crash) {
-        let member = &mut self.members[place];
-        member.power = Power::Off(crash);
-        member.clear();
-    }
-
-    fn start_again(&mut self, place: usize, memory: Memory, listens: Place) {
-        let old = &self.members[place];
-        let incarnation = match memory {
-            Memory::Kept => old.kept.map_or(Incarnation::FIRST, Incarnation::next),
-            Memory::Lost => Incarnation::FIRST,
-        };
-        let (host, port) = host_and_port(old.address);
-        let address = match listens {
-            Place::Same => old.address,
-            Place::OtherPort => address_of(place, host, port.wrapping_add(1).max(1)),
-            Place::OtherHost => address_of(place, host.wrapping_add(1), port),
-        };
-        let (name, config, life) = (old.name.clone(), old.config.clone(), old.life + 1);
-        let now = old.clock.local(self.now);
-        let birth = self.birth(place, life, &name, address, incarnation, &config, now);
-        let machine = (self.make)(birth);
-        let member = &mut self.members[place];
-        member.clear();
-        member.machine = machine;
-        member.address = address;
-        member.life = life;
-        member.power = Power::Runs;
-        self.arm(place);
-    }
-
     pub(crate) fn note(&mut self, kind: Interest, make: impl FnOnce() -> Observed) {
         if self.interest.has(kind) {
             self.observations.push_back(Observation {
@@ -340,83 +156,6 @@ impl World {
                 kind: make(),
             });
         }
-    }
-}
-
-/// What is done to members, in short.
-impl World {
-    /// A member joins through others.
-    pub fn join(&mut self, member: usize, seeds: &[usize]) {
-        let seeds = seeds.to_vec();
-        self.perform(Deed::Join { member, seeds });
-    }
-
-    /// A member leaves, and its process ends.
-    pub fn leave(&mut self, member: usize) {
-        self.perform(Deed::Leave { member });
-    }
-
-    /// A member's process is killed; its host refuses connections.
-    pub fn crash(&mut self, member: usize) {
-        let crash = Crash::Process;
-        self.perform(Deed::Crash { member, crash });
-    }
-
-    /// A member's process is started once more.
-    pub fn restart(&mut self, member: usize, memory: Memory, place: Place) {
-        self.perform(Deed::Restart {
-            member,
-            memory,
-            place,
-        });
-    }
-
-    /// A member stops.
-    pub fn stall(&mut self, member: usize, stall: Stall) {
-        self.perform(Deed::Stall { member, stall });
-    }
-
-    /// A member that stopped goes on.
-    pub fn resume(&mut self, member: usize) {
-        self.perform(Deed::Resume { member });
-    }
-
-    /// A rule begins to hold.
-    pub fn impose(&mut self, rule: Rule) -> RuleId {
-        let id = RuleId(self.rules_imposed);
-        self.perform(Deed::Impose { rule });
-        id
-    }
-
-    /// A rule holds no more.
-    pub fn lift(&mut self, rule: RuleId) {
-        self.perform(Deed::Lift { rule });
-    }
-
-    /// No rule holds any more.
-    pub fn heal(&mut self) {
-        self.perform(Deed::Heal);
-    }
-
-    /// The network is another one from now on.
-    pub fn set_net(&mut self, net: Net) {
-        self.net = net;
-    }
-
-    /// Calls something else of a member's machine with the time on its clock, and lets the world
-    /// take what it says. `None` if the process does not run.
-    pub fn call<R>(
-        &mut self,
-        member: usize,
-        call: impl FnOnce(&mut dyn Machine, Instant) -> R,
-    ) -> Option<R> {
-        if !self.members[member].runs() {
-            return None;
-        }
-        let found = &mut self.members[member];
-        let result = call(found.machine.as_mut(), found.clock.local(self.now));
-        self.listen_to(member);
-        Some(result)
     }
 }
 
@@ -619,63 +358,9 @@ impl fmt::Debug for World {
     }
 }
 
-/// Who is asked at an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Listener {
-    /// This member.
-    Member(usize),
-    /// Nobody any more, but the member's host answers that.
-    Host(usize),
-    /// Nobody.
-    Nobody,
-}
-
-impl World {
-    pub(crate) fn listener(&self, address: SocketAddr) -> Listener {
-        let SocketAddr::V4(v4) = address else {
-            return Listener::Nobody;
-        };
-        let [NET, _, high, low] = v4.ip().octets() else {
-            return Listener::Nobody;
-        };
-        let place = usize::from(u16::from_be_bytes([high, low]));
-        match self.members.get(place) {
-            Some(member) if member.address == address => Listener::Member(place),
-            Some(member) if member.address.ip() == address.ip() => Listener::Host(place),
-            Some(_) | None => Listener::Nobody,
-        }
-    }
-}
-
-/// The first byte of every address; the second one is the host, the others are the place.
-const NET: u8 = 10;
-const PORT: u16 = 7946;
-
-fn address_of(place: usize, host: u8, port: u16) -> SocketAddr {
-    let Ok(place) = u16::try_from(place) else {
-        panic!("a world has at most 65,536 members");
-    };
-    let [high, low] = place.to_be_bytes();
-    SocketAddr::from(([NET, host, high, low], port))
-}
-
-fn host_and_port(address: SocketAddr) -> (u8, u16) {
-    match address {
-        SocketAddr::V4(v4) => (v4.ip().octets()[1], v4.port()),
-        SocketAddr::V6(v6) => (0, v6.port()),
-    }
-}
-
-fn valid(params: Params) -> Config {
+pub(crate) fn valid(params: Params) -> Config {
     match Config::new(params) {
         Ok(config) => config,
         Err(violations) => panic!("the parameters are not valid: {violations:?}"),
-    }
-}
-
-fn named(name: &str) -> MemberName {
-    match MemberName::new(name) {
-        Ok(name) => name,
-        Err(error) => panic!("{name:?} is no name: {error}"),
     }
 }
