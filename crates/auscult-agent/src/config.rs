@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use auscult_core::swim::{MemberName, Params, Violation};
 
 use crate::keys::KeyRing;
+use crate::record::RecordError;
 
 /// Who an agent is, where it listens and whom it asks.
 #[derive(Clone, Debug)]
@@ -82,6 +83,8 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// The snapshot cannot be used.
+    Record(RecordError),
     /// It listens at every address of the machine, so others must be told one.
     Advertise {
         /// Where it would listen.
@@ -115,6 +118,7 @@ impl fmt::Display for StartError {
                     write!(f, "cannot listen at {socket} {address}")
                 }
             }
+            Self::Record(error) => fmt::Display::fmt(error, f),
             Self::Advertise { bind } => write!(
                 f,
                 "{bind} stands for every address of this machine: say which one others reach it \
@@ -128,6 +132,7 @@ impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Bind { source, .. } => Some(source),
+            Self::Record(error) => error.source(),
             Self::Params(_) | Self::Advertise { .. } => None,
         }
     }

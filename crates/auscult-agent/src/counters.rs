@@ -52,6 +52,8 @@ pub struct Counters {
     pub lateness_max: Duration,
     /// The sum of all of them.
     pub lateness_sum: Duration,
+    /// Times at which the snapshot on disk could not be written.
+    pub record_errors: u64,
     /// Snapshots of the members that were taken.
     pub snapshots: u64,
 }

@@ -18,9 +18,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::counters::Counters;
-use crate::handle::{Command, Shared};
+use crate::handle::{Broadcast, Command, Shared};
 use crate::layers::Layers;
 use crate::members::Members;
+use crate::record::Recorder;
 use crate::sentence::sentence;
 use crate::stream::{Broken, Report, Streams};
 use crate::udp::Udp;
@@ -34,6 +35,7 @@ pub(crate) struct Driver {
     pub(crate) streams: Streams,
     pub(crate) reports: mpsc::Receiver<Report>,
     pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) recorder: Option<Recorder>,
     pub(crate) shared: Arc<Shared>,
 }
 
@@ -46,7 +48,6 @@ struct Desk {
     leaves: Vec<oneshot::Sender<()>>,
     /// The digest of the members in the snapshot.
     published: u64,
-    revision: u64,
     stale: bool,
     body: Vec<u8>,
     datagram: Vec<u8>,
@@ -76,7 +77,6 @@ impl Driver {
             answers: VecDeque::new(),
             leaves: Vec::new(),
             published: self.swim.view_digest(),
-            revision: 1,
             stale: false,
             body: Vec::new(),
             datagram: Vec::new(),
@@ -108,8 +108,12 @@ impl Driver {
             udp,
             listener,
             streams,
+            recorder,
             ..
         } = self;
+        if let Some(recorder) = recorder {
+            recorder.close().await;
+        }
         drop((udp, listener, streams));
         for done in desk.leaves.into_iter().chain(stopped) {
             let _nobody_waits = done.send(());
@@ -240,6 +244,10 @@ impl Driver {
             }
             Command::Shutdown { done } => return Next::Stop(Some(done)),
             Command::Read(read) => read(&self.swim, now),
+            Command::Change(change) => {
+                change(&mut self.swim, now);
+                desk.stale = true;
+            }
             Command::Packet { from, packet } => {
                 self.swim.handle(now, Input::Packet { from, packet });
             }
@@ -292,7 +300,17 @@ impl Driver {
                         let _nobody_waits = reply.send(outcome);
                     }
                 }
-                Output::Persist { .. } => {}
+                Output::Persist { incarnation } => {
+                    if let Some(recorder) = &mut self.recorder {
+                        recorder.persist(incarnation);
+                    }
+                }
+                Output::Broadcast { from, key, payload } => {
+                    let text = format!("member {from} broadcast {} bytes", payload.len());
+                    let broadcast = Broadcast { from, key, payload };
+                    let now = self.shared.clock.now();
+                    self.shared.broadcasts.append(now, broadcast, text);
+                }
                 Output::Rejected { from, reason } => {
                     tracing::debug!(target: "auscult::membership", %from, %reason, "rejected");
                 }
@@ -331,16 +349,20 @@ impl Driver {
     /// Takes a new snapshot, if anybody would see a difference.
     fn publish(&self, now: Instant, desk: &mut Desk) {
         let view = self.swim.view_digest();
-        if desk.stale || view != desk.published || self.shared.was_read() {
+        let changed = desk.stale || view != desk.published;
+        if changed || self.shared.was_read() {
             desk.stale = false;
             desk.published = view;
-            desk.revision += 1;
             desk.counters.snapshots += 1;
-            self.shared
-                .publish(Members::read(&self.swim, now, desk.revision));
+            let members = Arc::new(Members::read(&self.swim, now, &self.shared.published()));
+            if changed && let Some(recorder) = &self.recorder {
+                recorder.note(&members);
+            }
+            self.shared.publish(members);
         }
         desk.counters.swim = self.swim.counters().clone();
         desk.counters.local_health = self.swim.local_health();
+        desk.counters.record_errors = self.recorder.as_ref().map_or(0, Recorder::errors);
         desk.counters.backlog = self.swim.backlog();
         self.shared.counters.store(Arc::new(desk.counters.clone()));
     }

@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use auscult_core::swim::{
-    Answer, Config, Event, Identity, Incarnation, JoinOutcome, MemberName, Packet, Request, Swim,
+    Answer, BroadcastRefusal, Config, Event, Identity, Incarnation, JoinOutcome, Key, MemberName,
+    MetadataRefusal, Packet, Request, Swim,
 };
 use auscult_core::time::Instant;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::spawn_blocking;
 
 use crate::clock::Clock;
 use crate::config::{AgentConfig, StartError};
@@ -20,6 +22,7 @@ use crate::events::EventLog;
 use crate::join::{self, JoinResult};
 use crate::layers::Layers;
 use crate::members::Members;
+use crate::record::Opened;
 use crate::stream::Streams;
 use crate::udp;
 
@@ -47,6 +50,44 @@ impl fmt::Display for Stopped {
 
 impl std::error::Error for Stopped {}
 
+/// Why something was not done. State: unchanged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused<R> {
+    /// The machine did not take it.
+    Refused(R),
+    /// The agent has stopped.
+    Stopped,
+}
+
+impl<R: fmt::Display> fmt::Display for Refused<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refusal) => refusal.fmt(f),
+            Self::Stopped => Stopped.fmt(f),
+        }
+    }
+}
+
+impl<R: std::error::Error> std::error::Error for Refused<R> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Refused(refusal) => refusal.source(),
+            Self::Stopped => None,
+        }
+    }
+}
+
+/// What a member's user told all members.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broadcast {
+    /// Who.
+    pub from: MemberName,
+    /// What it is about.
+    pub key: Option<Key>,
+    /// What it says.
+    pub payload: Vec<u8>,
+}
+
 /// What the driver writes and handles read.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -54,6 +95,7 @@ pub(crate) struct Shared {
     pub(crate) address: SocketAddr,
     pub(crate) clock: Clock,
     pub(crate) events: EventLog<Event>,
+    pub(crate) broadcasts: EventLog<Broadcast>,
     members: ArcSwap<Members>,
     /// Whether somebody read the snapshot since it was taken.
     members_read: AtomicBool,
@@ -67,8 +109,13 @@ impl Shared {
         self.members.load_full()
     }
 
-    pub(crate) fn publish(&self, members: Members) {
-        self.members.store(Arc::new(members));
+    /// The snapshot, for the one who takes the next one.
+    pub(crate) fn published(&self) -> Arc<Members> {
+        self.members.load_full()
+    }
+
+    pub(crate) fn publish(&self, members: Arc<Members>) {
+        self.members.store(members);
     }
 
     /// Whether somebody read the snapshot since this was asked last.
@@ -78,8 +125,11 @@ impl Shared {
     }
 }
 
-/// Runs on the driver's task.
+/// Runs on the driver's task, and changes nothing.
 pub(crate) type Question = Box<dyn FnOnce(&Swim, Instant) + Send>;
+
+/// Runs on the driver's task.
+pub(crate) type Change = Box<dyn FnOnce(&mut Swim, Instant) + Send>;
 
 /// What handles ask of the driver.
 pub(crate) enum Command {
@@ -95,6 +145,8 @@ pub(crate) enum Command {
     },
     /// Anything that the machine is asked.
     Read(Question),
+    /// Anything that the machine is told.
+    Change(Change),
     /// A datagram that another transport brought.
     Packet {
         from: SocketAddr,
@@ -114,10 +166,6 @@ impl Agent {
     ///
     /// # Errors
     /// Why it cannot start. State: nothing was started.
-    #[expect(
-        clippy::unused_async,
-        reason = "an agent starts inside a runtime, and the compiler says so"
-    )]
     pub async fn start(config: AgentConfig) -> Result<AgentHandle, StartError> {
         if config.bind.ip().is_unspecified() && config.advertise.is_none() {
             return Err(StartError::Advertise { bind: config.bind });
@@ -141,10 +189,18 @@ impl Agent {
         let clock = Clock::new();
         let now = clock.now();
         let seed = config.seed.unwrap_or_else(unpredictable);
+        let mut incarnation = first_incarnation(&clock);
+        let opened = open_record(&config, incarnation).await?;
+        let mut join = config.join;
+        if let Some(opened) = &opened {
+            incarnation = opened.incarnation();
+            let known = opened.others().map(|address| address.to_string());
+            join.extend(known.take(KNOWN_SEEDS_MAX));
+        }
         let identity = Identity {
             name: config.name.clone(),
             address,
-            incarnation: first_incarnation(&clock),
+            incarnation,
         };
         let served_time = machine.params().stream_timeout;
         let swim = Swim::new(identity, machine, seed, now);
@@ -152,8 +208,9 @@ impl Agent {
             name: config.name,
             address,
             events: EventLog::keeping(config.events_kept, clock.clone()),
+            broadcasts: EventLog::keeping(BROADCASTS_KEPT, clock.clone()),
             clock,
-            members: ArcSwap::from_pointee(Members::read(&swim, now, 1)),
+            members: ArcSwap::from_pointee(Members::read(&swim, now, &Members::default())),
             members_read: AtomicBool::new(false),
             counters: ArcSwap::default(),
         });
@@ -167,19 +224,31 @@ impl Agent {
             streams,
             reports,
             commands: receiver,
+            recorder: opened.map(|opened| opened.keep(shared.members.load_full())),
             shared: Arc::clone(&shared),
         };
         tokio::spawn(driver.run());
-        if !config.join.is_empty() {
+        if !join.is_empty() {
             let door = commands.downgrade();
-            tokio::spawn(join::keep_joining(
-                door,
-                Arc::clone(&shared),
-                config.join,
-                seed,
-            ));
+            tokio::spawn(join::keep_joining(door, Arc::clone(&shared), join, seed));
         }
         Ok(AgentHandle { commands, shared })
+    }
+}
+
+/// Reads the snapshot, away from the runtime's thread: disks can be slow.
+async fn open_record(
+    config: &AgentConfig,
+    first: Incarnation,
+) -> Result<Option<Opened>, StartError> {
+    let Some(path) = config.snapshot.clone() else {
+        return Ok(None);
+    };
+    let (name, label) = (config.name.clone(), config.params.label.clone());
+    let opened = spawn_blocking(move || Opened::open(&path, &name, &label, first)).await;
+    match opened {
+        Ok(opened) => opened.map(Some).map_err(StartError::Record),
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
 }
 
@@ -227,6 +296,12 @@ impl AgentHandle {
     #[must_use]
     pub fn events(&self) -> &EventLog<Event> {
         &self.shared.events
+    }
+
+    /// What users of other members told all.
+    #[must_use]
+    pub fn broadcasts(&self) -> &EventLog<Broadcast> {
+        &self.shared.broadcasts
     }
 
     /// What was counted, as it was after the last batch of inputs.
@@ -280,6 +355,50 @@ impl AgentHandle {
         result.await.map_err(|_| Stopped)
     }
 
+    /// Tells the users of all members something. With a key, it takes the place of what this
+    /// member said with the same key before.
+    ///
+    /// # Errors
+    /// Why it is not sent. State: nothing was queued.
+    pub async fn broadcast(
+        &self,
+        key: Option<&str>,
+        payload: &[u8],
+    ) -> Result<(), Refused<BroadcastRefusal>> {
+        let (key, payload) = (key.map(str::to_owned), payload.to_vec());
+        self.change(move |swim, now| swim.broadcast(now, key.as_deref(), &payload))
+            .await
+    }
+
+    /// Sets a key of this member's metadata, or removes it with `None`. All members are told.
+    ///
+    /// # Errors
+    /// Why it is not set. State: unchanged.
+    pub async fn set_metadata(
+        &self,
+        key: &str,
+        value: Option<&[u8]>,
+    ) -> Result<(), Refused<MetadataRefusal>> {
+        let (key, value) = (key.to_owned(), value.map(<[u8]>::to_vec));
+        self.change(move |swim, now| swim.set_metadata(now, &key, value.as_deref()))
+            .await
+    }
+
+    /// Tells the machine something, on the driver's task.
+    async fn change<E: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Swim, Instant) -> Result<(), E> + Send + 'static,
+    ) -> Result<(), Refused<E>> {
+        let (reply, result) = oneshot::channel();
+        let change = Box::new(move |swim: &mut Swim, now: Instant| {
+            let _nobody_waits = reply.send(change(swim, now));
+        });
+        let sent = self.commands.send(Command::Change(change)).await;
+        sent.map_err(|_| Refused::Stopped)?;
+        let result = result.await.map_err(|_| Refused::Stopped)?;
+        result.map_err(Refused::Refused)
+    }
+
     /// Hands in a datagram that another transport brought, as if a socket had.
     ///
     /// # Errors
@@ -309,5 +428,9 @@ impl AgentHandle {
     }
 }
 
+/// Members of the run before that are asked besides the seeds.
+const KNOWN_SEEDS_MAX: usize = 8;
+/// Broadcasts kept for readers: 350 kB at most, with datagrams of 1,400 bytes.
+const BROADCASTS_KEPT: usize = 256;
 /// Commands that wait for the driver; those who send more wait themselves.
 const COMMANDS_MAX: usize = 32;

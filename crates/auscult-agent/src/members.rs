@@ -1,6 +1,7 @@
 //! What readers see of the members: a snapshot that nobody locks.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use auscult_core::swim::{
@@ -46,28 +47,39 @@ pub struct Member {
     pub round_trip: Option<Duration>,
     /// Both directions between it and this member.
     pub link: Link,
+    /// How often it changed its metadata since its process began, as far as is known here.
+    pub metadata_version: u64,
+    /// Its metadata, as far as it is known here, in the order of the keys. Snapshots share it
+    /// while it does not change.
+    pub metadata: Arc<[(String, Vec<u8>)]>,
     /// How long it has to contradict, while it is suspected.
     pub deadline: Option<Deadline>,
 }
 
 impl Members {
     /// Reads the machine.
-    pub(crate) fn read(swim: &Swim, now: Instant, revision: u64) -> Self {
+    pub(crate) fn read(swim: &Swim, now: Instant, before: &Self) -> Self {
+        let members = swim.members();
         Self {
-            revision,
+            revision: before.revision + 1,
             at: now,
             live: swim.live(),
             view: swim.view_digest(),
-            members: swim.members().map(|view| Member::read(&view)).collect(),
+            members: members.map(|view| Member::read(&view, before)).collect(),
         }
+    }
+
+    /// A member by what stands for its name.
+    #[must_use]
+    pub fn by_id(&self, id: MemberId) -> Option<&Member> {
+        let at = self.members.binary_search_by_key(&id, |member| member.id);
+        Some(&self.members[at.ok()?])
     }
 
     /// A member by its name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Member> {
-        let id = MemberId::of(name);
-        let at = self.members.binary_search_by_key(&id, |member| member.id);
-        let member = &self.members[at.ok()?];
+        let member = self.by_id(MemberId::of(name))?;
         (member.name.as_str() == name).then_some(member)
     }
 
@@ -79,8 +91,21 @@ impl Members {
 }
 
 impl Member {
-    fn read(view: &MemberView<'_>) -> Self {
+    fn read(view: &MemberView<'_>, before: &Members) -> Self {
+        let metadata_version = view.metadata_version();
+        let same = before.by_id(view.id()).filter(|before| {
+            let known = before.metadata.iter();
+            let known = known.map(|(key, value)| (key.as_str(), value.as_slice()));
+            known.eq(view.metadata())
+        });
+        let read = || {
+            let items = view.metadata();
+            let owned = |(key, value): (&str, &[u8])| (key.to_owned(), value.to_vec());
+            items.map(owned).collect()
+        };
         Self {
+            metadata_version,
+            metadata: same.map_or_else(read, |before| Arc::clone(&before.metadata)),
             name: view.name().clone(),
             id: view.id(),
             address: view.address(),

@@ -6,8 +6,8 @@ use std::time::Duration;
 use auscult_core::swim::{Accusation, Accuser, Direction, Event, EventKind, Link, Outcome, Path};
 
 /// Says what happened. Every line about a member begins with `member` and its name, and what
-/// follows begins with `joined`, `moved`, `came back`, `is suspected`, `refuted`, `failed`, `left`,
-/// `is forgotten`, `link:` or `is a name`.
+/// follows begins with `joined`, `moved`, `came back`, `changed` (its metadata), `is suspected`,
+/// `refuted`, `failed`, `left`, `is forgotten`, `link:` or `is a name`.
 #[must_use]
 pub fn sentence(event: &Event) -> String {
     let mut text = format!("member {} ", event.member);
@@ -26,6 +26,14 @@ fn tell(kind: &EventKind, text: &mut String) -> std::fmt::Result {
                 None => Ok(()),
                 Some(before) => write!(text, ", it was {}", before.as_str()),
             }
+        }
+        EventKind::Updated { keys, .. } if !keys.is_empty() => {
+            text.push_str("changed");
+            for (at, key) in keys.iter().enumerate() {
+                let separator = if at > 0 { "," } else { "" };
+                write!(text, "{separator} {}", key.as_str())?;
+            }
+            Ok(())
         }
         EventKind::Updated {
             before, address, ..

@@ -6,8 +6,9 @@
 
 use std::time::Duration;
 
-use auscult_agent::{Agent, AgentConfig, AgentHandle, JoinFailure};
-use auscult_core::swim::{Label, MemberName, Params, Refusal, State};
+use auscult_agent::events::Reading;
+use auscult_agent::{Agent, AgentConfig, AgentHandle, JoinFailure, Refused};
+use auscult_core::swim::{BroadcastRefusal, Label, MemberName, Params, Refusal, State};
 
 #[tokio::test]
 async fn two_members_find_each_other_and_one_leaves() {
@@ -57,6 +58,35 @@ async fn another_cluster_is_refused_by_name() {
         Err(JoinFailure::Refused(Refusal::Label))
     );
     assert_eq!((first.members().live, second.members().live), (1, 1));
+}
+
+#[tokio::test]
+async fn metadata_and_broadcasts_reach_the_others() {
+    let first = start("first", "test").await;
+    let second = start("second", "test").await;
+    let mut heard = first
+        .broadcasts()
+        .read_after(first.broadcasts().newest_id());
+    second.join(&[first.address().to_string()]).await;
+    second.set_metadata("role", Some(b"db")).await.unwrap();
+    let role = || {
+        let members = first.members();
+        let items = members.get("second").map(|member| member.metadata.to_vec());
+        items.is_some_and(|items| items == [("role".to_owned(), b"db".to_vec())])
+    };
+    until("first knows the role", role).await;
+
+    second.broadcast(Some("deploy"), b"v7").await.unwrap();
+    let Reading::Event(broadcast) = heard.next().await else {
+        panic!("one broadcast, and none before it");
+    };
+    assert_eq!(broadcast.event.from.as_str(), "second");
+    assert_eq!(broadcast.event.payload, b"v7");
+    let refused = second.broadcast(None, &[0; 2_000]).await;
+    assert!(matches!(
+        refused,
+        Err(Refused::Refused(BroadcastRefusal::TooLong { .. }))
+    ));
 }
 
 async fn start(name: &str, label: &str) -> AgentHandle {
