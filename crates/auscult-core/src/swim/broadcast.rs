@@ -15,8 +15,9 @@
 //!   does not go: a new one of this member is refused then, and one of others is delivered but not
 //!   passed on, and counted.
 //! - Each is known by its sender, the incarnation in which the sender's process began, and a
-//!   number. A member remembers the last [`BROADCAST_WINDOW`] numbers of every other one; what is
-//!   older is not delivered.
+//!   number. A member remembers the last [`BROADCAST_WINDOW`] numbers of every other one for as
+//!   long as it remembers that; what is older, or of a member that it does not know, is not
+//!   delivered.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -203,13 +204,6 @@ impl Broadcasts {
         }
         self.queue
             .retain(|queued| queued.sent < sent_max || !queued.next_told);
-    }
-
-    /// Nobody is there to be told: what waits for the next one on the ring waits no more.
-    pub(super) fn excuse_next(&mut self) {
-        for queued in &mut self.queue {
-            queued.next_told = true;
-        }
     }
 
     /// # Panics
@@ -403,3 +397,6 @@ const HEAD_BYTES_MAX: usize = 1 + 8 + 9 + 10 + 1 + 2;
 const _: () = assert!(
     ID_BYTES_MAX + HEAD_BYTES_MAX + BODY_BYTES_MAX <= crate::bounds::MEMBERSHIP_DATAGRAM_BYTES_MIN
 );
+
+#[cfg(test)]
+mod tests;

@@ -194,12 +194,11 @@ impl Swim {
         self.gossip_at = Some(self.now.after(interval));
         let mut chosen = self.members.sample(&mut self.rng, fanout, |_| true);
         chosen.extend(self.recently_dead());
-        if self.broadcasts.owes_next() {
-            match self.next_on_ring() {
-                Some(next) if !chosen.contains(&next) => chosen.insert(0, next),
-                Some(_) => {}
-                None => self.broadcasts.excuse_next(),
-            }
+        if self.broadcasts.owes_next()
+            && let Some(next) = self.next_on_ring()
+            && !chosen.contains(&next)
+        {
+            chosen.insert(0, next);
         }
         let alone = chosen.is_empty();
         for slot in chosen {

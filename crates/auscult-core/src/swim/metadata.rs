@@ -457,3 +457,6 @@ const COUNT_BYTES_MAX: usize = 3;
 const ITEM_WEIGHT: usize = 128;
 
 const _: () = assert!(METADATA_BYTES_MAX + 1 < 1 << 21);
+
+#[cfg(test)]
+mod tests;

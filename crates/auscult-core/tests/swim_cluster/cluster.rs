@@ -28,6 +28,8 @@ pub(crate) struct Cluster {
     pub(crate) loss: u64,
     /// The same for what is sent to or by some members.
     pub(crate) loss_at: BTreeMap<usize, u64>,
+    /// Datagrams that arrive twice, in a thousand.
+    pub(crate) duplicated: u64,
     pub(crate) latency: (Duration, Duration),
     /// Who was told what by whom.
     pub(crate) broadcasts: Vec<(usize, String, Option<String>, Vec<u8>)>,
@@ -119,6 +121,7 @@ impl Cluster {
             trace: None,
             loss: 0,
             loss_at: BTreeMap::new(),
+            duplicated: 0,
             latency: (Duration::from_micros(200), Duration::from_millis(1)),
             sent: 0,
             bytes: 0,
@@ -396,6 +399,10 @@ impl Cluster {
         assert!(bytes.len() <= self.params.datagram_bytes);
         assert_eq!(decode_packet(&bytes).as_ref(), Ok(&packet));
         self.bytes += bytes.len() as u64;
+        if self.duplicated > 0 && self.rng.below(1_000) < self.duplicated {
+            let packet = packet.clone();
+            self.post(Delivery::Datagram { to, from, packet });
+        }
         self.post(Delivery::Datagram { to, from, packet });
     }
 

@@ -1,9 +1,10 @@
 //! Metadata: what it costs, and that all have the same in the end, whatever is lost.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use auscult_core::bounds::METADATA_BYTES_MAX;
+use auscult_core::rng::Rng;
 use auscult_core::swim::EventKind;
 
 use crate::cluster::{Cluster, lan, name_of};
@@ -100,6 +101,92 @@ fn metadata_begins_anew_with_a_restart() {
     cluster.check_invariants();
 }
 
+/// What each member should have: the dumb twin.
+type Twin = Vec<BTreeMap<String, Vec<u8>>>;
+
+/// One thing that users, or the network, do.
+fn meddle(cluster: &mut Cluster, rng: &mut Rng, twin: &mut Twin) {
+    let node = rng.below(twin.len() as u64) as usize;
+    match rng.below(20) {
+        0 => {
+            let address = cluster.nodes[node].address;
+            let incarnation = cluster.nodes[node].swim.me().incarnation().next();
+            cluster.crash(node);
+            cluster.run(rng.span_below(30 * SECOND));
+            cluster.restart(node, address, incarnation);
+            cluster.join(node, (node + 1) % twin.len());
+            twin[node].clear();
+        }
+        1 => {
+            let (some, others): (Vec<_>, Vec<_>) = (0..twin.len()).partition(|_| rng.below(2) == 0);
+            cluster.block(&some, &others);
+            if rng.below(2) == 0 {
+                cluster.block(&others, &some);
+            }
+        }
+        2 => cluster.unblock_all(),
+        3 => cluster.stall(node),
+        4 => (0..twin.len()).for_each(|node| cluster.resume(node)),
+        // Keys come and go in numbers that make members forget what was removed.
+        5 => {
+            for key in 0..100 {
+                let _unknown = twin[node].remove(&key.to_string());
+                set(cluster, node, &key.to_string(), None);
+            }
+        }
+        step => {
+            let count = if step < 10 { 60 } else { 1 };
+            for _ in 0..count {
+                let key = rng.below(100).to_string();
+                let length = if rng.below(30) == 0 { 2_000 } else { 3 };
+                let value = vec![rng.next_u64() as u8; length];
+                set(cluster, node, &key, Some(&value));
+                let _before = twin[node].insert(key, value);
+            }
+        }
+    }
+}
+
+/// Whatever is lost, doubled, out of order, cut off, stopped or started anew: in the end all have
+/// what each one set since its process began.
+#[test]
+fn all_have_the_same_in_the_end() {
+    for seed in 0..12 {
+        let mut rng = Rng::new(seed);
+        let count = 3 + rng.below(7) as usize;
+        let mut cluster = Cluster::joined(lan(), seed, count);
+        cluster.loss = rng.below(300);
+        cluster.duplicated = 100;
+        cluster.latency.1 = Duration::from_millis(1 + rng.below(300));
+        let mut twin = vec![BTreeMap::new(); count];
+        for _ in 0..40 {
+            meddle(&mut cluster, &mut rng, &mut twin);
+            cluster.run(rng.span_below(4 * SECOND));
+            cluster.check_invariants();
+        }
+        cluster.unblock_all();
+        (0..count).for_each(|node| cluster.resume(node));
+        let began = cluster.now;
+        while !agree(&cluster, &twin) {
+            let took = cluster.now.since(began);
+            assert!(
+                took < 120 * SECOND,
+                "seed {seed}: no agreement after {took:?}"
+            );
+            cluster.run(SECOND);
+        }
+    }
+}
+
+fn agree(cluster: &Cluster, twin: &Twin) -> bool {
+    let digests = cluster.nodes.iter().map(|node| node.swim.metadata_digest());
+    let same = digests.collect::<BTreeSet<_>>().len() == 1;
+    same && (0..twin.len()).all(|node| {
+        let mut members = twin.iter().enumerate();
+        members.all(|(of, expected)| copy(cluster, node, of) == *expected)
+    })
+}
+
 #[test]
 fn a_broadcast_is_delivered_once_to_all_others() {
     let mut cluster = Cluster::joined(lan(), 4, 9);
@@ -118,4 +205,53 @@ fn a_broadcast_is_delivered_once_to_all_others() {
     told.dedup();
     assert_eq!(told.len(), 20 * 8);
     cluster.check_invariants();
+}
+
+/// Whatever is lost, doubled or out of order: nobody is told twice, or of something after what
+/// took its place. Without loss, all are told of what was not superseded.
+#[test]
+fn broadcasts_keep_what_they_promise() {
+    for seed in 0..12 {
+        let mut rng = Rng::new(seed);
+        let count = 3 + rng.below(30) as usize;
+        let mut cluster = Cluster::joined(lan(), seed, count);
+        cluster.loss = [0, 200][seed as usize % 2];
+        cluster.duplicated = 100;
+        cluster.latency.1 = Duration::from_millis(1 + rng.below(300));
+        let mut last: BTreeMap<(usize, Option<String>, u64), u64> = BTreeMap::new();
+        for number in 0..60_u64 {
+            let node = rng.below(count as u64) as usize;
+            let key = [None, Some("a"), Some("b")][rng.below(3) as usize];
+            let payload = number.to_le_bytes();
+            let sent = cluster.with(node, |swim, now| swim.broadcast(now, key, &payload));
+            assert_eq!(sent, Ok(()));
+            // What has no key is superseded by nothing.
+            let alone = if key.is_none() { number } else { 0 };
+            let _before = last.insert((node, key.map(Into::into), alone), number);
+            cluster.run(rng.span_below(SECOND));
+        }
+        cluster.run(30 * SECOND);
+        cluster.check_invariants();
+        let mut told: BTreeSet<(usize, u64)> = BTreeSet::new();
+        let mut latest: BTreeMap<(usize, String, String), u64> = BTreeMap::new();
+        for (node, from, key, payload) in &cluster.broadcasts {
+            let number = u64::from_le_bytes(payload[..].try_into().unwrap());
+            assert!(
+                told.insert((*node, number)),
+                "seed {seed}: {node} told twice"
+            );
+            if let Some(key) = key {
+                let before = latest.insert((*node, from.clone(), key.clone()), number);
+                assert!(before < Some(number), "seed {seed}: {node} told too late");
+            }
+        }
+        let lasting = last.iter().flat_map(|((origin, _, _), number)| {
+            let others = (0..count).filter(move |node| node != origin);
+            others.map(move |node| (node, *number))
+        });
+        let missed = lasting.filter(|told_of| !told.contains(told_of)).count();
+        if cluster.loss == 0 {
+            assert_eq!(missed, 0, "seed {seed}");
+        }
+    }
 }
