@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use auscult_core::swim::{MemberName, Params, Violation};
 
+#[cfg(feature = "grpc")]
+use crate::grpc::{DoorsConfig, Tls};
 use crate::keys::KeyRing;
 use crate::record::RecordError;
 
@@ -32,6 +34,13 @@ pub struct AgentConfig {
     pub snapshot: Option<PathBuf>,
     /// What carries the messages. Default: sockets.
     pub transport: Transport,
+    /// What is served over gRPC to programs that are no members. Default: nothing.
+    #[cfg(feature = "grpc")]
+    pub doors: Option<DoorsConfig>,
+    /// What whoever calls over gRPC must show, and is shown: members and other programs alike.
+    /// Default: nothing, calls are not encrypted.
+    #[cfg(feature = "grpc")]
+    pub tls: Option<Tls>,
     /// The seed of what the machine draws. Default: one that nobody knows.
     pub seed: Option<u64>,
     /// Events kept for readers: at least 1. Default: 1,024, some hundred kilobytes at most.
@@ -46,6 +55,10 @@ pub struct AgentConfig {
 pub enum Transport {
     /// Datagrams over UDP, requests over TCP, on the same port.
     Sockets,
+    /// Calls over gRPC (HTTP/2), where nothing else passes. Only members that do the same hear
+    /// each other.
+    #[cfg(feature = "grpc")]
+    Grpc,
 }
 
 impl AgentConfig {
@@ -61,6 +74,10 @@ impl AgentConfig {
             keys: None,
             snapshot: None,
             transport: Transport::Sockets,
+            #[cfg(feature = "grpc")]
+            doors: None,
+            #[cfg(feature = "grpc")]
+            tls: None,
             seed: None,
             events_kept: 1_024,
             streams_max: 64,
@@ -85,6 +102,9 @@ pub enum StartError {
     },
     /// The snapshot cannot be used.
     Record(RecordError),
+    /// The certificate, the key or the authority cannot be used.
+    #[cfg(feature = "grpc")]
+    Tls(tonic::transport::Error),
     /// It listens at every address of the machine, so others must be told one.
     Advertise {
         /// Where it would listen.
@@ -119,6 +139,11 @@ impl fmt::Display for StartError {
                 }
             }
             Self::Record(error) => fmt::Display::fmt(error, f),
+            #[cfg(feature = "grpc")]
+            Self::Tls(_) => write!(
+                f,
+                "the certificate, the key or the authority cannot be used"
+            ),
             Self::Advertise { bind } => write!(
                 f,
                 "{bind} stands for every address of this machine: say which one others reach it \
@@ -133,6 +158,8 @@ impl std::error::Error for StartError {
         match self {
             Self::Bind { source, .. } => Some(source),
             Self::Record(error) => error.source(),
+            #[cfg(feature = "grpc")]
+            Self::Tls(source) => Some(source),
             Self::Params(_) | Self::Advertise { .. } => None,
         }
     }

@@ -26,6 +26,8 @@ pub struct Counters {
     pub bytes_sent: u64,
     /// Datagrams that the kernel did not take: no route, no buffer, too long.
     pub send_errors: u64,
+    /// Datagrams that a full queue or a line that is down cost, where gRPC carries them.
+    pub datagrams_dropped: u64,
     /// Datagrams that are no message of the codec.
     pub datagrams_malformed: u64,
     /// Datagrams and frames that the layers did not take, by reason.

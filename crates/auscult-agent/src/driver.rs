@@ -14,29 +14,35 @@ use auscult_core::bounds::MEMBERSHIP_DATAGRAM_BYTES_MAX;
 use auscult_core::swim::{Answer, Input, JoinOutcome, Output, Packet, Swim, Ticket};
 use auscult_core::time::Instant;
 use auscult_core::wire::swim::{decode_packet, encode_packet};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::carrier::{Carrier, Connection};
 use crate::counters::Counters;
+#[cfg(feature = "grpc")]
+use crate::grpc;
 use crate::handle::{Broadcast, Command, Shared};
 use crate::layers::Layers;
 use crate::members::Members;
 use crate::record::Recorder;
 use crate::sentence::sentence;
 use crate::stream::{Broken, Report, Streams};
-use crate::udp::Udp;
 
 /// What the task owns.
 pub(crate) struct Driver {
     pub(crate) swim: Swim,
-    pub(crate) udp: Udp,
-    pub(crate) listener: TcpListener,
+    pub(crate) carrier: Carrier,
     pub(crate) layers: Layers,
     pub(crate) streams: Streams,
     pub(crate) reports: mpsc::Receiver<Report>,
     pub(crate) commands: mpsc::Receiver<Command>,
     pub(crate) recorder: Option<Recorder>,
     pub(crate) shared: Arc<Shared>,
+    /// What is served over gRPC.
+    #[cfg(feature = "grpc")]
+    pub(crate) doors: grpc::Doors,
+    /// What the log says of each message.
+    #[cfg(feature = "grpc")]
+    pub(crate) sentences: Option<grpc::Sentences>,
 }
 
 /// What the task keeps besides.
@@ -58,7 +64,7 @@ enum Woken {
     Command(Option<Command>),
     Report(Option<Report>),
     Readable,
-    Accepted(io::Result<(TcpStream, SocketAddr)>),
+    Accepted(io::Result<(Connection, SocketAddr)>),
     Timer,
 }
 
@@ -96,8 +102,8 @@ impl Driver {
                 biased;
                 command = self.commands.recv() => Woken::Command(command),
                 report = self.reports.recv() => Woken::Report(report),
-                _ = self.udp.readable() => Woken::Readable,
-                accepted = self.listener.accept() => Woken::Accepted(accepted),
+                () = self.carrier.readable() => Woken::Readable,
+                accepted = self.carrier.accept() => Woken::Accepted(accepted),
                 () = &mut sleep => Woken::Timer,
             };
             if let Next::Stop(waits) = self.turn(woken, &mut desk) {
@@ -105,8 +111,7 @@ impl Driver {
             }
         };
         let Self {
-            udp,
-            listener,
+            carrier,
             streams,
             recorder,
             ..
@@ -114,7 +119,9 @@ impl Driver {
         if let Some(recorder) = recorder {
             recorder.close().await;
         }
-        drop((udp, listener, streams));
+        drop((carrier, streams));
+        #[cfg(feature = "grpc")]
+        self.doors.close().await;
         for done in desk.leaves.into_iter().chain(stopped) {
             let _nobody_waits = done.send(());
         }
@@ -154,7 +161,7 @@ impl Driver {
     fn receive(&mut self, at: Instant, desk: &mut Desk) {
         let mut buffer = [0; MEMBERSHIP_DATAGRAM_BYTES_MAX + 1];
         for _ in 0..DATAGRAMS_PER_TURN_MAX {
-            let (bytes, from) = match self.udp.try_receive(&mut buffer) {
+            let (bytes, from) = match self.carrier.try_receive(&mut buffer) {
                 Ok(received) => received,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 // What others made of an earlier datagram of ours (ICMP): the next one may be well.
@@ -167,7 +174,13 @@ impl Driver {
                 Err(reason) => counters.count_layer_rejected(reason),
                 Ok(body) => match decode_packet(body) {
                     Err(_) => counters.datagrams_malformed += 1,
-                    Ok(packet) => self.swim.handle(at, Input::Packet { from, packet }),
+                    Ok(packet) => {
+                        #[cfg(feature = "grpc")]
+                        if let Some(sentences) = &self.sentences {
+                            sentences.received(&self.swim, &packet);
+                        }
+                        self.swim.handle(at, Input::Packet { from, packet });
+                    }
                 },
             }
         }
@@ -221,7 +234,7 @@ impl Driver {
         }
     }
 
-    fn accept(&mut self, accepted: io::Result<(TcpStream, SocketAddr)>, desk: &mut Desk) {
+    fn accept(&mut self, accepted: io::Result<(Connection, SocketAddr)>, desk: &mut Desk) {
         // An error is that of one connection, or of a table that is full for a moment.
         if let Ok((stream, from)) = accepted {
             desk.counters.streams_accepted += 1;
@@ -290,6 +303,10 @@ impl Driver {
                 Output::Answer { ticket, answer } => self.answer(ticket, answer, desk),
                 Output::Event(event) => {
                     desk.stale = true;
+                    #[cfg(feature = "grpc")]
+                    if let Some(sentences) = &self.sentences {
+                        sentences.happened(&self.swim, &event);
+                    }
                     let text = sentence(&event);
                     tracing::debug!(target: "auscult::membership", "{text}");
                     self.shared.events.append(event.at, event, text);
@@ -321,11 +338,15 @@ impl Driver {
     }
 
     fn send(&mut self, to: SocketAddr, packet: &Packet, desk: &mut Desk) {
+        #[cfg(feature = "grpc")]
+        if let Some(sentences) = &mut self.sentences {
+            sentences.sent(&self.swim, to, packet);
+        }
         desk.body.clear();
         encode_packet(packet, &mut desk.body);
         desk.datagram.clear();
         self.layers.wrap(&desk.body, &mut desk.datagram);
-        match self.udp.try_send(&desk.datagram, to) {
+        match self.carrier.try_send(&desk.datagram, to) {
             Ok(bytes) => {
                 desk.counters.datagrams_sent += 1;
                 desk.counters.bytes_sent += bytes as u64;
@@ -364,6 +385,7 @@ impl Driver {
         desk.counters.local_health = self.swim.local_health();
         desk.counters.record_errors = self.recorder.as_ref().map_or(0, Recorder::errors);
         desk.counters.backlog = self.swim.backlog();
+        desk.counters.datagrams_dropped = self.carrier.dropped();
         self.shared.counters.store(Arc::new(desk.counters.clone()));
     }
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+#[cfg(feature = "grpc")]
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
@@ -14,11 +16,14 @@ use auscult_core::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 
+use crate::carrier::Carrier;
 use crate::clock::Clock;
-use crate::config::{AgentConfig, StartError};
+use crate::config::{AgentConfig, StartError, Transport};
 use crate::counters::Counters;
 use crate::driver::Driver;
 use crate::events::EventLog;
+#[cfg(feature = "grpc")]
+use crate::grpc;
 use crate::join::{self, JoinResult};
 use crate::layers::Layers;
 use crate::members::Members;
@@ -100,9 +105,28 @@ pub(crate) struct Shared {
     /// Whether somebody read the snapshot since it was taken.
     members_read: AtomicBool,
     pub(crate) counters: ArcSwap<Counters>,
+    /// Where the services of the demonstrator are served.
+    #[cfg(feature = "grpc")]
+    pub(crate) served: OnceLock<grpc::Served>,
 }
 
 impl Shared {
+    fn new(swim: &Swim, now: Instant, clock: Clock, events_kept: usize) -> Self {
+        let me = swim.me();
+        Self {
+            name: me.name().clone(),
+            address: me.address(),
+            events: EventLog::keeping(events_kept, clock.clone()),
+            broadcasts: EventLog::keeping(BROADCASTS_KEPT, clock.clone()),
+            clock,
+            members: ArcSwap::from_pointee(Members::read(swim, now, &Members::default())),
+            members_read: AtomicBool::new(false),
+            counters: ArcSwap::default(),
+            #[cfg(feature = "grpc")]
+            served: OnceLock::new(),
+        }
+    }
+
     pub(crate) fn members(&self) -> Arc<Members> {
         // A hint of how fresh the next snapshot has to be, and nothing more.
         self.members_read.store(true, Ordering::Relaxed);
@@ -176,16 +200,14 @@ impl Agent {
             .datagram_bytes
             .saturating_sub(layers.datagram_overhead());
         let machine = Config::new(params).map_err(StartError::Params)?;
-        let (udp, listener) = udp::bind(config.bind)?;
-        let bound = udp.local_addr().map_err(|source| StartError::Bind {
-            socket: "UDP",
-            address: config.bind,
-            source,
-        })?;
-        let mut address = config.advertise.unwrap_or(bound);
-        if address.port() == 0 {
-            address.set_port(bound.port());
-        }
+        #[cfg(feature = "grpc")]
+        let mut doors = grpc::Bound::open(&config)?;
+        let (carrier, bound) = open(
+            &config,
+            #[cfg(feature = "grpc")]
+            &mut doors,
+        )?;
+        let address = reached_at(&config, bound);
         let clock = Clock::new();
         let now = clock.now();
         let seed = config.seed.unwrap_or_else(unpredictable);
@@ -204,35 +226,34 @@ impl Agent {
         };
         let served_time = machine.params().stream_timeout;
         let swim = Swim::new(identity, machine, seed, now);
-        let shared = Arc::new(Shared {
-            name: config.name,
-            address,
-            events: EventLog::keeping(config.events_kept, clock.clone()),
-            broadcasts: EventLog::keeping(BROADCASTS_KEPT, clock.clone()),
-            clock,
-            members: ArcSwap::from_pointee(Members::read(&swim, now, &Members::default())),
-            members_read: AtomicBool::new(false),
-            counters: ArcSwap::default(),
-        });
+        let shared = Arc::new(Shared::new(&swim, now, clock, config.events_kept));
         let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
-        let (streams, reports) = Streams::new(bound.ip(), config.streams_max, served_time);
+        let dialler = carrier.dialler(bound.ip());
+        let (streams, reports) = Streams::new(dialler, config.streams_max, served_time);
+        let handle = AgentHandle {
+            commands,
+            shared: Arc::clone(&shared),
+        };
         let driver = Driver {
             swim,
-            udp,
-            listener,
+            carrier,
             layers,
             streams,
             reports,
             commands: receiver,
             recorder: opened.map(|opened| opened.keep(shared.members.load_full())),
             shared: Arc::clone(&shared),
+            #[cfg(feature = "grpc")]
+            sentences: doors.sentences(),
+            #[cfg(feature = "grpc")]
+            doors: doors.serve(&handle, &config.params.label)?,
         };
         tokio::spawn(driver.run());
         if !join.is_empty() {
-            let door = commands.downgrade();
+            let door = handle.commands.downgrade();
             tokio::spawn(join::keep_joining(door, Arc::clone(&shared), join, seed));
         }
-        Ok(AgentHandle { commands, shared })
+        Ok(handle)
     }
 }
 
@@ -250,6 +271,41 @@ async fn open_record(
         Ok(opened) => opened.map(Some).map_err(StartError::Record),
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
+}
+
+/// Where others reach an agent that listens there.
+fn reached_at(config: &AgentConfig, bound: SocketAddr) -> SocketAddr {
+    let mut address = config.advertise.unwrap_or(bound);
+    if address.port() == 0 {
+        address.set_port(bound.port());
+    }
+    address
+}
+
+/// Opens what carries the messages, and tells where it listens.
+fn open(
+    config: &AgentConfig,
+    #[cfg(feature = "grpc")] doors: &mut grpc::Bound,
+) -> Result<(Carrier, SocketAddr), StartError> {
+    match config.transport {
+        Transport::Sockets => sockets(config.bind),
+        #[cfg(feature = "grpc")]
+        Transport::Grpc => {
+            let (link, bound) = doors.link(config.bind)?;
+            Ok((Carrier::Grpc(link), bound))
+        }
+    }
+}
+
+/// Opens a datagram socket and a listener at one port.
+fn sockets(at: SocketAddr) -> Result<(Carrier, SocketAddr), StartError> {
+    let (udp, listener) = udp::bind(at)?;
+    let bound = udp.local_addr().map_err(|source| StartError::Bind {
+        socket: "UDP",
+        address: at,
+        source,
+    })?;
+    Ok((Carrier::Sockets { udp, listener }, bound))
 }
 
 /// Seconds since 1970: greater than those of earlier runs, as long as the clock is not set back
@@ -330,6 +386,27 @@ impl AgentHandle {
         let command = Command::Shutdown { done };
         if self.commands.send(command).await.is_ok() {
             let _stopped_anyway = waits.await;
+        }
+    }
+
+    /// Where the services of `api/swim.proto` are served, as far as they are.
+    #[cfg(feature = "grpc")]
+    #[must_use]
+    pub fn served(&self) -> grpc::Served {
+        self.shared.served.get().copied().unwrap_or_default()
+    }
+
+    #[cfg(feature = "grpc")]
+    pub(crate) fn set_served(&self, served: grpc::Served) {
+        self.shared.served.get_or_init(|| served);
+    }
+
+    /// A handle that does not keep the agent running.
+    #[cfg(feature = "grpc")]
+    pub(crate) fn downgrade(&self) -> WeakHandle {
+        WeakHandle {
+            commands: self.commands.downgrade(),
+            shared: Arc::clone(&self.shared),
         }
     }
 
@@ -432,5 +509,24 @@ impl AgentHandle {
 const KNOWN_SEEDS_MAX: usize = 8;
 /// Broadcasts kept for readers: 350 kB at most, with datagrams of 1,400 bytes.
 const BROADCASTS_KEPT: usize = 256;
+/// A handle that does not keep the agent running.
+#[cfg(feature = "grpc")]
+#[derive(Clone, Debug)]
+pub(crate) struct WeakHandle {
+    commands: mpsc::WeakSender<Command>,
+    shared: Arc<Shared>,
+}
+
+#[cfg(feature = "grpc")]
+impl WeakHandle {
+    /// A handle, while the agent has others.
+    pub(crate) fn upgrade(&self) -> Option<AgentHandle> {
+        Some(AgentHandle {
+            commands: self.commands.upgrade()?,
+            shared: Arc::clone(&self.shared),
+        })
+    }
+}
+
 /// Commands that wait for the driver; those who send more wait themselves.
 const COMMANDS_MAX: usize = 32;

@@ -27,11 +27,14 @@
 //! Readers see a snapshot of the members ([`AgentHandle::members`]) and a ring of events
 //! ([`AgentHandle::events`]); nothing that a reader does holds up the protocol.
 
+mod carrier;
 pub mod clock;
 mod config;
 mod counters;
 mod driver;
 pub mod events;
+#[cfg(feature = "grpc")]
+pub mod grpc;
 mod handle;
 mod join;
 pub mod keys;

@@ -2,7 +2,7 @@
 //! time.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use auscult_core::bounds::MEMBERSHIP_FRAME_BYTES_MAX;
 use auscult_core::swim::{Answer, ExchangeId, Request, StreamFailure, Ticket};
 use auscult_core::wire::swim::{decode_answer, decode_request, encode_answer, encode_request};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::{timeout, timeout_at};
 
+use crate::carrier::{Connection, Dialler};
 use crate::layers::{LayerReject, Layers, Side, StreamLayers};
 use crate::udp::plain;
 
@@ -69,8 +69,7 @@ impl From<io::Error> for Broken {
 /// The streams of one agent.
 #[derive(Debug)]
 pub(crate) struct Streams {
-    /// Where connections of ours come from, unless the system is to choose.
-    source: Option<IpAddr>,
+    dialler: Dialler,
     served_max: usize,
     served_time: Duration,
     /// Those of others, the oldest first.
@@ -90,13 +89,13 @@ struct Served {
 
 impl Streams {
     pub(crate) fn new(
-        bound: IpAddr,
+        dialler: Dialler,
         served_max: usize,
         served_time: Duration,
     ) -> (Self, mpsc::Receiver<Report>) {
         let (reports, receiver) = mpsc::channel(REPORTS_MAX);
         let streams = Self {
-            source: (!bound.is_unspecified()).then_some(bound),
+            dialler,
             served_max: served_max.max(1),
             served_time,
             served: Vec::new(),
@@ -108,7 +107,7 @@ impl Streams {
     }
 
     /// Serves a stream of another member. Tells whether another one had to go for it.
-    pub(crate) fn serve(&mut self, stream: TcpStream, from: SocketAddr, layers: &Layers) -> bool {
+    pub(crate) fn serve(&mut self, stream: Connection, from: SocketAddr, layers: &Layers) -> bool {
         let evicts = self.served.len() >= self.served_max;
         if evicts {
             self.served.remove(0).task.abort();
@@ -160,11 +159,11 @@ impl Streams {
         until: std::time::Instant,
         layers: &Layers,
     ) {
-        let (source, reports) = (self.source, self.reports.clone());
+        let (dialler, reports) = (self.dialler.clone(), self.reports.clone());
         let (layers, large) = (layers.stream(Side::Asks), Arc::clone(&self.large));
         tokio::spawn(async move {
             let asked = async {
-                let stream = connect(source, to).await?;
+                let stream = dialler.connect(to).await?;
                 let mut wire = Wire::new(stream, layers, &large);
                 let mut body = Vec::new();
                 encode_request(&request, &mut body);
@@ -208,30 +207,15 @@ async fn serve(
     Ok(wire.stream.shutdown().await?)
 }
 
-async fn connect(source: Option<IpAddr>, to: SocketAddr) -> io::Result<TcpStream> {
-    let socket = match to {
-        SocketAddr::V4(_) => TcpSocket::new_v4(),
-        SocketAddr::V6(_) => TcpSocket::new_v6(),
-    }?;
-    if let Some(ip) = source
-        && ip.is_ipv4() == to.is_ipv4()
-    {
-        socket.bind(SocketAddr::new(ip, 0))?;
-    }
-    let stream = socket.connect(to).await?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
-}
-
 /// A stream with its layers.
 struct Wire {
-    stream: TcpStream,
+    stream: Connection,
     layers: StreamLayers,
     large: Arc<Semaphore>,
 }
 
 impl Wire {
-    fn new(stream: TcpStream, layers: StreamLayers, large: &Arc<Semaphore>) -> Self {
+    fn new(stream: Connection, layers: StreamLayers, large: &Arc<Semaphore>) -> Self {
         let large = Arc::clone(large);
         Self {
             stream,
