@@ -180,7 +180,7 @@ impl World {
             outbox: VecDeque::new(),
             each: Duration::ZERO,
             busy: false,
-            kept: None,
+            kept: Incarnation::FIRST,
             weather: None,
             traffic: Traffic::default(),
         });
@@ -222,7 +222,7 @@ impl World {
     fn start_again(&mut self, place: usize, memory: Memory, listens: Place) {
         let old = &self.members[place];
         let incarnation = match memory {
-            Memory::Kept => old.kept.map_or(Incarnation::FIRST, Incarnation::next),
+            Memory::Kept => old.kept.next(),
             Memory::Lost => Incarnation::FIRST,
         };
         let (host, port) = host_and_port(old.address);
@@ -240,6 +240,7 @@ impl World {
         member.machine = machine;
         member.address = address;
         member.life = life;
+        member.kept = incarnation;
         member.power = Power::Runs;
         self.arm(place);
     }

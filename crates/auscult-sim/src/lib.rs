@@ -51,6 +51,7 @@ mod net;
 mod observation;
 mod queue;
 mod run;
+pub mod script;
 mod ways;
 mod world;
 
@@ -61,5 +62,6 @@ pub use machine::{Birth, Machine};
 pub use member::{Power, Traffic};
 pub use net::{Bursts, Delay, Loss, Net, Reordering};
 pub use observation::{Drop, Interest, Observation, Observed, Payload};
+pub use script::{Played, Problems, Script};
 pub use ways::{Cycle, Effect, Places, Rule, Ways, Who};
 pub use world::{Wire, World, WorldConfig};

@@ -65,8 +65,8 @@ pub(crate) struct Member {
     pub(crate) each: Duration,
     /// Whether it is busy with the first thing of its inbox.
     pub(crate) busy: bool,
-    /// What its disk says.
-    pub(crate) kept: Option<Incarnation>,
+    /// What its disk says: the shell keeps what it begins with, and what the machine says later.
+    pub(crate) kept: Incarnation,
     pub(crate) weather: Option<Weather>,
     pub(crate) traffic: Traffic,
 }

@@ -258,7 +258,7 @@ impl World {
                 outcome,
             }),
             Output::Persist { incarnation } => {
-                self.members[place].kept = Some(incarnation);
+                self.members[place].kept = incarnation;
                 self.note(Interest::EVENTS, || Observed::Persisted {
                     member: place,
                     incarnation,

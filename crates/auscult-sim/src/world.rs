@@ -309,16 +309,41 @@ impl World {
         self.rules.iter().map(|imposed| (imposed.id, &imposed.rule))
     }
 
-    /// Whether all members that run have the same view: all of them are live, and nobody else.
+    /// Whether a member's process runs.
+    #[must_use]
+    pub fn is_running(&self, place: usize) -> bool {
+        self.members[place].runs()
+    }
+
+    /// Whether all members that run have the same view, cluster by cluster: all of them are live,
+    /// and nobody else.
     #[must_use]
     pub fn agreed(&self) -> bool {
-        let count = self.running().count();
-        let mut running = self.running().map(|place| self.member(place));
-        let Some(first) = running.next() else {
-            return true;
-        };
-        first.live() == count
-            && running.all(|one| one.live() == count && one.view_digest() == first.view_digest())
+        self.first_to_disagree().is_none()
+    }
+
+    /// The first member that runs and does not [agree](Self::agreed) with the others of its
+    /// cluster.
+    #[must_use]
+    pub fn first_to_disagree(&self) -> Option<usize> {
+        let label = |place: usize| &self.members[place].config.params().label;
+        // One of each cluster, and how many of it run. Clusters are few.
+        let mut clusters: Vec<(usize, usize)> = Vec::new();
+        for place in self.running() {
+            let mut known = clusters.iter_mut();
+            match known.find(|(first, _)| label(*first) == label(place)) {
+                Some((_, count)) => *count += 1,
+                None => clusters.push((place, 1)),
+            }
+        }
+        clusters.into_iter().find_map(|(first, count)| {
+            let digest = self.member(first).view_digest();
+            let mut members = self.running().filter(|&place| label(place) == label(first));
+            members.find(|&place| {
+                let member = self.member(place);
+                member.live() != count || member.view_digest() != digest
+            })
+        })
     }
 
     /// What was counted at one place.

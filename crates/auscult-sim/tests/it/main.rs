@@ -2,6 +2,8 @@
 //! of events.
 #![cfg(test)]
 
+mod bad_script;
 mod faults;
 mod same;
+mod scenarios;
 mod world;
