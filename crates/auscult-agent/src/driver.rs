@@ -328,6 +328,10 @@ impl Driver {
                     let now = self.shared.clock.now();
                     self.shared.broadcasts.append(now, broadcast, text);
                 }
+                Output::ModeChanged { mode, members } => {
+                    desk.stale = true;
+                    tracing::info!(target: "auscult::membership", %mode, members, "mode");
+                }
                 Output::Rejected { from, reason } => {
                     tracing::debug!(target: "auscult::membership", %from, %reason, "rejected");
                 }

@@ -79,6 +79,12 @@ fn tell_suspected(accusation: &Accusation, text: &mut String) -> std::fmt::Resul
         }
         match &attempt.path {
             Path::Direct => text.push_str("direct "),
+            Path::Heartbeats { level, threshold } => write!(
+                text,
+                "heartbeats (level {:.1}, threshold {:.1}) ",
+                level.get(),
+                threshold.get()
+            )?,
             Path::Relay(relay) => write!(text, "by way of {relay:?} ")?,
             Path::Stream => text.push_str("stream "),
         }

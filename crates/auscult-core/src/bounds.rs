@@ -65,6 +65,10 @@ pub const ACCUSERS_MAX: usize = 8;
 /// Streams that we ask for at a time.
 pub const EXCHANGES_MAX: usize = 64;
 
+/// Members that one member watches, and that watch one: 32 heartbeats cost less than the gossip of
+/// a change.
+pub const WATCHES_MAX: usize = 32;
+
 /// Addresses to join through.
 pub const SEEDS_MAX: usize = 64;
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::ops::BitOr;
 
-use auscult_core::swim::{Event, Incarnation, JoinOutcome, Key, MemberName, Reject};
+use auscult_core::swim::{Event, Incarnation, JoinOutcome, Key, MemberName, Mode, Reject};
 use auscult_core::time::Instant;
 
 use crate::deed::Deed;
@@ -90,6 +90,13 @@ pub enum Observed {
         /// What it says.
         payload: Vec<u8>,
     },
+    /// A member finds failures in another way from now on. [`Interest::EVENTS`]
+    ModeChanged {
+        /// Who.
+        member: usize,
+        /// In which way.
+        mode: Mode,
+    },
     /// A member did not do what its own user asked for. [`Interest::EVENTS`]
     Refused {
         /// Who did not.
@@ -131,6 +138,12 @@ pub enum Payload {
     Nack,
     /// A refusal.
     Refused,
+    /// A direct heartbeat.
+    Heartbeat,
+    /// The request for heartbeats.
+    Watch,
+    /// Its answer.
+    Watching,
     /// A request over a stream.
     Request,
     /// The answer to a request over a stream.
@@ -151,6 +164,9 @@ impl Payload {
             Self::Relayed => "relayed",
             Self::Nack => "nack",
             Self::Refused => "refused",
+            Self::Heartbeat => "heartbeat",
+            Self::Watch => "watch",
+            Self::Watching => "watching",
             Self::Request => "request",
             Self::Answer => "answer",
         }
@@ -231,6 +247,7 @@ impl Observed {
             | Self::Joined { .. }
             | Self::Persisted { .. }
             | Self::Broadcast { .. }
+            | Self::ModeChanged { .. }
             | Self::Refused { .. }
             | Self::Gone { .. } => Interest::EVENTS,
             Self::Rejected { .. } => Interest::REJECTED,

@@ -279,6 +279,12 @@ impl World {
                     payload,
                 });
             }
+            Output::ModeChanged { mode, .. } => {
+                self.note(Interest::EVENTS, || Observed::ModeChanged {
+                    member: place,
+                    mode,
+                })
+            }
             Output::Gone => {
                 self.end_process(place, Crash::Process);
                 self.note(Interest::EVENTS, || Observed::Gone { member: place });
@@ -545,6 +551,9 @@ impl Payload {
             Body::Relayed { .. } => Self::Relayed,
             Body::Nack { .. } => Self::Nack,
             Body::Refused(_) => Self::Refused,
+            Body::Heartbeat { .. } => Self::Heartbeat,
+            Body::Watch { .. } => Self::Watch,
+            Body::Watching { .. } => Self::Watching,
         }
     }
 }

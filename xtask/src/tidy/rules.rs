@@ -73,7 +73,7 @@ const BOUNDARIES: [Boundary; 4] = [
     },
     Boundary {
         within: "crates/auscult-core/src/swim/",
-        may_name: &["bounds", "id", "rng", "swim", "time"],
+        may_name: &["bounds", "detector", "id", "rng", "swim", "time"],
     },
     Boundary {
         within: "crates/auscult-core/src/wire/",

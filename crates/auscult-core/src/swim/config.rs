@@ -44,6 +44,7 @@ impl fmt::Display for Violation {
 /// | `gossip_interval`, `gossip_fanout` | 100 ms, 3 | 200 ms, 3 | 500 ms, 4 |
 /// | `retransmit_multiplier` | 4 | 4 | 4 |
 /// | `gossip_to_dead` | 15 s | 30 s | 60 s |
+/// | `direct_limit`, `heartbeat_interval` | 100, 500 ms | 100, 500 ms | 100, 2 s |
 /// | `sync_interval` | 30 s | 30 s | 60 s |
 /// | `heal_interval` | 5 s | 10 s | 30 s |
 /// | `stream_timeout` | 1 s | 5 s | 10 s |
@@ -96,6 +97,13 @@ pub struct Params {
     pub retransmit_multiplier: u32,
     /// How long after its death a member is still sent news, so that it can contradict.
     pub gossip_to_dead: Duration,
+    /// Up to so many live members, this one included, everyone sends heartbeats to everyone and
+    /// judges by them; above, members are only probed. 0: never; `usize::MAX`: always. Back again
+    /// at nine tenths of it. 100: with a heartbeat twice a second that is 200 datagrams and 9 kB a
+    /// second, for a verdict in half the time.
+    pub direct_limit: usize,
+    /// How often direct heartbeats are sent. 1 ms to 60 s.
+    pub heartbeat_interval: Duration,
     /// How often views are compared with another member, at least; with more than 32 members the
     /// interval grows with the logarithm of their number. Above 0.
     pub sync_interval: Duration,
@@ -204,6 +212,8 @@ impl Params {
             gossip_fanout: 3,
             retransmit_multiplier: 4,
             gossip_to_dead: Duration::from_secs(30),
+            direct_limit: 100,
+            heartbeat_interval: Duration::from_millis(500),
             sync_interval: Duration::from_secs(30),
             heal_interval: Duration::from_secs(10),
             stream_timeout: Duration::from_secs(5),
@@ -224,6 +234,7 @@ impl Params {
         params.suspicion_multiplier = 6;
         params.gossip_interval = Duration::from_millis(500);
         params.gossip_fanout = 4;
+        params.heartbeat_interval = Duration::from_secs(2);
         params.gossip_to_dead = Duration::from_secs(60);
         params.sync_interval = Duration::from_secs(60);
         params.heal_interval = Duration::from_secs(30);
@@ -274,12 +285,17 @@ impl Rules {
             ("heal_interval", params.heal_interval),
             ("stream_timeout", params.stream_timeout),
             ("stall_tolerance", params.stall_tolerance),
+            ("heartbeat_interval", params.heartbeat_interval),
         ] {
             self.check(field, !span.is_zero(), || "must be above 0".into());
             self.check(field, span <= SPAN_MAX, || {
                 format!("{span:?} must be at most {SPAN_MAX:?}")
             });
         }
+        let millis = params.heartbeat_interval.as_millis();
+        self.check("heartbeat_interval", (1..=60_000).contains(&millis), || {
+            format!("{:?} must be from 1ms to 60s", params.heartbeat_interval)
+        });
         self.at_most("dead_retention", params.dead_retention, "a year", YEAR);
         self.at_most("left_retention", params.left_retention, "a year", YEAR);
         self.at_most(

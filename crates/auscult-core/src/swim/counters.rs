@@ -30,6 +30,12 @@ pub struct Counters {
     pub metadata_asks: u64,
     /// Broadcasts that were not sent as often as they should be, as too many wait.
     pub broadcasts_dropped: u64,
+    /// Direct heartbeats sent.
+    pub heartbeats_sent: u64,
+    /// Direct heartbeats heard.
+    pub heartbeats_heard: u64,
+    /// Times at which a member that sent heartbeats fell silent and was asked.
+    pub silences: u64,
     /// Rounds in which the shared order was not taken because views differed.
     pub own_order_rounds: u64,
 }

@@ -6,10 +6,12 @@ use core::fmt;
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use super::direct::Mode;
 use super::input::{ExchangeId, StreamFailure, Ticket};
 use super::member::{Incarnation, MemberId, MemberName, State};
 use super::message::{Answer, Packet, Refusal, Request};
 use super::metadata::Key;
+use crate::detector::Level;
 use crate::time::Instant;
 
 /// One thing that the machine says.
@@ -71,6 +73,13 @@ pub enum Output {
         key: Option<Key>,
         /// What it says.
         payload: Vec<u8>,
+    },
+    /// The group outgrew direct heartbeats, or is small enough for them again.
+    ModeChanged {
+        /// How failures are found from now on.
+        mode: Mode,
+        /// Live members, this one included.
+        members: usize,
     },
     /// [`Input::Leave`](super::Input::Leave) is done: the goodbye was said as often as news is.
     Gone,
@@ -276,6 +285,13 @@ pub struct Attempt {
 pub enum Path {
     /// A datagram.
     Direct,
+    /// Nothing was asked: its heartbeats did not come.
+    Heartbeats {
+        /// How suspicious the silence was.
+        level: Level,
+        /// From which level it counts.
+        threshold: Level,
+    },
     /// A datagram by way of this member.
     Relay(MemberId),
     /// A stream.

@@ -113,11 +113,17 @@ pub enum Wake {
     Reap,
     /// A stream gave no answer in time.
     Exchange,
+    /// The next direct heartbeats are sent.
+    Heartbeat,
+    /// A member whose heartbeats are awaited may be silent.
+    Silence,
+    /// Heartbeats are asked for again.
+    Watch,
 }
 
 impl Wake {
     /// Every reason.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Period,
         Self::Indirect,
         Self::Verdict,
@@ -128,6 +134,9 @@ impl Wake {
         Self::Heal,
         Self::Reap,
         Self::Exchange,
+        Self::Heartbeat,
+        Self::Silence,
+        Self::Watch,
     ];
 
     /// The stable code used in metrics.
@@ -144,6 +153,9 @@ impl Wake {
             Self::Heal => "heal",
             Self::Reap => "reap",
             Self::Exchange => "exchange",
+            Self::Heartbeat => "heartbeat",
+            Self::Silence => "silence",
+            Self::Watch => "watch",
         }
     }
 }

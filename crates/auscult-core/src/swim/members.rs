@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use super::broadcast::Heard;
+use super::direct::Pulse;
 use super::event::{Direction, Link};
 use super::member::{Claim, Incarnation, MemberId, MemberName, State};
 use super::message::Record;
@@ -32,6 +33,8 @@ pub(super) struct Entry {
     metadata: Metadata,
     /// Which of its broadcasts arrived, once one did.
     pub(super) heard: Option<Box<Heard>>,
+    /// Its heartbeats, while they are awaited.
+    pub(super) pulse: Option<Box<Pulse>>,
 }
 
 impl Entry {
@@ -177,6 +180,7 @@ impl Members {
             detours: 0,
             metadata: Metadata::new(record.metadata.epoch),
             heard: None,
+            pulse: None,
         };
         let slot = if let Some(slot) = self.free.pop() {
             self.entries[slot as usize] = Some(entry);

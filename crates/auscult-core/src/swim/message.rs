@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::SocketAddr;
+use core::time::Duration;
 
 use super::broadcast::Broadcast;
 use super::member::{Claim, Incarnation, Label, LabelTag, MemberId, MemberName, State};
@@ -101,7 +102,55 @@ pub enum Body {
     },
     /// The answer to a datagram that is not taken.
     Refused(Refusal),
+    /// "I am here": a direct heartbeat, for those who judge the sender by its silence.
+    Heartbeat {
+        /// Numbers the sender's heartbeats, the same one to all; so a lost one is told from a late
+        /// one.
+        number: u64,
+        /// When the next one follows.
+        pace: Pace,
+    },
+    /// "Send me heartbeats for a while."
+    Watch {
+        /// Comes back in the answer.
+        sequence: Sequence,
+        /// What the last answer gave. Without the right one nothing follows but an answer, so
+        /// nobody can have heartbeats sent to a member that did not ask for them.
+        proof: Proof,
+    },
+    /// The answer to [`Watch`](Self::Watch), for the address at which the one who asks is known.
+    Watching {
+        /// Of the request.
+        sequence: Sequence,
+        /// To be given with the next request.
+        proof: Proof,
+        /// How often heartbeats follow; [`Pace::NONE`] when they do not.
+        pace: Pace,
+    },
 }
+
+/// Milliseconds until a member's next heartbeat. 0: none follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Pace(pub u16);
+
+impl Pace {
+    /// No heartbeat follows.
+    pub const NONE: Self = Self(0);
+
+    /// The span; `None` when no heartbeat follows.
+    #[must_use]
+    pub const fn span(self) -> Option<Duration> {
+        match self.0 {
+            0 => None,
+            millis => Some(Duration::from_millis(millis as u64)),
+        }
+    }
+}
+
+/// What a member gives to another one at its address, and wants to see again: that the other one
+/// is there. It is no secret from those who read the datagrams; sealing them is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Proof(pub u32);
 
 /// Numbers probes, so that an answer finds its question. Wraps around.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

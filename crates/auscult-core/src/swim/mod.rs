@@ -22,6 +22,10 @@
 //! same order, so that each member is probed by exactly one other per round; the ack says what
 //! view the other one has, and while that differs, each member takes an order of its own.
 //!
+//! # Heartbeats
+//! While the group is small everyone also sends heartbeats to everyone, and judges by them: see
+//! [`direct`], which also tells of [`Swim::watch`].
+//!
 //! # News
 //! What changes is told in the datagrams that are sent anyway, and in some more while there is
 //! news. Nothing is sent, and no timer runs, for news when there is none. Members whose views
@@ -41,6 +45,7 @@ pub mod broadcast;
 mod catch_up;
 pub mod config;
 mod counters;
+pub mod direct;
 pub mod event;
 mod exchanges;
 mod gossip;
@@ -70,6 +75,7 @@ use crate::rng::Rng;
 use crate::time::Instant;
 use broadcast::Broadcasts;
 use catch_up::MetadataAsk;
+use direct::Direct;
 use exchanges::Exchanges;
 use gossip::Queue;
 use health::Health;
@@ -84,6 +90,7 @@ pub use config::{
     Buddy, Config, Params, ProbeOrder, StreamProbe, SuspicionRule, Timing, Violation,
 };
 pub use counters::Counters;
+pub use direct::{Mode, WatchRefusal};
 pub use event::{
     Accusation, Accuser, Attempt, Deadline, Direction, Event, EventKind, JoinOutcome, Link,
     Outcome, Output, Path, Reject,
@@ -91,7 +98,8 @@ pub use event::{
 pub use input::{ExchangeId, Input, StreamFailure, Ticket, Wake};
 pub use member::{Claim, Incarnation, Label, LabelTag, MemberId, MemberName, State};
 pub use message::{
-    Answer, Asker, Body, Hearsay, Packet, Record, Refusal, Request, Sequence, Update, ViewTag, Want,
+    Answer, Asker, Body, Hearsay, Pace, Packet, Proof, Record, Refusal, Request, Sequence, Update,
+    ViewTag, Want,
 };
 pub use metadata::{Delta, Item, Key, MetadataNews, MetadataRefusal, MetadataTag, Stamp};
 pub use round_trip::RoundTrip;
@@ -129,6 +137,7 @@ pub struct Swim {
     /// How long it took suspects to contradict.
     refutations: RoundTrip,
     probes: Probes,
+    direct: Direct,
     relays: Relays,
     exchanges: Exchanges,
     seeds: Vec<Seed>,
@@ -177,6 +186,7 @@ impl Swim {
         // The first member of an empty table is always taken.
         let _slot = members.add(record, now);
         let probes = Probes::new(params, &mut rng, now);
+        let direct = Direct::new(params, &mut rng);
         Self {
             now,
             me,
@@ -191,6 +201,7 @@ impl Swim {
             broadcasts: Broadcasts::default(),
             refutations: RoundTrip::default(),
             probes,
+            direct,
             relays: Relays::default(),
             exchanges: Exchanges::default(),
             seeds: Vec::new(),
@@ -259,24 +270,26 @@ impl Swim {
             self.counters.count_wake(why);
             let late = now.since(at);
             if late > self.config.params().stall_tolerance {
-                self.excuse(late);
+                self.excuse(now, late);
             }
         }
         self.now = now;
     }
 
     /// The process did not run for so long, so nobody else is to blame for that time.
-    fn excuse(&mut self, late: Duration) {
+    fn excuse(&mut self, now: Instant, late: Duration) {
         self.counters.stalls += 1;
         self.health.worse(1);
         self.suspicions.postpone(late);
         self.probes.postpone(late);
         self.exchanges.postpone(late);
+        self.direct.excuse(now);
     }
 
     /// What every call ends with: everything that is due by now is done.
     fn end(&mut self) {
         loop {
+            self.follow_mode();
             self.wake = self.next_chore();
             match self.wake {
                 Some((at, why)) if at <= self.now => self.do_chore(why),
@@ -310,6 +323,13 @@ impl Swim {
         consider(Some((self.heal_at, Wake::Heal)));
         consider(self.reap.first().map(|&(at, _)| (at, Wake::Reap)));
         consider(self.exchanges.next().map(|at| (at, Wake::Exchange)));
+        consider(
+            self.direct
+                .next_heartbeats()
+                .map(|at| (at, Wake::Heartbeat)),
+        );
+        consider(self.direct.next_silence().map(|at| (at, Wake::Silence)));
+        consider(self.direct.next_watch().map(|at| (at, Wake::Watch)));
         Some(next)
     }
 
@@ -325,13 +345,21 @@ impl Swim {
             Wake::Heal => self.heal(),
             Wake::Reap => self.forget(),
             Wake::Exchange => self.give_up_exchanges(),
+            Wake::Heartbeat => self.send_heartbeats(),
+            Wake::Silence => self.judge_silences(),
+            Wake::Watch => self.ask_for_heartbeats(),
         }
     }
 
     /// Sends a datagram: `first` if there is one, and as much news as fits besides.
     fn send(&mut self, to: SocketAddr, body: Body, first: Option<Update>) {
+        self.send_with(to, body, first);
+    }
+
+    /// Sends a datagram: these updates, which must fit, and as much news as fits besides.
+    fn send_with(&mut self, to: SocketAddr, body: Body, updates: impl IntoIterator<Item = Update>) {
         let mut packet = Packet::bare(self.tag, self.me, body);
-        packet.updates.extend(first);
+        packet.updates.extend(updates);
         if self.gossip_at.is_some() {
             self.pack(to, &mut packet);
         }

@@ -32,6 +32,14 @@ impl Swim {
             return;
         }
         let known = entry.claim();
+        if let Update::Dead { by, .. } = update
+            && update.claim().overrides(known)
+            && known.state == State::Suspect
+            && self.reprieve(slot).is_some()
+        {
+            self.agree(slot, by);
+            return;
+        }
         if update.claim().overrides(known) {
             self.apply(slot, weighed(update, known));
             return;
@@ -103,6 +111,9 @@ impl Swim {
         if let Some(at) = self.reap_at(slot) {
             self.reap.insert((at, slot));
         }
+        if !claim.state.is_live() {
+            self.drop_pulse(slot);
+        }
         match &update {
             Update::Alive { address, .. } => {
                 self.members.entry_mut(slot).address = *address;
@@ -172,6 +183,10 @@ impl Swim {
         self.counters.suspicions += 1;
         let measured = self.refutations.patience();
         let allowance = Allowance::new(self.config.params(), self.members.live(), measured);
+        let allowance = match self.members.entry(slot).pulse {
+            Some(_) => allowance.with_heartbeats(self.config.params(), measured),
+            None => allowance,
+        };
         let health = self.health.score();
         self.suspicions
             .begin(slot, self.now, claim.incarnation, by, health, allowance);
@@ -222,7 +237,8 @@ impl Swim {
     }
 
     /// This member asked in vain.
-    pub(super) fn accuse(&mut self, slot: Slot, attempts: Vec<Attempt>) {
+    pub(super) fn accuse(&mut self, slot: Slot, asked: Vec<Attempt>) {
+        let attempts = self.silence_of(slot).into_iter().chain(asked).collect();
         let entry = self.members.entry(slot);
         let (member, claim, address) = (entry.id, entry.claim(), entry.address);
         let by = self.me;
@@ -266,6 +282,10 @@ impl Swim {
         while let Some((at, slot)) = self.suspicions.next()
             && at <= self.now
         {
+            if let Some(until) = self.reprieve(slot) {
+                self.suspicions.defer(slot, until);
+                continue;
+            }
             let entry = self.members.entry(slot);
             let (member, incarnation) = (entry.id, entry.claim().incarnation);
             let by = self.me;
@@ -291,7 +311,12 @@ impl Swim {
         }
         let (mine, my_address) = (me.claim(), me.address);
         let theirs = update.claim();
-        if !theirs.overrides(mine) {
+        let elsewhere = match update {
+            Update::Alive { address, .. } => theirs == mine && *address != my_address,
+            Update::Suspect { .. } | Update::Dead { .. } | Update::Left { .. } => false,
+        };
+        if !theirs.overrides(mine) && !elsewhere {
+            self.repeat_myself(from, theirs);
             return;
         }
         match update {
@@ -314,6 +339,17 @@ impl Swim {
         self.speak_for_myself(claim);
         // At once: the time of a suspect runs.
         self.gossip_at = Some(self.now);
+        self.contradict_with_heartbeats();
+    }
+
+    /// Who still says what was contradicted has not heard of that, and nobody else may tell it.
+    fn repeat_myself(&mut self, to: SocketAddr, theirs: Claim) {
+        let mine = self.members.entry(ME).claim();
+        let accused = matches!(theirs.state, State::Suspect | State::Dead);
+        if accused && theirs.incarnation < mine.incarnation {
+            let introduction = self.introduction();
+            self.send(to, Body::Gossip, Some(introduction));
+        }
     }
 
     /// This member says something new of itself.
@@ -341,6 +377,7 @@ impl Swim {
         }
         self.stage = Stage::Leaving;
         self.probes.clear();
+        self.stop_heartbeats();
         let claim = self.members.entry(ME).claim();
         self.speak_for_myself(Claim::new(claim.incarnation, State::Left));
         self.gossip_at = Some(self.now);
@@ -372,6 +409,7 @@ impl Swim {
         self.say(slot, EventKind::Forgotten { was });
         self.queue.drop_about(id);
         self.metadata_news.drop_about(id);
+        self.forget_pulse(slot);
         self.members.remove(slot);
     }
 }

@@ -20,6 +20,8 @@ pub(super) enum Purpose {
     Period,
     /// Another member suspects it.
     Confirm,
+    /// Its heartbeats do not come.
+    Silence,
     /// It is dead, and may be back.
     Heal,
 }
@@ -117,6 +119,10 @@ impl Probes {
         if self.under_way.len() < PROBES_MAX {
             self.under_way.push(probe);
         }
+    }
+
+    pub(super) const fn is_full(&self) -> bool {
+        self.under_way.len() >= PROBES_MAX
     }
 
     pub(super) fn is_probing(&self, target: MemberId) -> bool {

@@ -73,6 +73,11 @@ impl Swim {
             },
             Body::Nack { sequence } => self.probes.nacked(sequence, by),
             Body::Refused(_) => {}
+            Body::Heartbeat { number, pace } => self.take_heartbeat(from, sender, number, pace),
+            Body::Watch { sequence, proof } => self.take_watch(from, sender, sequence, proof),
+            Body::Watching {
+                sequence, proof, ..
+            } => self.take_watching(from, sender, sequence, proof),
         }
     }
 
@@ -192,14 +197,19 @@ impl Swim {
     }
 
     /// How long a probe of a member may take in all.
-    fn probe_time(&self, direct: Duration) -> Duration {
+    fn probe_time(&self, direct: Duration, purpose: Purpose) -> Duration {
         let params = self.config.params();
         let interval = self.health.scale(params.probe_interval);
         match params.timing {
             Timing::Fixed => interval,
             // The way round takes two round trips.
             Timing::Measured => {
-                (direct * 3).clamp(self.health.scale(params.probe_timeout), interval)
+                let least = match purpose {
+                    Purpose::Period | Purpose::Confirm | Purpose::Heal => params.probe_timeout,
+                    // There was time to answer before it was asked.
+                    Purpose::Silence => params.probe_timeout / 2,
+                };
+                (direct * 3).clamp(self.health.scale(least), interval)
             }
         }
     }
@@ -210,7 +220,7 @@ impl Swim {
         let (target, to) = (entry.id, entry.address);
         let sequence = self.probes.next_sequence();
         let indirect_at = match purpose {
-            Purpose::Period | Purpose::Confirm => Some(self.now.after(direct)),
+            Purpose::Period | Purpose::Confirm | Purpose::Silence => Some(self.now.after(direct)),
             Purpose::Heal => None,
         };
         self.probes.add(Probe {
@@ -219,7 +229,7 @@ impl Swim {
             purpose,
             began: self.now,
             indirect_at,
-            verdict_at: self.now.after(self.probe_time(direct)),
+            verdict_at: self.now.after(self.probe_time(direct, purpose)),
             relays: alloc::vec::Vec::new(),
             stream: None,
         });
@@ -301,6 +311,7 @@ impl Swim {
                 self.compare_metadata(slot, sequence, metadata);
             }
             Purpose::Confirm => {}
+            Purpose::Silence => self.end_silence(slot),
             Purpose::Heal => self.sync_with(slot),
         }
     }
@@ -324,6 +335,9 @@ impl Swim {
         let Some(slot) = self.members.find(probe.target) else {
             return;
         };
+        if probe.purpose == Purpose::Silence {
+            self.end_silence(slot);
+        }
         let lately = self.now.before(self.config.params().probe_interval);
         let entry = self.members.entry_mut(slot);
         entry.detours = entry.detours.saturating_add(1);
@@ -374,8 +388,22 @@ impl Swim {
                 self.health.worse(missed);
             }
             if let Some(slot) = self.members.find(probe.target) {
-                self.accuse(slot, probe.attempts());
+                self.hold_against(slot, &probe);
             }
+        }
+    }
+
+    /// A probe was not answered. Who was heard since, by whatever it said, is alive all the same:
+    /// answers got lost, or pings do.
+    fn hold_against(&mut self, slot: Slot, probe: &Probe) {
+        let heard_at = self.members.entry(slot).heard_at;
+        if heard_at.is_some_and(|at| at > probe.began) {
+            return;
+        }
+        match probe.purpose {
+            Purpose::Silence => self.silence(slot, probe.attempts()),
+            Purpose::Period | Purpose::Confirm => self.accuse(slot, probe.attempts()),
+            Purpose::Heal => {}
         }
     }
 

@@ -51,6 +51,21 @@ impl Allowance {
         }
     }
 
+    /// For a suspect whose heartbeats were awaited: who is well sends the next one, and
+    /// contradicts, to all at once, so nobody has to wait for gossip to come round. What measured
+    /// refutations take is left to it all the same.
+    pub(super) fn with_heartbeats(self, params: &Params, refutations: Option<Duration>) -> Self {
+        let expected = params.heartbeat_interval + params.probe_timeout;
+        let least = expected
+            .max(refutations.unwrap_or_default())
+            .min(self.least);
+        Self {
+            least,
+            most: least.saturating_mul(params.suspicion_max_multiplier),
+            ..self
+        }
+    }
+
     /// [LG: LHA-Suspicion] `max - (max - min) * log(C + 1) / log(K + 1)`, at least `min`.
     pub(super) fn time(&self, confirmations: u32) -> Duration {
         if confirmations >= self.needed {
@@ -82,6 +97,8 @@ pub(super) struct Suspicion {
     pub(super) allowance: Allowance,
     /// Time in which this process did not run.
     stalled: Duration,
+    /// It is not over before this.
+    reprieve: Instant,
 }
 
 impl Suspicion {
@@ -90,7 +107,11 @@ impl Suspicion {
         let time = self.allowance.time(confirmations);
         Deadline {
             since: self.since,
-            at: self.since.after(self.stalled).after(time),
+            at: self
+                .since
+                .after(self.stalled)
+                .after(time)
+                .max(self.reprieve),
             least: self.allowance.least,
             most: self.allowance.most,
             confirmations,
@@ -130,6 +151,16 @@ impl Suspicions {
         self.by_slot.get(&slot)
     }
 
+    /// Whom this accuser suspects, and in which incarnation.
+    pub(super) fn accused_by(
+        &self,
+        accuser: MemberId,
+    ) -> impl Iterator<Item = (Slot, Incarnation)> {
+        let all = self.by_slot.iter();
+        all.filter(move |(_, suspicion)| suspicion.accusers.contains(&accuser))
+            .map(|(&slot, suspicion)| (slot, suspicion.incarnation))
+    }
+
     /// The earliest deadline.
     pub(super) fn next(&self) -> Option<(Instant, Slot)> {
         self.due.first().copied()
@@ -153,6 +184,7 @@ impl Suspicions {
             health,
             allowance,
             stalled: Duration::ZERO,
+            reprieve: Instant::ORIGIN,
         };
         self.due.insert((suspicion.deadline().at, slot));
         self.by_slot.insert(slot, suspicion);
@@ -181,6 +213,15 @@ impl Suspicions {
         self.due.remove(&(before, slot));
         self.due.insert((after, slot));
         Confirmed::News
+    }
+
+    /// The suspect's time is not over before `until`.
+    pub(super) fn defer(&mut self, slot: Slot, until: Instant) {
+        if let Some(suspicion) = self.by_slot.get_mut(&slot) {
+            self.due.remove(&(suspicion.deadline().at, slot));
+            suspicion.reprieve = until;
+            self.due.insert((suspicion.deadline().at, slot));
+        }
     }
 
     /// Notes how this member asked the suspect itself.

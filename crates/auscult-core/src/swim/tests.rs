@@ -37,8 +37,11 @@ fn suspect(number: u64, incarnation_number: u64, by: u64) -> Update {
     }
 }
 
+/// SWIM alone.
 fn params() -> Params {
-    Params::lan(Label::new("test").unwrap())
+    let mut params = Params::lan(Label::new("test").unwrap());
+    params.direct_limit = 0;
+    params
 }
 
 /// Member 0, which knows `others` more, at 1 s, with nothing left to say.

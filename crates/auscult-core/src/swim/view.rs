@@ -8,6 +8,7 @@ use super::member::{Incarnation, MemberId, MemberName, State};
 use super::members::{Entry, ME, Slot};
 use super::round_trip::RoundTrip;
 use super::{Config, Swim};
+use crate::detector::Level;
 use crate::time::Instant;
 
 /// One member, as this member knows it.
@@ -90,6 +91,19 @@ impl<'a> MemberView<'a> {
     #[must_use]
     pub const fn metadata_version(&self) -> u64 {
         self.entry.metadata().stamp().version
+    }
+
+    /// Whether its heartbeats are asked for whatever the size of the group.
+    #[must_use]
+    pub fn watched(&self) -> bool {
+        self.swim.direct.watches(self.slot)
+    }
+
+    /// How suspicious the silence since its last heartbeat is; `None` while it sends none.
+    #[must_use]
+    pub fn level(&self, now: Instant) -> Option<Level> {
+        let pulse = self.entry.pulse.as_deref()?;
+        Some(pulse.level(&self.swim.direct, now))
     }
 
     /// How long it has to contradict, while it is suspected.

@@ -152,6 +152,19 @@ fn decode_body(reader: &mut Reader<'_>) -> Result<Body, Malformed> {
             sequence: reader.sequence()?,
         },
         REFUSED => Body::Refused(reader.refusal()?),
+        HEARTBEAT => Body::Heartbeat {
+            number: reader.number()?,
+            pace: reader.pace()?,
+        },
+        WATCH => Body::Watch {
+            sequence: reader.sequence()?,
+            proof: reader.proof()?,
+        },
+        WATCHING => Body::Watching {
+            sequence: reader.sequence()?,
+            proof: reader.proof()?,
+            pace: reader.pace()?,
+        },
         other => return Err(Malformed::Kind(other)),
     })
 }
@@ -317,6 +330,11 @@ fn encode_body(body: Body, out: &mut Vec<u8>) {
     let (kind, sequence) = match body {
         Body::Gossip => return out.push(GOSSIP),
         Body::Refused(refusal) => return out.extend_from_slice(&[REFUSED, refusal_code(refusal)]),
+        Body::Heartbeat { number, pace } => {
+            out.push(HEARTBEAT);
+            encode_number(number, out);
+            return out.extend_from_slice(&pace.0.to_le_bytes());
+        }
         Body::Ping { sequence, .. } => (PING, sequence),
         Body::Ack {
             sequence,
@@ -339,6 +357,8 @@ fn encode_body(body: Body, out: &mut Vec<u8>) {
             Hearsay::NotHeard => (RELAYED_NOT_HEARD, sequence),
         },
         Body::Nack { sequence } => (NACK, sequence),
+        Body::Watch { sequence, .. } => (WATCH, sequence),
+        Body::Watching { sequence, .. } => (WATCHING, sequence),
     };
     out.push(kind);
     out.extend_from_slice(&sequence.0.to_le_bytes());
@@ -351,8 +371,13 @@ fn encode_body(body: Body, out: &mut Vec<u8>) {
         Body::AskPing { target: member, .. } | Body::RelayPing { origin: member, .. } => {
             out.extend_from_slice(&member.to_bits().to_le_bytes());
         }
+        Body::Watch { proof, .. } => out.extend_from_slice(&proof.0.to_le_bytes()),
+        Body::Watching { proof, pace, .. } => {
+            out.extend_from_slice(&proof.0.to_le_bytes());
+            out.extend_from_slice(&pace.0.to_le_bytes());
+        }
         Body::RelayAck { .. } | Body::Relayed { .. } | Body::Nack { .. } => {}
-        Body::Gossip | Body::Refused(_) => {}
+        Body::Gossip | Body::Refused(_) | Body::Heartbeat { .. } => {}
     }
 }
 
@@ -572,6 +597,9 @@ const RELAYED: u8 = 0x08;
 const RELAYED_NOT_HEARD: u8 = 0x09;
 const NACK: u8 = 0x0A;
 const REFUSED: u8 = 0x0B;
+const HEARTBEAT: u8 = 0x0C;
+const WATCH: u8 = 0x0D;
+const WATCHING: u8 = 0x0E;
 
 const ALIVE: u8 = 0x10;
 const SUSPECT: u8 = 0x11;

@@ -105,7 +105,15 @@ impl Delivery {
     }
 }
 
+/// SWIM alone.
 pub(crate) fn lan() -> Params {
+    let mut params = hybrid();
+    params.direct_limit = 0;
+    params
+}
+
+/// With heartbeats in small groups, as users have it.
+pub(crate) fn hybrid() -> Params {
     Params::lan(Label::new("test").unwrap())
 }
 
@@ -373,7 +381,7 @@ impl Cluster {
             Output::Event(event) => self.log.push(Logged { node, event }),
             Output::Joined { outcome, .. } => self.joins.push((node, outcome)),
             Output::Rejected { reason, .. } => self.rejected.push((node, reason)),
-            Output::Persist { .. } => {}
+            Output::Persist { .. } | Output::ModeChanged { .. } => {}
             Output::Gone => {
                 self.nodes[node].power = Power::Off;
                 self.arm(node, None);

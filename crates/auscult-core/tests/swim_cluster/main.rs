@@ -7,5 +7,6 @@
 mod cluster;
 mod faults;
 mod figures;
+mod hybrid;
 mod membership;
 mod metadata;

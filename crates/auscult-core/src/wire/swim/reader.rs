@@ -6,8 +6,8 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use super::{MAGIC, Malformed};
 use crate::bounds::{ID_BYTES_MAX, METADATA_KEYS_MAX, METADATA_REMOVED_MAX};
 use crate::swim::{
-    Claim, Delta, Incarnation, Item, Key, LabelTag, MemberId, MemberName, Record, Refusal,
-    Sequence, Stamp, State, ViewTag, Want,
+    Claim, Delta, Incarnation, Item, Key, LabelTag, MemberId, MemberName, Pace, Proof, Record,
+    Refusal, Sequence, Stamp, State, ViewTag, Want,
 };
 
 pub(super) struct Reader<'a> {
@@ -65,6 +65,14 @@ impl<'a> Reader<'a> {
 
     pub(super) fn view(&mut self) -> Result<ViewTag, Malformed> {
         self.short().map(ViewTag)
+    }
+
+    pub(super) fn pace(&mut self) -> Result<Pace, Malformed> {
+        self.short().map(Pace)
+    }
+
+    pub(super) fn proof(&mut self) -> Result<Proof, Malformed> {
+        self.array().map(u32::from_le_bytes).map(Proof)
     }
 
     pub(super) fn tag(&mut self) -> Result<LabelTag, Malformed> {

@@ -6,7 +6,7 @@ use std::vec;
 
 use super::*;
 use crate::bounds::INCARNATION_MAX;
-use crate::swim::{Claim, Incarnation, LabelTag, MemberId, Sequence, ViewTag, Want};
+use crate::swim::{Claim, Incarnation, LabelTag, MemberId, Pace, Proof, Sequence, ViewTag, Want};
 use proptest::prelude::*;
 
 fn hex(bytes: &[u8]) -> String {
@@ -73,7 +73,7 @@ fn update() -> impl Strategy<Value = Update> {
 }
 
 fn body() -> impl Strategy<Value = Body> {
-    let parts = (0..13_u8, any::<u16>(), any::<u16>(), any::<u64>());
+    let parts = (0..15_u8, any::<u16>(), any::<u16>(), any::<u64>());
     parts.prop_map(|(kind, sequence, small, large)| {
         let sequence = Sequence(sequence);
         let member = MemberId::from_bits(large);
@@ -106,6 +106,19 @@ fn body() -> impl Strategy<Value = Body> {
             6 | 7 => Body::RelayAck { sequence, origin },
             8 | 9 => Body::Relayed { sequence, origin },
             10 => Body::Nack { sequence },
+            11 => Body::Heartbeat {
+                number: large >> (small % 64),
+                pace: Pace(sequence.0),
+            },
+            12 => Body::Watch {
+                sequence,
+                proof: Proof(large as u32),
+            },
+            13 => Body::Watching {
+                sequence,
+                proof: Proof(large as u32),
+                pace: Pace(small),
+            },
             _ => Body::Refused(Refusal::ALL[usize::from(small) % 4]),
         }
     })
@@ -350,7 +363,7 @@ fn what_is_none_says_why() {
     check(&[0xAC], Malformed::Magic);
     check(&[MAGIC; 9_001], Malformed::TooLong);
     check(&head, Malformed::Truncated);
-    check(&with(&[0x0C]), Malformed::Kind(0x0C));
+    check(&with(&[0x0F]), Malformed::Kind(0x0F));
     check(&with(&[PING, 1, 2, 0x80, 0x00]), Malformed::Number);
     check(&with(&[REFUSED, 4]), Malformed::Kind(4));
     check(&with(&[GOSSIP, 0x14]), Malformed::Kind(0x14));
