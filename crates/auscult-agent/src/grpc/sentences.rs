@@ -94,6 +94,9 @@ impl Sentences {
             | Body::RelayAck { .. }
             | Body::Relayed { .. }
             | Body::Nack { .. }
+            | Body::Heartbeat { .. }
+            | Body::Watch { .. }
+            | Body::Watching { .. }
             | Body::Refused(_) => {}
         }
         if tells_of_a_death(packet) {
@@ -120,7 +123,13 @@ impl Sentences {
             }
             Body::Ack { .. } => info!("Node Alive, checked with Direct Ping"),
             Body::Relayed { .. } => info!("Indirect Ping was success, Node Alive"),
-            Body::Gossip | Body::RelayAck { .. } | Body::Nack { .. } | Body::Refused(_) => {}
+            Body::Gossip
+            | Body::RelayAck { .. }
+            | Body::Nack { .. }
+            | Body::Heartbeat { .. }
+            | Body::Watch { .. }
+            | Body::Watching { .. }
+            | Body::Refused(_) => {}
         }
         if tells_of_a_death(packet) {
             let here = (Component::Dissemination, self.node.as_str());
