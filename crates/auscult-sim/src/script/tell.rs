@@ -40,6 +40,9 @@ pub(super) fn sentence(world: &World, names: &Names, kind: &Observed) -> Option<
             let payload = String::from_utf8_lossy(payload);
             Some((*member, format!("told by {from}:{key} \"{payload}\"")))
         }
+        Observed::ModeChanged { member, mode } => {
+            Some((*member, format!("mode {}", mode.as_str())))
+        }
         Observed::Refused { member, why } => Some((*member, format!("refused: {why}"))),
         Observed::Gone { member } => Some((*member, "gone".into())),
         Observed::Persisted { .. }
@@ -120,6 +123,7 @@ fn accusation_text(world: &World, names: &Names, accusation: &Accusation) -> Str
             Path::Direct => "direct".into(),
             Path::Relay(relay) => format!("via {}", name_of(world, names, relay)),
             Path::Stream => "stream".to_owned(),
+            Path::Heartbeats { .. } => "heartbeats".to_owned(),
         };
         let outcome = match attempt.outcome {
             Outcome::Silence => "silence",
