@@ -8,6 +8,7 @@ pub mod events;
 pub mod ingest;
 pub mod metrics;
 pub mod registry;
+pub mod replication;
 pub mod serve;
 pub mod settings;
 pub mod store;

@@ -88,16 +88,21 @@ struct Confined {
     only: &'static [&'static str],
 }
 
-const CONFINED: [Confined; 4] = [
+const CONFINED: [Confined; 5] = [
     Confined {
         library: "axum",
         within: "crates/auscult-monitor/src/",
         only: &["api/"],
     },
     Confined {
+        library: "openraft",
+        within: "crates/auscult-monitor/src/",
+        only: &["replication/"],
+    },
+    Confined {
         library: "redb",
         within: "crates/auscult-monitor/src/",
-        only: &["store.rs", "store/"],
+        only: &["replication/", "store.rs", "store/"],
     },
     Confined {
         library: "saphyr_parser",

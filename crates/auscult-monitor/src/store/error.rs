@@ -66,7 +66,7 @@ pub enum StoreError {
 
 /// A [`StoreError`] before it knows of which file.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     InUse,
     Foreign(String),
     Torn(String),
@@ -83,7 +83,7 @@ impl StoreError {
         }
     }
 
-    pub(super) fn new(path: &Path, trouble: Trouble) -> Self {
+    pub(crate) fn new(path: &Path, trouble: Trouble) -> Self {
         let path = path.to_owned();
         match trouble {
             Trouble::InUse => Self::InUse { path },

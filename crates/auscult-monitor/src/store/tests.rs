@@ -1,7 +1,10 @@
 //! The store against crashes, damage, strangers and full disks.
 
+use super::file::{META, META_FORMAT, rehearse};
 use super::*;
 use redb::backends::FileBackend;
+use redb::{Database, StorageBackend};
+use std::io;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -120,7 +123,7 @@ fn a_crash_between_two_writes_loses_neither() {
 #[test]
 fn half_a_creation_is_begun_anew() {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join(NEW_NAME), b"half").unwrap();
+    fs::write(folder.path().join("auscult.redb.new"), b"half").unwrap();
     let (_, contents) = Store::open(folder.path()).unwrap();
     assert_eq!(contents, Contents::default());
 }
@@ -135,13 +138,13 @@ fn a_full_disk_refuses_the_change_whole_and_is_got_over() {
         .write(true)
         .open(store.path())
         .unwrap();
-    *store.database.lock() = None;
+    *store.file.database.lock() = None;
     let disk = SmallDisk {
         file: FileBackend::new(file).unwrap(),
         full: Arc::clone(&full),
     };
     let database = Database::builder().create_with_backend(disk).unwrap();
-    *store.database.lock() = Some(database);
+    *store.file.database.lock() = Some(database);
 
     full.store(true, Ordering::Relaxed);
     let error = store.write(&[WEB, Record::Pause("web")]).unwrap_err();
@@ -241,7 +244,7 @@ impl StorageBackend for SmallDisk {
 
 fn rehearse_bytes(path: &Path, bytes: &[u8]) -> Result<Contents, Trouble> {
     fs::write(path, bytes).unwrap();
-    rehearse(path)
+    rehearse(path, &LAYOUT)
 }
 
 fn stored_file() -> Vec<u8> {

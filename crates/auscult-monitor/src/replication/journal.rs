@@ -1,0 +1,162 @@
+//! The file that log and snapshot stand in.
+
+use std::io;
+use std::path::Path;
+
+use openraft::{AnyError, StorageIOError};
+use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{Group, Monitor};
+use crate::store::{DataFile, Layout, StoreError, Trouble};
+
+/// The file's name in the data folder.
+pub const FILE_NAME: &str = "settings.redb";
+
+pub(super) const ENTRIES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("entries");
+/// JSON by name.
+const STATE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("state");
+
+/// What stands in the file besides the entries.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Item {
+    /// For whom this monitor voted last.
+    Vote,
+    /// Up to where the log is known to be agreed on.
+    Committed,
+    /// Up to where the log was shortened.
+    Purged,
+    /// What the snapshot covers.
+    SnapshotMeta,
+    /// The snapshot itself.
+    Snapshot,
+}
+
+impl Item {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Vote => "vote",
+            Self::Committed => "committed",
+            Self::Purged => "purged",
+            Self::SnapshotMeta => "snapshot_meta",
+            Self::Snapshot => "snapshot",
+        }
+    }
+}
+
+/// What the snapshot covers.
+pub(super) type SnapshotMeta = openraft::SnapshotMeta<u64, Monitor>;
+
+/// The open file.
+#[derive(Debug)]
+pub struct Journal(DataFile);
+
+const LAYOUT: Layout<()> = Layout {
+    format: 1,
+    create,
+    read,
+};
+
+fn create(transaction: &WriteTransaction) -> Result<(), Trouble> {
+    transaction.open_table(ENTRIES)?;
+    transaction.open_table(STATE)?;
+    Ok(())
+}
+
+/// That every entry can be read is told here, before anything is written, and not when it is
+/// needed.
+fn read(transaction: &ReadTransaction) -> Result<(), Trouble> {
+    for entry in transaction.open_table(ENTRIES)?.iter()? {
+        let (_, bytes) = entry?;
+        let _entry: openraft::Entry<Group> = decode(bytes.value())?;
+    }
+    Ok(())
+}
+
+impl Journal {
+    /// Opens the journal in a data folder that this process has locked; it is made when it is not
+    /// there.
+    ///
+    /// # Errors
+    /// Why not, with what to do about it. State: an existing file is as it was.
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        let (file, ()) = DataFile::open(&folder.join(FILE_NAME), &LAYOUT)?;
+        Ok(Self(file))
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(super) fn write<R>(
+        &self,
+        work: impl FnOnce(&WriteTransaction) -> Result<R, Trouble>,
+    ) -> Result<R, StoreError> {
+        self.0.write(work)
+    }
+
+    pub(super) fn read<R>(
+        &self,
+        work: impl FnOnce(&ReadTransaction) -> Result<R, Trouble>,
+    ) -> Result<R, StoreError> {
+        self.0.read(work)
+    }
+
+    pub(super) fn item<T: DeserializeOwned>(&self, item: Item) -> Result<Option<T>, StoreError> {
+        self.read(|transaction| {
+            let table = transaction.open_table(STATE)?;
+            let found = table.get(item.name())?;
+            found.map(|bytes| decode(bytes.value())).transpose()
+        })
+    }
+
+    pub(super) fn bytes(&self, item: Item) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(|transaction| {
+            let table = transaction.open_table(STATE)?;
+            Ok(table.get(item.name())?.map(|bytes| bytes.value().to_vec()))
+        })
+    }
+}
+
+pub(super) fn put<T: Serialize>(
+    transaction: &WriteTransaction,
+    item: Item,
+    value: &T,
+) -> Result<(), Trouble> {
+    put_bytes(transaction, item, &encode(value)?)
+}
+
+pub(super) fn put_bytes(
+    transaction: &WriteTransaction,
+    item: Item,
+    bytes: &[u8],
+) -> Result<(), Trouble> {
+    transaction.open_table(STATE)?.insert(item.name(), bytes)?;
+    Ok(())
+}
+
+pub(super) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, Trouble> {
+    serde_json::to_vec(value).map_err(|error| Trouble::from(io::Error::from(error)))
+}
+
+pub(super) fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Trouble> {
+    serde_json::from_slice(bytes)
+        .map_err(|error| Trouble::Torn(format!("a record is not ours: {error}")))
+}
+
+/// Runs work on the file where it holds up no event loop.
+pub(super) async fn apart<R: Send + 'static>(
+    work: impl FnOnce() -> Result<R, StoreError> + Send + 'static,
+) -> Result<R, AnyError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result.map_err(|error| AnyError::new(&error)),
+        // The runtime goes down, and the process with it.
+        Err(error) => Err(AnyError::new(&error)),
+    }
+}
+
+/// What openraft calls trouble of the disk: it stops, and says so.
+pub(super) type Broken = StorageIOError<u64>;

@@ -1,0 +1,165 @@
+//! The replicated log.
+
+use std::fmt::Debug;
+use std::ops::RangeBounds;
+use std::sync::Arc;
+
+use openraft::storage::{LogFlushed, LogState, RaftLogStorage};
+use openraft::{Entry, LogId, OptionalSend, RaftLogId as _, RaftLogReader, StorageError, Vote};
+use redb::ReadableTable as _;
+
+use super::Group;
+use super::journal::{self, Broken, ENTRIES, Item, Journal, apart};
+
+/// The log of one monitor. Clones share the file.
+#[derive(Clone, Debug)]
+pub struct Log(Arc<Journal>);
+
+impl Log {
+    /// The log in this file.
+    #[must_use]
+    pub const fn new(journal: Arc<Journal>) -> Self {
+        Self(journal)
+    }
+
+    async fn put_item<T: serde::Serialize>(
+        &self,
+        item: Item,
+        value: &T,
+    ) -> Result<(), openraft::AnyError> {
+        let bytes = journal::encode(value);
+        let file = Arc::clone(&self.0);
+        apart(move || file.write(|transaction| journal::put_bytes(transaction, item, &bytes?)))
+            .await
+    }
+
+    async fn item<T: serde::de::DeserializeOwned + Send + 'static>(
+        &self,
+        item: Item,
+    ) -> Result<Option<T>, openraft::AnyError> {
+        let file = Arc::clone(&self.0);
+        apart(move || file.item(item)).await
+    }
+}
+
+impl RaftLogReader<Group> for Log {
+    async fn try_get_log_entries<RB: RangeBounds<u64> + Clone + Debug + OptionalSend>(
+        &mut self,
+        range: RB,
+    ) -> Result<Vec<Entry<Group>>, StorageError<u64>> {
+        let file = Arc::clone(&self.0);
+        let bounds = (range.start_bound().cloned(), range.end_bound().cloned());
+        let read = apart(move || {
+            file.read(|transaction| {
+                let table = transaction.open_table(ENTRIES)?;
+                let entries = table.range::<u64>(bounds)?;
+                entries
+                    .map(|entry| journal::decode(entry?.1.value()))
+                    .collect()
+            })
+        });
+        Ok(read.await.map_err(Broken::read_logs)?)
+    }
+}
+
+impl RaftLogStorage<Group> for Log {
+    type LogReader = Self;
+
+    async fn get_log_state(&mut self) -> Result<LogState<Group>, StorageError<u64>> {
+        let file = Arc::clone(&self.0);
+        let read = apart(move || {
+            let purged: Option<LogId<u64>> = file.item(Item::Purged)?;
+            let last: Option<Entry<Group>> = file.read(|transaction| {
+                let table = transaction.open_table(ENTRIES)?;
+                let last = table.last()?;
+                last.map(|(_, bytes)| journal::decode(bytes.value()))
+                    .transpose()
+            })?;
+            Ok((purged, last))
+        });
+        let (last_purged_log_id, last) = read.await.map_err(Broken::read_logs)?;
+        let last_log_id = last.map(|entry| *entry.get_log_id()).or(last_purged_log_id);
+        Ok(LogState {
+            last_purged_log_id,
+            last_log_id,
+        })
+    }
+
+    async fn get_log_reader(&mut self) -> Self {
+        self.clone()
+    }
+
+    async fn save_vote(&mut self, vote: &Vote<u64>) -> Result<(), StorageError<u64>> {
+        Ok(self
+            .put_item(Item::Vote, vote)
+            .await
+            .map_err(Broken::write_vote)?)
+    }
+
+    async fn read_vote(&mut self) -> Result<Option<Vote<u64>>, StorageError<u64>> {
+        Ok(self.item(Item::Vote).await.map_err(Broken::read_vote)?)
+    }
+
+    async fn save_committed(
+        &mut self,
+        committed: Option<LogId<u64>>,
+    ) -> Result<(), StorageError<u64>> {
+        let saved = self.put_item(Item::Committed, &committed).await;
+        Ok(saved.map_err(Broken::write)?)
+    }
+
+    async fn read_committed(&mut self) -> Result<Option<LogId<u64>>, StorageError<u64>> {
+        let found: Option<Option<_>> = self.item(Item::Committed).await.map_err(Broken::read)?;
+        Ok(found.flatten())
+    }
+
+    async fn append<I>(
+        &mut self,
+        entries: I,
+        callback: LogFlushed<Group>,
+    ) -> Result<(), StorageError<u64>>
+    where
+        I: IntoIterator<Item = Entry<Group>> + OptionalSend,
+        I::IntoIter: OptionalSend,
+    {
+        let entries: Vec<Entry<Group>> = entries.into_iter().collect();
+        let file = Arc::clone(&self.0);
+        let written = apart(move || {
+            file.write(|transaction| {
+                let mut table = transaction.open_table(ENTRIES)?;
+                for entry in &entries {
+                    table.insert(entry.log_id.index, journal::encode(entry)?.as_slice())?;
+                }
+                Ok(())
+            })
+        });
+        written.await.map_err(Broken::write_logs)?;
+        callback.log_io_completed(Ok(()));
+        Ok(())
+    }
+
+    async fn truncate(&mut self, log_id: LogId<u64>) -> Result<(), StorageError<u64>> {
+        let file = Arc::clone(&self.0);
+        let written = apart(move || {
+            file.write(|transaction| {
+                let mut table = transaction.open_table(ENTRIES)?;
+                table.retain_in(log_id.index.., |_, _| false)?;
+                Ok(())
+            })
+        });
+        Ok(written.await.map_err(Broken::write_logs)?)
+    }
+
+    async fn purge(&mut self, log_id: LogId<u64>) -> Result<(), StorageError<u64>> {
+        let file = Arc::clone(&self.0);
+        let written = apart(move || {
+            file.write(|transaction| {
+                journal::put(transaction, Item::Purged, &log_id)?;
+                let mut table = transaction.open_table(ENTRIES)?;
+                table.retain_in(..=log_id.index, |_, _| false)?;
+                Ok(())
+            })
+        });
+        Ok(written.await.map_err(Broken::write_logs)?)
+    }
+}

@@ -1,0 +1,469 @@
+//! Changes, answers and settings in the form in which they stand in the log, in snapshots and in
+//! messages between monitors: JSON that a later version still reads.
+
+use auscult_core::id::IdError;
+use auscult_core::monitor::registry::{
+    Action, Author, Change, ChangeId, Document, DocumentError, Edit, Entry, Expect, Key, Kind,
+    Outcome, Refusal, Registry, Revision, Setting, WallMillis,
+};
+use serde::{Deserialize, Serialize};
+
+/// A change, as it is proposed to the group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "ChangeRecord", into = "ChangeRecord")]
+pub struct Command(pub Change);
+
+/// What the group answers to a [`Command`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "AnswerRecord", into = "AnswerRecord")]
+pub enum Answer {
+    /// What came of a change.
+    Decided(Result<Outcome, Refusal>),
+    /// The entry was no change: a new leader's first word, or a change of the group itself.
+    NoChange,
+}
+
+/// Why a record is none of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Malformed(String);
+
+impl std::fmt::Display for Malformed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<IdError> for Malformed {
+    fn from(error: IdError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<DocumentError> for Malformed {
+    fn from(error: DocumentError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct ChangeRecord {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    author: String,
+    at_ms: i64,
+    edits: Vec<EditRecord>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct EditRecord {
+    key: KeyRecord,
+    /// Nothing: it shall be gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    document: Option<DocumentRecord>,
+    #[serde(default)]
+    expect: ExpectRecord,
+}
+
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ExpectRecord {
+    #[default]
+    Anything,
+    Nothing,
+    Something,
+    Revision(u64),
+}
+
+/// A kind and a name.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct KeyRecord(String, String);
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct DocumentRecord {
+    body: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    refers: Vec<KeyRecord>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct OutcomeRecord {
+    revision: u64,
+    created: usize,
+    replaced: usize,
+    deleted: usize,
+    unchanged: usize,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum RefusalRecord {
+    Condition {
+        key: KeyRecord,
+        expected: ExpectRecord,
+        found: Option<u64>,
+    },
+    NamedTwice {
+        key: KeyRecord,
+    },
+    RefersToNothing {
+        key: KeyRecord,
+        to: KeyRecord,
+    },
+    ReferredTo {
+        key: KeyRecord,
+        by: KeyRecord,
+    },
+    Circle {
+        key: KeyRecord,
+    },
+    Full,
+    TooManyEdits {
+        edits: usize,
+    },
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum AnswerRecord {
+    Made(OutcomeRecord),
+    Refused(RefusalRecord),
+    NoChange,
+}
+
+/// A whole registry.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct RegistryRecord {
+    revision: u64,
+    at_ms: i64,
+    settings: Vec<SettingRecord>,
+    history: Vec<EntryRecord>,
+    answered: Vec<(String, AnswerRecord)>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct SettingRecord {
+    key: KeyRecord,
+    document: DocumentRecord,
+    revision: u64,
+    created: u64,
+    author: String,
+    at_ms: i64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct EntryRecord {
+    revision: u64,
+    author: String,
+    at_ms: i64,
+    edits: Vec<(KeyRecord, String)>,
+    more: usize,
+}
+
+impl From<&Registry> for RegistryRecord {
+    fn from(registry: &Registry) -> Self {
+        let settings = registry.settings().map(|(key, setting)| SettingRecord {
+            key: key.into(),
+            document: (&setting.document).into(),
+            revision: setting.revision.number(),
+            created: setting.created.number(),
+            author: setting.author.as_str().to_owned(),
+            at_ms: setting.at.0,
+        });
+        let history = registry.history(Revision::NONE).map(|entry| EntryRecord {
+            revision: entry.revision.number(),
+            author: entry.author.as_str().to_owned(),
+            at_ms: entry.at.0,
+            edits: (entry.edits.iter())
+                .map(|(key, action)| (key.into(), action.as_str().to_owned()))
+                .collect(),
+            more: entry.more,
+        });
+        let answered = registry.answered().map(|(id, answer)| {
+            let answer = Answer::Decided(answer.clone());
+            (id_text(*id), answer.into())
+        });
+        Self {
+            revision: registry.revision().number(),
+            at_ms: registry.at().0,
+            settings: settings.collect(),
+            history: history.collect(),
+            answered: answered.collect(),
+        }
+    }
+}
+
+impl TryFrom<RegistryRecord> for Registry {
+    type Error = Malformed;
+
+    fn try_from(record: RegistryRecord) -> Result<Self, Malformed> {
+        let settings: Result<Vec<_>, Malformed> = (record.settings.into_iter())
+            .map(|setting| {
+                let known = Setting {
+                    document: setting.document.try_into()?,
+                    revision: Revision::new(setting.revision),
+                    created: Revision::new(setting.created),
+                    author: Author::new(&setting.author),
+                    at: WallMillis(setting.at_ms),
+                };
+                Ok((setting.key.try_into()?, known))
+            })
+            .collect();
+        let history: Result<Vec<Entry>, Malformed> =
+            record.history.into_iter().map(TryInto::try_into).collect();
+        let answered: Result<Vec<_>, Malformed> = (record.answered.into_iter())
+            .map(|(id, answer)| match Answer::try_from(answer)? {
+                Answer::Decided(answer) => Ok((id_of(&id)?, answer)),
+                Answer::NoChange => Err(Malformed("an answer to no change has an id".to_owned())),
+            })
+            .collect();
+        Ok(Self::restore(
+            Revision::new(record.revision),
+            WallMillis(record.at_ms),
+            settings?,
+            history?,
+            answered?,
+        ))
+    }
+}
+
+impl TryFrom<EntryRecord> for Entry {
+    type Error = Malformed;
+
+    fn try_from(record: EntryRecord) -> Result<Self, Malformed> {
+        let edits: Result<Vec<(Key, Action)>, Malformed> = (record.edits.into_iter())
+            .map(|(key, action)| {
+                let known = Action::ALL
+                    .into_iter()
+                    .find(|known| known.as_str() == action);
+                let known = known.ok_or_else(|| Malformed(format!("there is no action {action}")));
+                Ok((key.try_into()?, known?))
+            })
+            .collect();
+        Ok(Self {
+            revision: Revision::new(record.revision),
+            author: Author::new(&record.author),
+            at: WallMillis(record.at_ms),
+            edits: edits?,
+            more: record.more,
+        })
+    }
+}
+
+impl From<Command> for ChangeRecord {
+    fn from(Command(change): Command) -> Self {
+        let edits = change.edits.into_iter().map(|edit| match edit {
+            Edit::Put {
+                key,
+                document,
+                expect,
+            } => EditRecord {
+                key: (&key).into(),
+                document: Some((&document).into()),
+                expect: expect.into(),
+            },
+            Edit::Delete { key, expect } => EditRecord {
+                key: (&key).into(),
+                document: None,
+                expect: expect.into(),
+            },
+        });
+        Self {
+            id: change.id.map(id_text),
+            author: change.author.as_str().to_owned(),
+            at_ms: change.at.0,
+            edits: edits.collect(),
+        }
+    }
+}
+
+impl TryFrom<ChangeRecord> for Command {
+    type Error = Malformed;
+
+    fn try_from(record: ChangeRecord) -> Result<Self, Malformed> {
+        let edits: Result<Vec<Edit>, Malformed> = (record.edits.into_iter())
+            .map(|edit| {
+                let (key, expect) = (edit.key.try_into()?, edit.expect.into());
+                Ok(match edit.document {
+                    Some(document) => Edit::Put {
+                        key,
+                        document: document.try_into()?,
+                        expect,
+                    },
+                    None => Edit::Delete { key, expect },
+                })
+            })
+            .collect();
+        Ok(Self(Change {
+            id: record.id.as_deref().map(id_of).transpose()?,
+            author: Author::new(&record.author),
+            at: WallMillis(record.at_ms),
+            edits: edits?,
+        }))
+    }
+}
+
+impl From<Answer> for AnswerRecord {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            Answer::Decided(Ok(outcome)) => Self::Made(OutcomeRecord {
+                revision: outcome.revision.number(),
+                created: outcome.created,
+                replaced: outcome.replaced,
+                deleted: outcome.deleted,
+                unchanged: outcome.unchanged,
+            }),
+            Answer::Decided(Err(refusal)) => Self::Refused(refusal.into()),
+            Answer::NoChange => Self::NoChange,
+        }
+    }
+}
+
+impl TryFrom<AnswerRecord> for Answer {
+    type Error = Malformed;
+
+    fn try_from(record: AnswerRecord) -> Result<Self, Malformed> {
+        Ok(match record {
+            AnswerRecord::Made(outcome) => Self::Decided(Ok(Outcome {
+                revision: Revision::new(outcome.revision),
+                created: outcome.created,
+                replaced: outcome.replaced,
+                deleted: outcome.deleted,
+                unchanged: outcome.unchanged,
+            })),
+            AnswerRecord::Refused(refusal) => Self::Decided(Err(refusal.try_into()?)),
+            AnswerRecord::NoChange => Self::NoChange,
+        })
+    }
+}
+
+impl From<Refusal> for RefusalRecord {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Condition {
+                key,
+                expected,
+                found,
+            } => Self::Condition {
+                key: (&key).into(),
+                expected: expected.into(),
+                found: found.map(Revision::number),
+            },
+            Refusal::NamedTwice { key } => Self::NamedTwice { key: (&key).into() },
+            Refusal::RefersToNothing { key, to } => Self::RefersToNothing {
+                key: (&key).into(),
+                to: (&to).into(),
+            },
+            Refusal::ReferredTo { key, by } => Self::ReferredTo {
+                key: (&key).into(),
+                by: (&by).into(),
+            },
+            Refusal::Circle { key } => Self::Circle { key: (&key).into() },
+            Refusal::Full => Self::Full,
+            Refusal::TooManyEdits { edits } => Self::TooManyEdits { edits },
+        }
+    }
+}
+
+impl TryFrom<RefusalRecord> for Refusal {
+    type Error = Malformed;
+
+    fn try_from(record: RefusalRecord) -> Result<Self, Malformed> {
+        Ok(match record {
+            RefusalRecord::Condition {
+                key,
+                expected,
+                found,
+            } => Self::Condition {
+                key: key.try_into()?,
+                expected: expected.into(),
+                found: found.map(Revision::new),
+            },
+            RefusalRecord::NamedTwice { key } => Self::NamedTwice {
+                key: key.try_into()?,
+            },
+            RefusalRecord::RefersToNothing { key, to } => Self::RefersToNothing {
+                key: key.try_into()?,
+                to: to.try_into()?,
+            },
+            RefusalRecord::ReferredTo { key, by } => Self::ReferredTo {
+                key: key.try_into()?,
+                by: by.try_into()?,
+            },
+            RefusalRecord::Circle { key } => Self::Circle {
+                key: key.try_into()?,
+            },
+            RefusalRecord::Full => Self::Full,
+            RefusalRecord::TooManyEdits { edits } => Self::TooManyEdits { edits },
+        })
+    }
+}
+
+impl From<Expect> for ExpectRecord {
+    fn from(expect: Expect) -> Self {
+        match expect {
+            Expect::Anything => Self::Anything,
+            Expect::Nothing => Self::Nothing,
+            Expect::Something => Self::Something,
+            Expect::Revision(revision) => Self::Revision(revision.number()),
+        }
+    }
+}
+
+impl From<ExpectRecord> for Expect {
+    fn from(record: ExpectRecord) -> Self {
+        match record {
+            ExpectRecord::Anything => Self::Anything,
+            ExpectRecord::Nothing => Self::Nothing,
+            ExpectRecord::Something => Self::Something,
+            ExpectRecord::Revision(revision) => Self::Revision(Revision::new(revision)),
+        }
+    }
+}
+
+impl From<&Key> for KeyRecord {
+    fn from(key: &Key) -> Self {
+        Self(key.kind().as_str().to_owned(), key.name().to_owned())
+    }
+}
+
+impl TryFrom<KeyRecord> for Key {
+    type Error = Malformed;
+
+    fn try_from(KeyRecord(kind, name): KeyRecord) -> Result<Self, Malformed> {
+        let known = Kind::ALL.into_iter().find(|known| known.as_str() == kind);
+        let known =
+            known.ok_or_else(|| Malformed(format!("there are no settings of kind {kind}")))?;
+        Ok(Self::new(known, &name)?)
+    }
+}
+
+impl From<&Document> for DocumentRecord {
+    fn from(document: &Document) -> Self {
+        Self {
+            body: document.body().to_owned(),
+            refers: document.refers().iter().map(KeyRecord::from).collect(),
+        }
+    }
+}
+
+impl TryFrom<DocumentRecord> for Document {
+    type Error = Malformed;
+
+    fn try_from(record: DocumentRecord) -> Result<Self, Malformed> {
+        let refers: Result<Vec<Key>, Malformed> =
+            record.refers.into_iter().map(TryInto::try_into).collect();
+        Ok(Self::new(&record.body, refers?)?)
+    }
+}
+
+/// JSON has no numbers of 128 bits that every reader takes.
+fn id_text(id: ChangeId) -> String {
+    format!("{:032x}", id.0)
+}
+
+fn id_of(text: &str) -> Result<ChangeId, Malformed> {
+    let number = u128::from_str_radix(text, 16);
+    number
+        .map(ChangeId)
+        .map_err(|_| Malformed(format!("{text} is no id of a change")))
+}
