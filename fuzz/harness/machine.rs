@@ -15,6 +15,8 @@ use auscult_core::monitor::{
 };
 use auscult_core::time::Instant;
 
+use super::bytes::Bytes;
+
 /// Panics when the inputs that `bytes` stand for break a promise of the machine.
 pub(crate) fn check(bytes: &[u8]) {
     let first = run(bytes);
@@ -39,7 +41,7 @@ fn run(bytes: &[u8]) -> String {
     };
     // Enough for any story; the corpus stays quick to replay.
     for _ in 0..2_000 {
-        if bytes.0.is_empty() {
+        if bytes.is_empty() {
             break;
         }
         world.step(&mut bytes);
@@ -47,24 +49,6 @@ fn run(bytes: &[u8]) -> String {
         world.check();
     }
     world.said
-}
-
-struct Bytes<'a>(&'a [u8]);
-
-impl Bytes<'_> {
-    fn next(&mut self) -> u8 {
-        let Some((&byte, rest)) = self.0.split_first() else {
-            return 0;
-        };
-        self.0 = rest;
-        byte
-    }
-
-    /// From 0 ns to 6 days, every magnitude as likely as another.
-    fn span(&mut self) -> Duration {
-        let magnitude = self.next() % 42;
-        Duration::from_nanos(u64::from(self.next()) << magnitude)
-    }
 }
 
 struct World {

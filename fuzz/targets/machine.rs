@@ -1,6 +1,8 @@
 //! Fuzzes the whole machine with sequences of inputs.
 #![no_main]
 
+#[path = "../harness/bytes.rs"]
+mod bytes;
 #[path = "../harness/machine.rs"]
 mod machine;
 

@@ -1,5 +1,7 @@
 //! Replays the fuzzers' corpora, so that what a fuzzer found once stays found without a fuzzer.
 
+#[path = "../../../fuzz/harness/bytes.rs"]
+mod bytes;
 #[path = "../../../fuzz/harness/heartbeat_datagram.rs"]
 mod heartbeat_datagram;
 #[path = "../../../fuzz/harness/machine.rs"]
@@ -8,6 +10,8 @@ mod machine;
 mod membership;
 #[path = "../../../fuzz/harness/replay.rs"]
 mod replay;
+#[path = "../../../fuzz/harness/swim_machine.rs"]
+mod swim_machine;
 
 #[test]
 fn heartbeat_datagrams() {
@@ -22,4 +26,9 @@ fn inputs_of_the_machine() {
 #[test]
 fn messages_of_members() {
     replay::replay("membership", membership::check);
+}
+
+#[test]
+fn inputs_of_a_member() {
+    replay::replay("swim_machine", swim_machine::check);
 }

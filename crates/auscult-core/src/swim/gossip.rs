@@ -181,7 +181,12 @@ impl Swim {
         let left = self.queue.take(room, most, &mut packet.updates);
         let left = self.metadata_news.take(left, most, &mut packet.metadata);
         self.pack_broadcasts(to, left, packet);
-        if !self.has_news() {
+        self.rest();
+    }
+
+    /// Without news nothing is sent. Who leaves looks once more whether its goodbye was said.
+    pub(super) fn rest(&mut self) {
+        if !self.has_news() && self.stage == Stage::Running {
             self.gossip_at = None;
         }
     }
@@ -208,9 +213,7 @@ impl Swim {
             let (to, accusation) = (self.members.entry(slot).address, self.accusation_of(slot));
             self.send(to, Body::Gossip, accusation);
         }
-        if !self.has_news() {
-            self.gossip_at = None;
-        }
+        self.rest();
         let said = alone || !self.queue.has(self.me);
         if self.stage == Stage::Leaving && said {
             self.stage = Stage::Gone;

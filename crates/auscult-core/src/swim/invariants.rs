@@ -3,7 +3,7 @@
 use super::member::State;
 use super::members::ME;
 use super::{Stage, Swim};
-use crate::bounds::METADATA_ASKS_MAX;
+use crate::bounds::{METADATA_ASKS_MAX, SEEDS_MAX};
 
 impl Swim {
     /// Proves that the parts of the machine agree with each other. Looks at every member.
@@ -44,6 +44,8 @@ impl Swim {
         }
         assert_eq!(suspects, self.suspicions.len());
         assert_eq!(gone, self.reap.len());
+        assert!(self.suspicions.len() <= self.members.len());
+        assert!(self.seeds.len() <= SEEDS_MAX);
         let me = self.members.entry(ME);
         assert_eq!(me.id, self.me);
         let expected = match self.stage {
@@ -51,6 +53,9 @@ impl Swim {
             Stage::Leaving | Stage::Gone => State::Left,
         };
         assert_eq!(me.claim().state, expected);
+        if self.stage == Stage::Leaving {
+            assert!(self.gossip_at.is_some(), "who leaves will be gone");
+        }
         if self.stage == Stage::Running {
             assert_eq!(self.backlog() == 0, self.gossip_at.is_none());
             assert!(

@@ -31,6 +31,13 @@
 //! news. Nothing is sent, and no timer runs, for news when there is none. Members whose views
 //! still differ after some probes compare all they know over a stream ([`Request::Sync`]).
 //!
+//! # What members tell of themselves
+//! Each member has a map of keys and values that only it changes ([`Swim::set_metadata`], and
+//! [`metadata`] for its rules). A change is news of its key; what a member missed it asks for over
+//! a stream. Acks show whether copies are the same, so in the end all have the same. What is worth
+//! telling once, and not worth keeping, goes to all as a broadcast ([`Swim::broadcast`], and
+//! [`broadcast`] for what is promised).
+//!
 //! # When the observer is at fault
 //! Called later than it asked by more than [`stall_tolerance`](Params::stall_tolerance), the
 //! machine takes it that the process did not run: every deadline of others moves by that time.

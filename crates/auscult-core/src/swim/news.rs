@@ -411,6 +411,7 @@ impl Swim {
         self.metadata_news.drop_about(id);
         self.forget_pulse(slot);
         self.members.remove(slot);
+        self.rest();
     }
 }
 

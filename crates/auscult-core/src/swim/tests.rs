@@ -498,3 +498,19 @@ fn any_input(rng: &mut Rng, open: &mut Vec<ExchangeId>) -> Input<'static> {
         },
     }
 }
+
+/// Its goodbye may all be said in what it sends anyway.
+#[test]
+fn who_leaves_is_gone_once_its_goodbye_is_said() {
+    let mut swim = member(3, params());
+    swim.handle(swim.now, Input::Leave);
+    for _ in 0..20 {
+        let (sequence, round) = (FIVE, 0);
+        receive(&mut swim, 1, Body::Ping { sequence, round }, vec![]);
+    }
+    let (at, _) = swim.poll_timeout().unwrap();
+    drain(&mut swim);
+    swim.handle(at, Input::Tick);
+    assert_eq!(drain(&mut swim).last(), Some(&Output::Gone));
+    assert_eq!(swim.poll_timeout(), None);
+}

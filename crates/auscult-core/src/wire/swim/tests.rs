@@ -1,5 +1,6 @@
 //! The native codec: golden vectors, round trips, and that nothing else is taken.
 
+use alloc::sync::Arc;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::string::String;
 use std::vec;
@@ -353,6 +354,73 @@ fn golden_vectors() {
     );
 }
 
+/// As `api/wire.md` says.
+#[test]
+fn golden_vectors_of_metadata_and_broadcasts() {
+    let stamp = Stamp {
+        epoch: incarnation(300),
+        version: 7,
+    };
+    let item = |key, version, value: Option<&[u8]>| Item {
+        key: Key::new(key).unwrap(),
+        version,
+        value: value.map(Into::into),
+    };
+    let delta = Delta {
+        member: MemberId::of("web"),
+        stamp,
+        since: 5,
+        items: vec![item("role", 6, None), item("zone", 7, Some(b"b2"))],
+    };
+    let said = Broadcast {
+        origin: MemberId::of("web"),
+        epoch: incarnation(300),
+        number: 1,
+        key: Some(Key::new("load").unwrap()),
+        payload: Arc::from(*b"high"),
+    };
+    let mut gossip = packet(Body::Gossip, vec![]);
+    gossip.metadata = vec![MetadataNews::Delta(delta.clone())];
+    gossip.broadcasts = vec![said];
+    let mut bytes = vec![];
+    encode_packet(&gossip, &mut bytes);
+    assert_eq!(
+        hex(&bytes),
+        "B1 69 1B D2 43 F3 75 A3 92 3F F0 50 C8 00 19 F3 75 A3 92 3F F0 50 C8 AC 02 07 05 02 04 \
+         72 6F 6C 65 06 00 04 7A 6F 6E 65 07 03 62 32 1B F3 75 A3 92 3F F0 50 C8 AC 02 01 04 6C 6F \
+         61 64 04 68 69 67 68"
+    );
+    let member = MemberId::of("web");
+    gossip.metadata = vec![MetadataNews::Stamp { member, stamp }];
+    gossip.broadcasts = vec![];
+    bytes.clear();
+    encode_packet(&gossip, &mut bytes);
+    assert_eq!(hex(&bytes[14..]), "18 F3 75 A3 92 3F F0 50 C8 AC 02 07");
+    let request = Request::Metadata {
+        label: Label::new("test").unwrap(),
+        from: MemberId::of("db"),
+        wants: vec![Want { member, stamp }],
+    };
+    bytes.clear();
+    encode_request(&request, &mut bytes);
+    assert_eq!(
+        hex(&bytes),
+        "B1 23 04 74 65 73 74 5E D8 C1 16 B8 9D 9F 9C 01 F3 75 A3 92 3F F0 50 C8 AC 02 07"
+    );
+    let answer = Answer::Metadata {
+        from: member,
+        deltas: vec![delta],
+        left: 0,
+    };
+    bytes.clear();
+    encode_answer(&answer, &mut bytes);
+    assert_eq!(
+        hex(&bytes),
+        "B1 35 F3 75 A3 92 3F F0 50 C8 00 01 F3 75 A3 92 3F F0 50 C8 AC 02 07 05 02 04 72 6F 6C \
+         65 06 00 04 7A 6F 6E 65 07 03 62 32"
+    );
+}
+
 #[test]
 fn what_is_none_says_why() {
     let check =
@@ -369,6 +437,40 @@ fn what_is_none_says_why() {
     check(&with(&[GOSSIP, 0x14]), Malformed::Kind(0x14));
     check(&with(&[GOSSIP, 0x1C]), Malformed::Kind(0x1C));
     check(&with(&[GOSSIP, ALIVE, 0]), Malformed::Name);
+    // News has an order.
+    let broadcast = [BROADCAST, 1, 2, 3, 4, 5, 6, 7, 8, 0, 1, 0];
+    let stamp = [METADATA_STAMP, 1, 2, 3, 4, 5, 6, 7, 8, 0, 1];
+    let late = |kind: u8| [&[GOSSIP], &broadcast[..], &[kind]].concat();
+    check(
+        &with(&late(METADATA_STAMP)),
+        Malformed::Kind(METADATA_STAMP),
+    );
+    check(&with(&late(LEFT)), Malformed::Kind(LEFT));
+    let late = [&[GOSSIP], &stamp[..], &[ALIVE]].concat();
+    check(&with(&late), Malformed::Kind(ALIVE));
+    // More items than a member can have, though there are bytes for them.
+    let head = [
+        GOSSIP,
+        METADATA_DELTA,
+        1,
+        2,
+        3,
+        4,
+        5,
+        6,
+        7,
+        8,
+        0,
+        1,
+        0,
+        0xC1,
+        0x08,
+    ];
+    check(&with(&[&head[..], &[0; 5_000]].concat()), Malformed::Count);
+    check(
+        &with(&[&head[..], &[0; 4_000]].concat()),
+        Malformed::Truncated,
+    );
     check(&with(&[GOSSIP, ALIVE, 129]), Malformed::Name);
     check(&with(&[GOSSIP, ALIVE, 1, b' ']), Malformed::Name);
     check(&with(&[GOSSIP, ALIVE, 1, 0xFF]), Malformed::Utf8);
