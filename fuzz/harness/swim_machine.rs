@@ -12,8 +12,9 @@ use auscult_core::bounds::{
 use auscult_core::swim::{
     Answer, Asker, Body, Broadcast, Claim, Config, Delta, ExchangeId, Hearsay, Identity,
     Incarnation, Input, Item, Key, Label, LabelTag, MemberId, MemberName, MetadataNews,
-    MetadataTag, Output, Packet, Params, ProbeOrder, Record, Refusal, Request, Sequence, Stamp,
-    State, StreamFailure, StreamProbe, SuspicionRule, Swim, Ticket, Timing, Update, ViewTag, Want,
+    MetadataTag, Output, Pace, Packet, Params, ProbeOrder, Proof, Record, Refusal, Request,
+    Sequence, Stamp, State, StreamFailure, StreamProbe, SuspicionRule, Swim, Ticket, Timing,
+    Update, ViewTag, Want,
 };
 use auscult_core::time::Instant;
 use auscult_core::wire::swim::{
@@ -43,6 +44,8 @@ fn run(bytes: &[u8]) -> String {
         swim: Swim::new(identity, config, seed, now),
         now,
         open: Vec::new(),
+        asked: Vec::new(),
+        proof: Proof::default(),
         said: String::new(),
     };
     world.swim.handle(now, Input::Tick);
@@ -63,6 +66,10 @@ struct World {
     now: Instant,
     /// Streams that the machine asked for, and waits on for all it knows.
     open: Vec<ExchangeId>,
+    /// Who was asked something by a datagram lately.
+    asked: Vec<(SocketAddr, Sequence)>,
+    /// What it gave last to one who watches it.
+    proof: Proof,
     said: String,
 }
 
@@ -102,10 +109,45 @@ impl World {
             }
             8 => self.raw(bytes),
             _ => {
-                let from = address(bytes.next());
-                let packet = packet(bytes);
+                let mut from = address(bytes.next());
+                let mut packet = packet(bytes);
+                if bytes.next() < 200 {
+                    self.make_fit(&mut from, &mut packet, bytes);
+                }
                 self.swim.handle(self.now, Input::Packet { from, packet });
             }
+        }
+    }
+
+    /// Makes an answer one to what the machine asked, from the one it asked.
+    fn make_fit(&self, from: &mut SocketAddr, packet: &mut Packet, bytes: &mut Bytes<'_>) {
+        let Some(at) = usize::from(bytes.next()).checked_rem(self.asked.len()) else {
+            return;
+        };
+        let (to, asked) = self.asked[at];
+        let member = self.swim.members().find(|member| member.address() == to);
+        match &mut packet.body {
+            Body::Ack { sequence, view, .. } => {
+                *sequence = asked;
+                if view.0 == 0 {
+                    *view = ViewTag(self.swim.view_digest() as u16);
+                }
+            }
+            Body::RelayAck { sequence, .. }
+            | Body::Relayed { sequence, .. }
+            | Body::Watching { sequence, .. }
+            | Body::Nack { sequence } => *sequence = asked,
+            Body::Watch { proof, .. } => *proof = self.proof,
+            Body::Heartbeat { .. } => {}
+            Body::Gossip
+            | Body::Ping { .. }
+            | Body::AskPing { .. }
+            | Body::RelayPing { .. }
+            | Body::Refused(_) => return,
+        }
+        *from = to;
+        if let Some(member) = member {
+            packet.from = member.id();
         }
     }
 
@@ -122,7 +164,17 @@ impl World {
                 self.swim.handle(now, Input::Moved { address });
             }
             2 if some > 200 => self.swim.handle(now, Input::Leave),
-            3..=6 => {
+            3 => {
+                let done = self.swim.watch(now, &name(some));
+                self.say(&done);
+            }
+            4 => self.swim.unwatch(now, &name(some)),
+            5 => {
+                let limit = [0, 1, 2, 4, 5, NAMES, 100, usize::MAX];
+                let limit = limit[usize::from(some % 8)];
+                self.swim.set_direct_limit(now, limit);
+            }
+            6..=8 => {
                 let value = value(bytes);
                 let key = format!("k{}", some % 100);
                 let done = self.swim.set_metadata(now, &key, value.as_deref());
@@ -203,13 +255,29 @@ impl World {
         }
         let excess = self.open.len().saturating_sub(64);
         drop(self.open.drain(..excess));
+        let excess = self.asked.len().saturating_sub(16);
+        drop(self.asked.drain(..excess));
     }
 
     /// What is sent fits, and others can read it.
     fn read_back(&mut self, output: Output) {
         let mut bytes = Vec::new();
         match output {
-            Output::Send { packet, .. } => {
+            Output::Send { to, packet } => {
+                match packet.body {
+                    Body::Ping { sequence, .. }
+                    | Body::AskPing { sequence, .. }
+                    | Body::RelayPing { sequence, .. }
+                    | Body::Watch { sequence, .. } => self.asked.push((to, sequence)),
+                    Body::Watching { proof, .. } => self.proof = proof,
+                    Body::Gossip
+                    | Body::Ack { .. }
+                    | Body::RelayAck { .. }
+                    | Body::Relayed { .. }
+                    | Body::Nack { .. }
+                    | Body::Refused(_)
+                    | Body::Heartbeat { .. } => {}
+                }
                 encode_packet(&packet, &mut bytes);
                 assert!(bytes.len() <= self.swim.config().params().datagram_bytes);
                 assert_eq!(decode_packet(&bytes), Ok(packet));
@@ -232,6 +300,7 @@ impl World {
             | Output::Persist { .. }
             | Output::Rejected { .. }
             | Output::Broadcast { .. }
+            | Output::ModeChanged { .. }
             | Output::Gone => {}
         }
     }
@@ -275,6 +344,7 @@ fn params(bytes: &mut Bytes<'_>) -> Params {
     if what & 8 != 0 {
         params.timing = Timing::Fixed;
     }
+    params.direct_limit = [0, 4, 100, 100][usize::from(what >> 6)];
     if what & 16 != 0 {
         params.datagram_bytes = 256;
     }
@@ -356,7 +426,7 @@ fn delta(bytes: &mut Bytes<'_>) -> Delta {
 }
 
 fn metadata_news(bytes: &mut Bytes<'_>) -> MetadataNews {
-    if bytes.next() % 4 == 0 {
+    if bytes.next().is_multiple_of(4) {
         let (member, stamp) = (id(bytes), stamp(bytes));
         MetadataNews::Stamp { member, stamp }
     } else {
@@ -408,8 +478,21 @@ fn body(bytes: &mut Bytes<'_>) -> Body {
         0 => Hearsay::Heard,
         _ => Hearsay::NotHeard,
     };
-    match bytes.next() % 10 {
+    match bytes.next() % 14 {
         0 | 1 => Body::Gossip,
+        10 | 11 => Body::Heartbeat {
+            number: number(bytes),
+            pace: pace(bytes),
+        },
+        12 => Body::Watch {
+            sequence,
+            proof: Proof(u32::from(bytes.next() % 2)),
+        },
+        13 => Body::Watching {
+            sequence,
+            proof: Proof(u32::from(bytes.next() % 2)),
+            pace: pace(bytes),
+        },
         2 => Body::Ping {
             sequence,
             round: number(bytes),
@@ -441,6 +524,14 @@ fn body(bytes: &mut Bytes<'_>) -> Body {
         },
         8 => Body::Nack { sequence },
         _ => Body::Refused(Refusal::ALL[usize::from(bytes.next()) % Refusal::ALL.len()]),
+    }
+}
+
+fn pace(bytes: &mut Bytes<'_>) -> Pace {
+    match bytes.next() {
+        0..=50 => Pace::NONE,
+        short @ 51..=200 => Pace(u16::from(short) * 5),
+        long => Pace(u16::from(long) * 257),
     }
 }
 

@@ -154,7 +154,9 @@ fn all_have_the_same_in_the_end() {
     for seed in 0..12 {
         let mut rng = Rng::new(seed);
         let count = 3 + rng.below(7) as usize;
-        let mut cluster = Cluster::joined(lan(), seed, count);
+        let mut params = lan();
+        params.direct_limit = [0, 5, 100][seed as usize % 3];
+        let mut cluster = Cluster::joined(params, seed, count);
         cluster.loss = rng.below(300);
         cluster.duplicated = 100;
         cluster.latency.1 = Duration::from_millis(1 + rng.below(300));
@@ -214,7 +216,9 @@ fn broadcasts_keep_what_they_promise() {
     for seed in 0..12 {
         let mut rng = Rng::new(seed);
         let count = 3 + rng.below(30) as usize;
-        let mut cluster = Cluster::joined(lan(), seed, count);
+        let mut params = lan();
+        params.direct_limit = [0, 100][seed as usize / 2 % 2];
+        let mut cluster = Cluster::joined(params, seed, count);
         cluster.loss = [0, 200][seed as usize % 2];
         cluster.duplicated = 100;
         cluster.latency.1 = Duration::from_millis(1 + rng.below(300));
