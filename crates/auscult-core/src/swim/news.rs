@@ -42,6 +42,7 @@ impl Swim {
         }
         if update.claim().overrides(known) {
             self.apply(slot, weighed(update, known));
+            self.hear_of_suspicion(slot);
             return;
         }
         if update.claim() != known {
@@ -130,6 +131,8 @@ impl Swim {
                 }
                 self.begin_suspicion(slot, claim, *by);
             }
+            // It was gone; only in which incarnation was not known.
+            Update::Dead { .. } if !before.state.is_live() => {}
             Update::Dead { by, .. } => {
                 self.counters.convictions += 1;
                 let accusation = self.accusation(claim, *by, suspicion);
@@ -190,9 +193,15 @@ impl Swim {
         let health = self.health.score();
         self.suspicions
             .begin(slot, self.now, claim.incarnation, by, health, allowance);
-        if by != self.me {
+    }
+
+    /// Another member says that somebody is suspect; it may be what this one said itself before it
+    /// was started again.
+    fn hear_of_suspicion(&mut self, slot: Slot) {
+        if let Some(suspicion) = self.suspicions.get(slot) {
+            let needed = suspicion.allowance.needed;
             self.tell_suspected(slot, Vec::new());
-            self.confirm_or_refute(slot, allowance.needed);
+            self.confirm_or_refute(slot, needed);
         }
     }
 
