@@ -109,7 +109,7 @@ impl Ways {
         Self::Of(Who::Everybody)
     }
 
-    fn include(&self, from: usize, to: usize) -> bool {
+    pub(crate) fn include(&self, from: usize, to: usize) -> bool {
         match self {
             Self::OneWay { from: one, to: two } => one.has(from) && two.has(to),
             Self::Between(one, two) => {

@@ -6,4 +6,5 @@ mod bad_script;
 mod faults;
 mod same;
 mod scenarios;
+mod seeds;
 mod world;
