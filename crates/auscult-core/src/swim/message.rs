@@ -189,11 +189,26 @@ pub enum Refusal {
     Full,
     /// Who was asked is leaving the cluster itself.
     Leaving,
+    /// Who was asked takes only what is sealed with a key. The agents say this, the machine never
+    /// does; so with the next two.
+    Sealed,
+    /// Who was asked has no key, and takes only what is not sealed.
+    Plain,
+    /// Who was asked does not have the key.
+    UnknownKey,
 }
 
 impl Refusal {
     /// Every reason.
-    pub const ALL: [Self; 4] = [Self::Label, Self::Name, Self::Full, Self::Leaving];
+    pub const ALL: [Self; 7] = [
+        Self::Label,
+        Self::Name,
+        Self::Full,
+        Self::Leaving,
+        Self::Sealed,
+        Self::Plain,
+        Self::UnknownKey,
+    ];
 
     /// The stable code used in every interface.
     #[must_use]
@@ -203,6 +218,9 @@ impl Refusal {
             Self::Name => "name",
             Self::Full => "full",
             Self::Leaving => "leaving",
+            Self::Sealed => "sealed",
+            Self::Plain => "plain",
+            Self::UnknownKey => "unknown_key",
         }
     }
 }
@@ -214,6 +232,13 @@ impl fmt::Display for Refusal {
             Self::Name => "the name is taken by another member",
             Self::Full => "the cluster has no room for another member",
             Self::Leaving => "the other member is leaving the cluster",
+            Self::Sealed => {
+                "the other member takes sealed messages only: this one needs the cluster's key file"
+            }
+            Self::Plain => "the other member has no key file and takes plain messages only",
+            Self::UnknownKey => {
+                "the other member does not have the key that this one seals with: copy its key file"
+            }
         })
     }
 }

@@ -582,6 +582,9 @@ const fn refusal_code(refusal: Refusal) -> u8 {
         Refusal::Name => 1,
         Refusal::Full => 2,
         Refusal::Leaving => 3,
+        Refusal::Sealed => 4,
+        Refusal::Plain => 5,
+        Refusal::UnknownKey => 6,
     }
 }
 

@@ -120,7 +120,7 @@ fn body() -> impl Strategy<Value = Body> {
                 proof: Proof(large as u32),
                 pace: Pace(small),
             },
-            _ => Body::Refused(Refusal::ALL[usize::from(small) % 4]),
+            _ => Body::Refused(Refusal::ALL[usize::from(small) % Refusal::ALL.len()]),
         }
     })
 }
