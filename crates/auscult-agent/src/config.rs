@@ -105,6 +105,8 @@ pub enum StartError {
     /// The certificate, the key or the authority cannot be used.
     #[cfg(feature = "grpc")]
     Tls(tonic::transport::Error),
+    /// There are keys, and the system gives no random bytes to seal with.
+    NoEntropy,
     /// It listens at every address of the machine, so others must be told one.
     Advertise {
         /// Where it would listen.
@@ -144,6 +146,7 @@ impl fmt::Display for StartError {
                 f,
                 "the certificate, the key or the authority cannot be used"
             ),
+            Self::NoEntropy => write!(f, "the system gives no random bytes to seal with"),
             Self::Advertise { bind } => write!(
                 f,
                 "{bind} stands for every address of this machine: say which one others reach it \
@@ -160,7 +163,7 @@ impl std::error::Error for StartError {
             Self::Record(error) => error.source(),
             #[cfg(feature = "grpc")]
             Self::Tls(source) => Some(source),
-            Self::Params(_) | Self::Advertise { .. } => None,
+            Self::Params(_) | Self::NoEntropy | Self::Advertise { .. } => None,
         }
     }
 }

@@ -170,9 +170,11 @@ impl Driver {
             let counters = &mut desk.counters;
             counters.datagrams_received += 1;
             counters.bytes_received += bytes as u64;
-            match self.layers.unwrap(from, &mut buffer[..bytes]) {
+            let received = &mut buffer[..bytes];
+            match self.layers.unwrap(at, from, received, &mut desk.datagram) {
                 Err(reason) => counters.count_layer_rejected(reason),
-                Ok(body) => match decode_packet(body) {
+                Ok(None) => {}
+                Ok(Some(body)) => match decode_packet(body) {
                     Err(_) => counters.datagrams_malformed += 1,
                     Ok(packet) => {
                         #[cfg(feature = "grpc")]
@@ -183,6 +185,7 @@ impl Driver {
                     }
                 },
             }
+            self.send_datagram(from, desk);
         }
     }
 
@@ -238,7 +241,7 @@ impl Driver {
         // An error is that of one connection, or of a table that is full for a moment.
         if let Ok((stream, from)) = accepted {
             desk.counters.streams_accepted += 1;
-            if self.streams.serve(stream, from, &self.layers) {
+            if self.streams.serve(stream, from) {
                 desk.counters.streams_evicted += 1;
             }
         }
@@ -298,7 +301,7 @@ impl Driver {
                 } => {
                     desk.counters.streams_opened += 1;
                     let until = self.shared.clock.std(until);
-                    self.streams.ask(to, exchange, request, until, &self.layers);
+                    self.streams.ask(to, exchange, request, until);
                 }
                 Output::Answer { ticket, answer } => self.answer(ticket, answer, desk),
                 Output::Event(event) => {
@@ -348,8 +351,16 @@ impl Driver {
         }
         desk.body.clear();
         encode_packet(packet, &mut desk.body);
-        desk.datagram.clear();
-        self.layers.wrap(&desk.body, &mut desk.datagram);
+        let now = self.shared.clock.now();
+        self.layers.wrap(now, to, &desk.body, &mut desk.datagram);
+        self.send_datagram(to, desk);
+    }
+
+    /// Sends what the layers wrote, if they wrote something.
+    fn send_datagram(&self, to: SocketAddr, desk: &mut Desk) {
+        if desk.datagram.is_empty() {
+            return;
+        }
         match self.carrier.try_send(&desk.datagram, to) {
             Ok(bytes) => {
                 desk.counters.datagrams_sent += 1;
@@ -396,7 +407,7 @@ impl Driver {
 
 const fn count_broken(broken: Broken, counters: &mut Counters) {
     match broken {
-        Broken::Unreachable | Broken::TimedOut => counters.streams_failed += 1,
+        Broken::Unreachable | Broken::TimedOut | Broken::Refused(_) => counters.streams_failed += 1,
         Broken::Malformed => counters.streams_malformed += 1,
         Broken::Layer(reason) => counters.count_layer_rejected(reason),
     }

@@ -25,10 +25,12 @@ use crate::events::EventLog;
 #[cfg(feature = "grpc")]
 use crate::grpc;
 use crate::join::{self, JoinResult};
+use crate::keys::{Keys, SharedRing};
 use crate::layers::Layers;
+use crate::layers::entropy::{NoEntropy, SystemEntropy};
 use crate::members::Members;
 use crate::record::Opened;
-use crate::stream::Streams;
+use crate::stream::{Opener, Streams};
 use crate::udp;
 
 /// Starts agents.
@@ -41,6 +43,7 @@ pub struct Agent(());
 pub struct AgentHandle {
     commands: mpsc::Sender<Command>,
     shared: Arc<Shared>,
+    keys: Option<Arc<Keys>>,
 }
 
 /// The agent has stopped, so nothing can be asked of it. State: unchanged.
@@ -194,11 +197,10 @@ impl Agent {
         if config.bind.ip().is_unspecified() && config.advertise.is_none() {
             return Err(StartError::Advertise { bind: config.bind });
         }
-        let layers = Layers::new(&config.params.label, config.keys.as_ref());
+        let layers = layers(&config)?;
         let mut params = config.params.clone();
-        params.datagram_bytes = params
-            .datagram_bytes
-            .saturating_sub(layers.datagram_overhead());
+        let room = params.datagram_bytes;
+        params.datagram_bytes = room.saturating_sub(layers.datagram_overhead());
         let machine = Config::new(params).map_err(StartError::Params)?;
         #[cfg(feature = "grpc")]
         let mut doors = grpc::Bound::open(&config)?;
@@ -229,10 +231,14 @@ impl Agent {
         let shared = Arc::new(Shared::new(&swim, now, clock, config.events_kept));
         let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
         let dialler = carrier.dialler(bound.ip());
-        let (streams, reports) = Streams::new(dialler, config.streams_max, served_time);
+        let opener = Opener::new(dialler, layers.ring().cloned());
+        let keys = Keys::of(&opener, &shared);
+        let (streams, reports) =
+            Streams::new(opener, keys.clone(), config.streams_max, served_time);
         let handle = AgentHandle {
             commands,
             shared: Arc::clone(&shared),
+            keys,
         };
         let driver = Driver {
             swim,
@@ -271,6 +277,15 @@ async fn open_record(
         Ok(opened) => opened.map(Some).map_err(StartError::Record),
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
+}
+
+fn layers(config: &AgentConfig) -> Result<Layers, StartError> {
+    let Some(ring) = config.keys.clone() else {
+        return Ok(Layers::plain());
+    };
+    let ring = Arc::new(SharedRing::new(config.params.label.clone(), ring));
+    let layers = Layers::sealed(ring, Box::new(SystemEntropy::new()));
+    layers.map_err(|NoEntropy| StartError::NoEntropy)
 }
 
 /// Where others reach an agent that listens there.
@@ -360,6 +375,12 @@ impl AgentHandle {
         &self.shared.broadcasts
     }
 
+    /// The keys of the cluster; `None` for an agent that has none.
+    #[must_use]
+    pub fn keys(&self) -> Option<&Keys> {
+        self.keys.as_deref()
+    }
+
     /// What was counted, as it was after the last batch of inputs.
     #[must_use]
     pub fn counters(&self) -> Arc<Counters> {
@@ -407,6 +428,7 @@ impl AgentHandle {
         WeakHandle {
             commands: self.commands.downgrade(),
             shared: Arc::clone(&self.shared),
+            keys: self.keys.clone(),
         }
     }
 
@@ -515,6 +537,7 @@ const BROADCASTS_KEPT: usize = 256;
 pub(crate) struct WeakHandle {
     commands: mpsc::WeakSender<Command>,
     shared: Arc<Shared>,
+    keys: Option<Arc<Keys>>,
 }
 
 #[cfg(feature = "grpc")]
@@ -524,6 +547,7 @@ impl WeakHandle {
         Some(AgentHandle {
             commands: self.commands.upgrade()?,
             shared: Arc::clone(&self.shared),
+            keys: self.keys.clone(),
         })
     }
 }

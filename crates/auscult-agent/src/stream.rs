@@ -1,22 +1,25 @@
 //! Streams: one request and one answer each, in short tasks that are bounded in number, bytes and
 //! time.
 
+mod wire;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use auscult_core::bounds::MEMBERSHIP_FRAME_BYTES_MAX;
-use auscult_core::swim::{Answer, ExchangeId, Request, StreamFailure, Ticket};
+use auscult_core::swim::{Answer, ExchangeId, Refusal, Request, StreamFailure, Ticket};
 use auscult_core::wire::swim::{decode_answer, decode_request, encode_answer, encode_request};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::{timeout, timeout_at};
 
 use crate::carrier::{Connection, Dialler};
-use crate::layers::{LayerReject, Layers, Side, StreamLayers};
+use crate::keys::{self, EVERYWHERE_TIME, Keys, SharedRing};
+use crate::layers::{LayerReject, only_sealed};
 use crate::udp::plain;
+use wire::{LARGE_MESSAGES_MAX, Message, Wire};
 
 /// What a task hands to the driver.
 #[derive(Debug)]
@@ -48,6 +51,8 @@ pub(crate) enum Broken {
     /// What came is no message.
     Malformed,
     Layer(LayerReject),
+    /// The other side said so before there was a message.
+    Refused(Refusal),
 }
 
 impl Broken {
@@ -55,7 +60,7 @@ impl Broken {
         match self {
             Self::Unreachable => StreamFailure::Unreachable,
             Self::TimedOut => StreamFailure::TimedOut,
-            Self::Malformed | Self::Layer(_) => StreamFailure::Malformed,
+            Self::Malformed | Self::Layer(_) | Self::Refused(_) => StreamFailure::Malformed,
         }
     }
 }
@@ -69,18 +74,19 @@ impl From<io::Error> for Broken {
 /// The streams of one agent.
 #[derive(Debug)]
 pub(crate) struct Streams {
-    dialler: Dialler,
+    opener: Opener,
+    /// By which streams are sealed, and which they can change.
+    keys: Option<Arc<Keys>>,
     served_max: usize,
     served_time: Duration,
     /// Those of others, the oldest first.
-    served: Vec<Served>,
+    served: Vec<Open>,
     tickets: u64,
     reports: mpsc::Sender<Report>,
-    large: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
-struct Served {
+struct Open {
     ticket: Ticket,
     /// Takes the answer, until there is one.
     answer: Option<oneshot::Sender<Answer>>,
@@ -89,42 +95,52 @@ struct Served {
 
 impl Streams {
     pub(crate) fn new(
-        dialler: Dialler,
+        opener: Opener,
+        keys: Option<Arc<Keys>>,
         served_max: usize,
         served_time: Duration,
     ) -> (Self, mpsc::Receiver<Report>) {
         let (reports, receiver) = mpsc::channel(REPORTS_MAX);
         let streams = Self {
-            dialler,
+            opener,
+            keys,
             served_max: served_max.max(1),
             served_time,
             served: Vec::new(),
             tickets: 0,
             reports,
-            large: Arc::new(Semaphore::new(LARGE_FRAMES_MAX)),
         };
         (streams, receiver)
     }
 
     /// Serves a stream of another member. Tells whether another one had to go for it.
-    pub(crate) fn serve(&mut self, stream: Connection, from: SocketAddr, layers: &Layers) -> bool {
+    pub(crate) fn serve(&mut self, stream: Connection, from: SocketAddr) -> bool {
         let evicts = self.served.len() >= self.served_max;
         if evicts {
             self.served.remove(0).task.abort();
         }
         let ticket = self.next_ticket();
         let (sender, answer) = oneshot::channel();
-        let wire = Wire::new(stream, layers.stream(Side::Answers), &self.large);
+        let (opener, keys) = (self.opener.clone(), self.keys.clone());
         let (reports, time) = (self.reports.clone(), self.served_time);
         let task = tokio::spawn(async move {
             let from = plain(from);
-            let served = serve(wire, ticket, from, &reports, answer);
-            let result = timeout(time, served).await;
-            let result = result.unwrap_or(Err(Broken::TimedOut));
+            let served = async {
+                let wire = opener.take(stream).await?;
+                serve(wire, ticket, from, &reports, answer).await
+            };
+            let result = match timeout(time, served).await {
+                Ok(Ok(Served::Answered)) => Ok(()),
+                Ok(Ok(Served::AskedForKeys(wire, message))) => {
+                    serve_keys(wire, &message.bytes, keys.as_deref()).await
+                }
+                Ok(Err(broken)) => Err(broken),
+                Err(_) => Err(Broken::TimedOut),
+            };
             // The driver has gone: nobody counts any more.
             let _unheard = reports.send(Report::Ended { ticket, result }).await;
         });
-        self.served.push(Served {
+        self.served.push(Open {
             ticket,
             answer: Some(sender),
             task: task.abort_handle(),
@@ -157,21 +173,22 @@ impl Streams {
         exchange: ExchangeId,
         request: Request,
         until: std::time::Instant,
-        layers: &Layers,
     ) {
-        let (dialler, reports) = (self.dialler.clone(), self.reports.clone());
-        let (layers, large) = (layers.stream(Side::Asks), Arc::clone(&self.large));
+        let (opener, reports) = (self.opener.clone(), self.reports.clone());
         tokio::spawn(async move {
             let asked = async {
-                let stream = dialler.connect(to).await?;
-                let mut wire = Wire::new(stream, layers, &large);
+                let mut wire = opener.open(to).await?;
                 let mut body = Vec::new();
                 encode_request(&request, &mut body);
                 wire.write(&body).await?;
-                wire.read(decode_answer).await
+                let message = wire.read().await?;
+                decode_answer(&message.bytes).map_err(|_| Broken::Malformed)
             };
-            let result = timeout_at(until.into(), asked).await;
-            let result = result.unwrap_or(Err(Broken::TimedOut));
+            let result = match timeout_at(until.into(), asked).await {
+                Ok(Err(Broken::Refused(refusal))) => Ok(Answer::Refused(refusal)),
+                Ok(result) => result,
+                Err(_) => Err(Broken::TimedOut),
+            };
             let _unheard = reports.send(Report::Answered { exchange, result }).await;
         });
     }
@@ -185,14 +202,27 @@ impl Drop for Streams {
     }
 }
 
+/// What became of a stream's request.
+enum Served {
+    Answered,
+    /// It is not for the machine.
+    AskedForKeys(Wire<Connection>, Message),
+}
+
 async fn serve(
-    mut wire: Wire,
+    mut wire: Wire<Connection>,
     ticket: Ticket,
     from: SocketAddr,
     reports: &mpsc::Sender<Report>,
     answer: oneshot::Receiver<Answer>,
-) -> Result<(), Broken> {
-    let request = wire.read(decode_request).await?;
+) -> Result<Served, Broken> {
+    let message = wire.read().await?;
+    // Who does not have the key has no say in what it is.
+    if wire.is_sealed() && message.bytes.first() == Some(&keys::MAGIC) {
+        return Ok(Served::AskedForKeys(wire, message));
+    }
+    let request = decode_request(&message.bytes).map_err(|_| Broken::Malformed)?;
+    drop(message);
     let asked = Report::Asked {
         ticket,
         from,
@@ -204,63 +234,77 @@ async fn serve(
     let mut body = Vec::new();
     encode_answer(&answer, &mut body);
     wire.write(&body).await?;
-    Ok(wire.stream.shutdown().await?)
+    wire.io.shutdown().await?;
+    Ok(Served::Answered)
 }
 
-/// A stream with its layers.
-struct Wire {
-    stream: Connection,
-    layers: StreamLayers,
+async fn serve_keys(
+    mut wire: Wire<Connection>,
+    request: &[u8],
+    keys: Option<&Keys>,
+) -> Result<(), Broken> {
+    let answered = async {
+        let answer = match keys {
+            Some(keys) => keys.answer(request).await,
+            None => None,
+        };
+        wire.write(&answer.ok_or(Broken::Malformed)?).await?;
+        Ok(wire.io.shutdown().await?)
+    };
+    let result = timeout(EVERYWHERE_TIME, answered).await;
+    result.unwrap_or(Err(Broken::TimedOut))
+}
+
+/// Opens and takes streams, and agrees on how messages are written on them.
+#[derive(Clone, Debug)]
+pub(crate) struct Opener {
+    dialler: Dialler,
+    ring: Option<Arc<SharedRing>>,
     large: Arc<Semaphore>,
 }
 
-impl Wire {
-    fn new(stream: Connection, layers: StreamLayers, large: &Arc<Semaphore>) -> Self {
-        let large = Arc::clone(large);
+impl Opener {
+    pub(crate) fn new(dialler: Dialler, ring: Option<Arc<SharedRing>>) -> Self {
+        let large = Arc::new(Semaphore::new(LARGE_MESSAGES_MAX));
         Self {
-            stream,
-            layers,
+            dialler,
+            ring,
             large,
         }
     }
 
-    async fn write(&mut self, body: &[u8]) -> Result<(), Broken> {
-        let mut frame = vec![0; LENGTH_BYTES];
-        self.layers.wrap_frame(body, &mut frame);
-        let length = u32::try_from(frame.len() - LENGTH_BYTES).map_err(|_| Broken::Malformed)?;
-        frame[..LENGTH_BYTES].copy_from_slice(&length.to_le_bytes());
-        Ok(self.stream.write_all(&frame).await?)
+    pub(crate) const fn ring(&self) -> Option<&Arc<SharedRing>> {
+        self.ring.as_ref()
     }
 
-    async fn read<T, E>(&mut self, decode: impl Fn(&[u8]) -> Result<T, E>) -> Result<T, Broken> {
-        let mut length = [0; LENGTH_BYTES];
-        self.stream.read_exact(&mut length).await?;
-        let length = u32::from_le_bytes(length) as usize;
-        if length > MEMBERSHIP_FRAME_BYTES_MAX + self.layers.frame_overhead() {
-            return Err(Broken::Malformed);
-        }
-        // Held until the message is decoded; it is never closed.
-        let _permit = match length {
-            0..=SMALL_FRAME_BYTES => None,
-            _ => self.large.acquire().await.ok(),
+    /// Opens a stream, sealed if there is a key.
+    pub(crate) async fn open(&self, to: SocketAddr) -> Result<Wire<Connection>, Broken> {
+        let Some(ring) = &self.ring else {
+            return self.open_plain(to).await;
         };
-        // Grows with what arrives: a length is easily claimed.
-        let mut frame = Vec::with_capacity(length.min(SMALL_FRAME_BYTES));
-        let mut limited = (&mut self.stream).take(length as u64);
-        limited.read_to_end(&mut frame).await?;
-        if frame.len() < length {
-            return Err(Broken::Unreachable);
+        match self.open_sealed(to).await {
+            Err(Broken::Refused(Refusal::Plain)) if !only_sealed(ring) => self.open_plain(to).await,
+            result => result,
         }
-        let body = self.layers.unwrap_frame(&mut frame);
-        let body = body.map_err(Broken::Layer)?;
-        decode(body).map_err(|_| Broken::Malformed)
+    }
+
+    /// Opens a stream that is sealed, whatever else is taken.
+    pub(crate) async fn open_sealed(&self, to: SocketAddr) -> Result<Wire<Connection>, Broken> {
+        let ring = self.ring.as_ref();
+        let ring = ring.ok_or(Broken::Refused(Refusal::Sealed))?;
+        let stream = self.dialler.connect(to).await?;
+        Wire::ask(stream, ring, Arc::clone(&self.large)).await
+    }
+
+    async fn open_plain(&self, to: SocketAddr) -> Result<Wire<Connection>, Broken> {
+        let stream = self.dialler.connect(to).await?;
+        Ok(Wire::plain(stream, Arc::clone(&self.large)))
+    }
+
+    async fn take(&self, stream: Connection) -> Result<Wire<Connection>, Broken> {
+        Wire::take(stream, self.ring.as_deref(), Arc::clone(&self.large)).await
     }
 }
 
-const LENGTH_BYTES: usize = 4;
 /// What tasks have to tell waits here; they wait when it is full.
 const REPORTS_MAX: usize = 64;
-/// Frames up to this size are read without asking: some 1,000 members.
-const SMALL_FRAME_BYTES: usize = 64 * 1024;
-/// Larger frames that are read at a time: they take at most this many times 16 MiB.
-const LARGE_FRAMES_MAX: usize = 4;

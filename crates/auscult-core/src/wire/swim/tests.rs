@@ -433,7 +433,7 @@ fn what_is_none_says_why() {
     check(&head, Malformed::Truncated);
     check(&with(&[0x0F]), Malformed::Kind(0x0F));
     check(&with(&[PING, 1, 2, 0x80, 0x00]), Malformed::Number);
-    check(&with(&[REFUSED, 4]), Malformed::Kind(4));
+    check(&with(&[REFUSED, 7]), Malformed::Kind(7));
     check(&with(&[GOSSIP, 0x14]), Malformed::Kind(0x14));
     check(&with(&[GOSSIP, 0x1C]), Malformed::Kind(0x1C));
     check(&with(&[GOSSIP, ALIVE, 0]), Malformed::Name);
