@@ -162,10 +162,13 @@ impl Swim {
         self.keep_gossiping();
     }
 
-    /// Sees to it that what is queued is sent.
+    /// Sees to it that what is queued is sent: at once when nothing was sent for an interval, so
+    /// that what nobody knows yet reaches all in a few round trips, and the rounds after that are
+    /// for what was lost.
     pub(super) fn keep_gossiping(&mut self) {
         if self.gossip_at.is_none() {
-            self.gossip_at = Some(self.now.after(self.config.params().gossip_interval));
+            let soonest = self.gossiped_at.after(self.config.params().gossip_interval);
+            self.gossip_at = Some(self.now.max(soonest));
         }
     }
 
@@ -197,6 +200,7 @@ impl Swim {
         let params = self.config.params();
         let (interval, fanout) = (params.gossip_interval, params.gossip_fanout);
         self.gossip_at = Some(self.now.after(interval));
+        self.gossiped_at = self.now;
         let mut chosen = self.members.sample(&mut self.rng, fanout, |_| true);
         chosen.extend(self.recently_dead());
         if self.broadcasts.owes_next()

@@ -155,6 +155,7 @@ pub struct Swim {
     /// How often somebody else spoke in our name.
     overtaken: u32,
     gossip_at: Option<Instant>,
+    gossiped_at: Instant,
     sync_at: Instant,
     heal_at: Instant,
     /// When the records of members that are gone are forgotten.
@@ -216,6 +217,7 @@ impl Swim {
             metadata_disagreements: 0,
             overtaken: 0,
             gossip_at: None,
+            gossiped_at: Instant::ORIGIN,
             sync_at: now.after(params.sync_interval + rng.span_below(params.sync_interval)),
             heal_at: now.after(rng.span_below(params.heal_interval)),
             reap: BTreeSet::new(),

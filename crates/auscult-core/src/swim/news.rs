@@ -186,9 +186,12 @@ impl Swim {
         self.counters.suspicions += 1;
         let measured = self.refutations.patience();
         let allowance = Allowance::new(self.config.params(), self.members.live(), measured);
+        // Who misses answers may not hear heartbeats either, and is in no hurry.
         let allowance = match self.members.entry(slot).pulse {
-            Some(_) => allowance.with_heartbeats(self.config.params(), measured),
-            None => allowance,
+            Some(_) if self.health.score() == 0 => {
+                allowance.with_heartbeats(self.config.params(), measured)
+            }
+            Some(_) | None => allowance,
         };
         let health = self.health.score();
         self.suspicions

@@ -34,8 +34,8 @@ impl Allowance {
         let least = match params.suspicion {
             SuspicionRule::Logarithmic => logarithmic,
             SuspicionRule::Refutation => {
-                let there_and_back = params.gossip_interval * (2 * gossip_rounds(members));
-                let expected = there_and_back + params.probe_timeout;
+                let back = params.gossip_interval * (1 + gossip_rounds(members));
+                let expected = params.probe_timeout + back;
                 expected
                     .max(refutations.unwrap_or_default())
                     .min(logarithmic)
@@ -303,8 +303,9 @@ mod tests {
     #[test]
     fn refutation_rule_is_bounded_by_the_logarithmic_one() {
         let least = |members, measured| Allowance::new(&lan(), members, measured).least;
-        assert_eq!(least(25, None), Duration::from_millis(2_500));
-        assert_eq!(least(128, None), Duration::from_millis(3_700));
+        assert_eq!(least(25, None), Duration::from_millis(1_700));
+        assert_eq!(least(50, None), Duration::from_millis(1_900));
+        assert_eq!(least(128, None), Duration::from_millis(2_300));
         assert_eq!(least(25, Some(3 * SECOND)), 3 * SECOND);
         let logarithmic = 4.0 * libm::log10(25.0);
         let slow = least(25, Some(100 * SECOND)).as_secs_f64();

@@ -74,7 +74,7 @@ fn verdicts_carry_their_evidence() {
     let deadline = verdict.1.deadline.unwrap();
     assert_eq!(deadline.at, verdict.0);
     assert_eq!((deadline.members, deadline.needed), (25, 3));
-    assert_eq!(deadline.least, Duration::from_millis(2_500));
+    assert_eq!(deadline.least, Duration::from_millis(1_700));
     assert_eq!(
         deadline.confirmations as usize,
         verdict.1.accusers.len() - 1

@@ -47,6 +47,7 @@ fn a_change_reaches_all_with_the_news_and_costs_about_its_key() {
     cluster.run(10 * SECOND);
     let idle = cluster.bytes;
     cluster.bytes = 0;
+    cluster.log.clear();
     set(&mut cluster, 3, "zone", Some(b"south"));
     cluster.run(10 * SECOND);
     assert!(all_have(&cluster, 3, "zone", Some(b"south")));
