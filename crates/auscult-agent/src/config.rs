@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use auscult_core::id::IdError;
 use auscult_core::swim::{MemberName, Params, Violation};
 
 #[cfg(feature = "grpc")]
@@ -89,6 +90,8 @@ impl AgentConfig {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StartError {
+    /// It is no name.
+    Name(IdError),
     /// The parameters contradict each other: every violated rule.
     Params(Vec<Violation>),
     /// The socket could not be opened.
@@ -117,6 +120,7 @@ pub enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Name(error) => write!(f, "the name: {error}"),
             Self::Params(violations) => {
                 write!(f, "the parameters contradict each other")?;
                 for violation in violations {
@@ -163,7 +167,7 @@ impl std::error::Error for StartError {
             Self::Record(error) => error.source(),
             #[cfg(feature = "grpc")]
             Self::Tls(source) => Some(source),
-            Self::Params(_) | Self::NoEntropy | Self::Advertise { .. } => None,
+            Self::Name(_) | Self::Params(_) | Self::NoEntropy | Self::Advertise { .. } => None,
         }
     }
 }

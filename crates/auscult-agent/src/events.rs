@@ -152,6 +152,13 @@ impl<E> EventLog<E> {
         self.0.newest.subscribe()
     }
 
+    /// A reader of everything that happened in this run, what is no longer kept included as a
+    /// number.
+    #[must_use]
+    pub fn read_from_start(&self) -> EventReader<E> {
+        self.read_after(self.0.first_id - 1)
+    }
+
     /// A reader of what comes after the event with the number `id`; 0 stands for "from the oldest
     /// one kept".
     #[must_use]

@@ -331,7 +331,7 @@ fn first_incarnation(clock: &Clock) -> Incarnation {
 }
 
 /// The standard library's seed of its hash maps: the system's randomness, without another crate.
-fn unpredictable() -> u64 {
+pub(crate) fn unpredictable() -> u64 {
     use std::hash::{BuildHasher as _, RandomState};
     RandomState::new().hash_one(0)
 }

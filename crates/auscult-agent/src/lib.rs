@@ -41,6 +41,7 @@ pub mod keys;
 pub mod layers;
 mod members;
 mod record;
+pub mod roles;
 mod sentence;
 mod stream;
 mod udp;

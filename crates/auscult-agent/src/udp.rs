@@ -61,7 +61,7 @@ fn listen(at: SocketAddr) -> io::Result<TcpListener> {
 }
 
 impl Udp {
-    fn bind(at: SocketAddr) -> io::Result<Self> {
+    pub(crate) fn bind(at: SocketAddr) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(at), Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_nonblocking(true)?;
         // As much as the system allows: what arrives while the process does not run is kept there.

@@ -34,7 +34,7 @@ pub(crate) async fn run(args: &AgentArgs) -> Result<(), Stop> {
 
 /// Prints what happens, for ever.
 async fn tell(agent: &AgentHandle) -> Result<(), Stop> {
-    let mut reader = agent.events().read_after(0);
+    let mut reader = agent.events().read_from_start();
     loop {
         match reader.next().await {
             Reading::Event(event) => say(&event.text)?,

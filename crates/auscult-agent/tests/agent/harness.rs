@@ -32,3 +32,9 @@ pub(crate) async fn until(what: &str, holds: impl Fn() -> bool) {
     });
     assert!(deadline.await.is_ok(), "not in time: {what}");
 }
+
+/// What must come, with a deadline.
+pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
+    let deadline = tokio::time::timeout(Duration::from_secs(30), what);
+    deadline.await.expect("it comes in time")
+}

@@ -9,4 +9,5 @@ mod harness;
 mod hostile;
 mod membership;
 mod restart;
+mod roles;
 mod stall;

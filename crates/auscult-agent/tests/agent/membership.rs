@@ -4,7 +4,7 @@ use auscult_agent::events::Reading;
 use auscult_agent::{Agent, JoinFailure, Refused};
 use auscult_core::swim::{BroadcastRefusal, EventKind, Label, Refusal, State, StreamFailure};
 
-use crate::harness::{config, start, state, until};
+use crate::harness::{config, soon, start, state, until};
 
 #[tokio::test]
 async fn two_members_find_each_other_and_one_leaves() {
@@ -75,7 +75,7 @@ async fn metadata_and_broadcasts_reach_the_others() {
     until("first knows the role", role).await;
 
     second.broadcast(Some("deploy"), b"v7").await.unwrap();
-    let Reading::Event(broadcast) = heard.next().await else {
+    let Reading::Event(broadcast) = soon(heard.next()).await else {
         panic!("one broadcast, and none before it");
     };
     assert_eq!(broadcast.event.from.as_str(), "second");
@@ -142,8 +142,8 @@ async fn a_slow_reader_of_events_is_told_once_how_much_it_missed() {
         other.leave().await;
     }
     until("all is in the log", || first.events().appended() >= 10).await;
-    assert!(matches!(reader.next().await, Reading::Lagged(missed) if missed >= 8));
-    let Reading::Event(event) = reader.next().await else {
+    assert!(matches!(soon(reader.next()).await, Reading::Lagged(missed) if missed >= 8));
+    let Reading::Event(event) = soon(reader.next()).await else {
         panic!("an event follows");
     };
     assert!(event.id > 0 && !event.text.is_empty());
