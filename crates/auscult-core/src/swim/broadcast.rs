@@ -345,6 +345,12 @@ impl Swim {
     /// Another member passes a broadcast on.
     pub(super) fn take_broadcast(&mut self, from: SocketAddr, broadcast: Broadcast) {
         if broadcast.origin == self.me {
+            let epoch = self.members.entry(ME).metadata().stamp().epoch;
+            if (broadcast.epoch, broadcast.number) > (epoch, self.broadcasts.number) {
+                // An earlier run said it, or another process: others would take what this member
+                // says next for something old.
+                self.begin_epoch_after(broadcast.epoch);
+            }
             return;
         }
         let Some(slot) = self.members.find(broadcast.origin) else {

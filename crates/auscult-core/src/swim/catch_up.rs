@@ -7,7 +7,7 @@ use super::event::{EventKind, Reject};
 use super::exchanges::Errand;
 use super::gossip::DISAGREEMENTS_BEFORE_SYNC;
 use super::input::ExchangeId;
-use super::member::{Claim, MemberId};
+use super::member::{Claim, Incarnation, MemberId};
 use super::members::{ME, Slot};
 use super::message::{Answer, BODY_BYTES_MAX, Request, Sequence, Want};
 use super::metadata::{Delta, Key, MetadataNews, MetadataRefusal, MetadataTag, Stamp, Taken};
@@ -100,10 +100,11 @@ impl Swim {
             MetadataNews::Stamp { stamp, .. } => self.lacks(member, stamp),
             MetadataNews::Delta(delta) => self.take_delta(from, &delta, Via::News) == Taken::Behind,
         };
+        // Nobody is asked whom a datagram only names.
         let teller = self.members.find(teller).filter(|&slot| slot != ME);
-        if behind && let Some(slot) = teller {
-            let to = self.members.entry(slot).address;
-            self.ask_metadata(to, Via::News, [member].into());
+        let teller = teller.filter(|&slot| self.members.entry(slot).address == from);
+        if behind && teller.is_some() {
+            self.ask_metadata(from, Via::News, [member].into());
         }
     }
 
@@ -182,13 +183,16 @@ impl Swim {
     /// Somebody has metadata of this member that is newer than this member's: an earlier run's, or
     /// another process's. What this member says is to hold.
     fn hear_of_my_metadata(&mut self, stamp: Stamp) {
-        let me = self.members.entry(ME);
-        let (claim, mine) = (me.claim(), me.metadata().stamp());
-        if stamp <= mine {
-            return;
+        if stamp > self.members.entry(ME).metadata().stamp() {
+            self.begin_epoch_after(stamp.epoch);
         }
+    }
+
+    /// What this member says is to hold against all that is said in its name in this epoch.
+    pub(super) fn begin_epoch_after(&mut self, epoch: Incarnation) {
+        let claim = self.members.entry(ME).claim();
         self.counters.refutations += 1;
-        let incarnation = claim.incarnation.max(stamp.epoch).next();
+        let incarnation = claim.incarnation.max(epoch).next();
         self.renew_metadata(Claim::new(incarnation, claim.state));
         self.speak_for_myself(Claim::new(incarnation, claim.state));
     }

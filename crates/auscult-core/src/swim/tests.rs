@@ -514,3 +514,112 @@ fn who_leaves_is_gone_once_its_goodbye_is_said() {
     assert_eq!(drain(&mut swim).last(), Some(&Output::Gone));
     assert_eq!(swim.poll_timeout(), None);
 }
+
+/// Other members have more of this one's metadata, or later broadcasts of it, than it has itself:
+/// they are told that all of that is over.
+#[test]
+fn what_was_said_in_the_own_name_is_overtaken() {
+    let said: [fn(&mut Packet); 2] = [
+        |packet| {
+            let stamp = Stamp {
+                epoch: incarnation(3),
+                version: 1,
+            };
+            let member = name(0).id();
+            packet.metadata = vec![MetadataNews::Stamp { member, stamp }];
+        },
+        |packet| {
+            packet.broadcasts = vec![Broadcast {
+                origin: name(0).id(),
+                epoch: incarnation(3),
+                number: 1,
+                key: None,
+                payload: b"x"[..].into(),
+            }];
+        },
+    ];
+    for say in said {
+        let mut swim = member(3, params());
+        swim.set_metadata(swim.now, "zone", Some(b"north")).unwrap();
+        let label = Label::new("test").unwrap().tag();
+        let mut packet = Packet::bare(label, name(1).id(), Body::Gossip);
+        say(&mut packet);
+        let from = address(1);
+        swim.handle(swim.now, Input::Packet { from, packet });
+        swim.check_invariants();
+        let outputs = run_to(&mut swim, Wake::Gossip);
+        let told = outputs.iter().find_map(|output| {
+            let Output::Send { packet, .. } = output else {
+                return None;
+            };
+            Some(packet)
+        });
+        let told = told.unwrap();
+        assert_eq!(told.updates, [alive(0, 4)]);
+        let [MetadataNews::Delta(delta)] = &told.metadata[..] else {
+            panic!("{told:?}");
+        };
+        assert_eq!((delta.stamp.epoch, delta.since), (incarnation(4), 0));
+        assert_eq!(delta.items.len(), 1);
+    }
+}
+
+/// A datagram that names another member as its sender makes nobody open a stream to that one.
+#[test]
+fn only_who_tells_of_metadata_is_asked_for_it() {
+    for (from, asked) in [(1, 1), (2, 0)] {
+        let mut swim = member(3, params());
+        let label = Label::new("test").unwrap().tag();
+        let mut packet = Packet::bare(label, name(1).id(), Body::Gossip);
+        let stamp = Stamp {
+            epoch: incarnation(0),
+            version: 9,
+        };
+        let member = name(3).id();
+        packet.metadata = vec![MetadataNews::Stamp { member, stamp }; 2];
+        let from = address(from);
+        swim.handle(swim.now, Input::Packet { from, packet });
+        swim.check_invariants();
+        let outputs = drain(&mut swim);
+        let asks = outputs
+            .iter()
+            .filter(|output| matches!(output, Output::Ask { .. }));
+        assert_eq!(asks.count(), asked);
+        assert_eq!(swim.counters().metadata_asks, asked as u64);
+    }
+}
+
+/// No room is left: what members say more is refused, and what is there stays.
+#[test]
+fn copies_of_metadata_have_a_bound_together() {
+    use crate::bounds::{METADATA_BYTES_MAX, METADATA_WEIGHT_MAX};
+    let value: alloc::sync::Arc<[u8]> = alloc::sync::Arc::from(vec![0; METADATA_BYTES_MAX - 1]);
+    let enough = (METADATA_WEIGHT_MAX / METADATA_BYTES_MAX) as u64;
+    let mut swim = member(enough, params());
+    let label = Label::new("test").unwrap().tag();
+    for number in 1..=enough {
+        let mut packet = Packet::bare(label, name(1).id(), Body::Gossip);
+        packet.metadata = vec![MetadataNews::Delta(Delta {
+            member: name(number).id(),
+            stamp: Stamp {
+                epoch: incarnation(0),
+                version: 1,
+            },
+            since: 0,
+            items: vec![Item {
+                key: Key::new("k").unwrap(),
+                version: 1,
+                value: Some(value.clone()),
+            }],
+        })];
+        let from = address(1);
+        swim.handle(swim.now, Input::Packet { from, packet });
+    }
+    swim.check_invariants();
+    let full = swim
+        .members()
+        .filter(|member| member.metadata().count() == 1);
+    let refused = swim.counters().rejected(Reject::Metadata);
+    assert_eq!(full.count() as u64 + refused, enough);
+    assert!((1..20).contains(&refused), "{refused}");
+}

@@ -78,6 +78,69 @@ fn what_no_datagram_takes_travels_by_stream() {
     cluster.check_invariants();
 }
 
+/// What all members have together is more than one answer takes.
+#[test]
+fn a_joiner_asks_until_it_has_everything() {
+    let mut cluster = Cluster::joined(lan(), 5, 20);
+    for node in 0..20 {
+        let value = vec![node as u8; METADATA_BYTES_MAX - 4];
+        set(&mut cluster, node, "page", Some(&value));
+    }
+    cluster.run(60 * SECOND);
+    let late = cluster.add();
+    cluster.join(late, 7);
+    cluster.run(SECOND / 2);
+    for of in 0..20 {
+        assert!(all_have(
+            &cluster,
+            of,
+            "page",
+            Some(&[of as u8; METADATA_BYTES_MAX - 4])
+        ));
+    }
+    assert_eq!(cluster.nodes[late].swim.counters().metadata_asks, 2);
+    cluster.check_invariants();
+}
+
+/// [SWIM 5] That members have told of themselves costs nothing while nothing changes.
+#[test]
+fn an_idle_group_with_metadata_sends_two_messages_of_the_same_size() {
+    let mut cluster = Cluster::joined(lan(), 6, 32);
+    for node in 0..32 {
+        set(&mut cluster, node, "zone", Some(b"north"));
+    }
+    cluster.run(60 * SECOND);
+    (cluster.sent, cluster.bytes) = (0, 0);
+    cluster.run(100 * SECOND);
+    let each = cluster.sent as f64 / 32.0 / 100.0;
+    assert!((1.99..=2.01).contains(&each), "{each}");
+    let with_headers = cluster.bytes + 28 * cluster.sent;
+    assert!(with_headers as f64 / 32.0 / 100.0 <= 94.0, "{with_headers}");
+}
+
+/// Somebody changes something every second: the news tells all, and nobody compares everything.
+#[test]
+fn changes_without_end_do_not_make_members_compare_everything() {
+    let mut cluster = Cluster::joined(lan(), 7, 48);
+    let syncs = |cluster: &Cluster| {
+        let nodes = cluster.nodes.iter();
+        nodes.map(|node| node.swim.counters().syncs).sum::<u64>()
+    };
+    let before = syncs(&cluster);
+    for second in 0..120_u8 {
+        set(
+            &mut cluster,
+            usize::from(second) % 48,
+            "load",
+            Some(&[second]),
+        );
+        cluster.run(SECOND);
+    }
+    // Each compares once in a minute in any case.
+    let each = (syncs(&cluster) - before) as f64 / 48.0;
+    assert!(each < 3.0, "{each} in two minutes");
+}
+
 #[test]
 fn metadata_begins_anew_with_a_restart() {
     let mut cluster = Cluster::joined(lan(), 3, 8);
