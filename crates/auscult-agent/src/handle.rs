@@ -1,5 +1,6 @@
 //! The handle of a running agent.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::ArcSwap;
 use auscult_core::swim::{
     Answer, BroadcastRefusal, Config, Event, Identity, Incarnation, JoinOutcome, Key, MemberName,
-    MetadataRefusal, Packet, Request, Swim,
+    MetadataRefusal, Mode, Packet, Request, Swim, WatchRefusal,
 };
 use auscult_core::time::Instant;
 use tokio::sync::{mpsc, oneshot};
@@ -122,7 +123,7 @@ impl Shared {
             events: EventLog::keeping(events_kept, clock.clone()),
             broadcasts: EventLog::keeping(BROADCASTS_KEPT, clock.clone()),
             clock,
-            members: ArcSwap::from_pointee(Members::read(swim, now, &Members::default())),
+            members: ArcSwap::from_pointee(Members::read(swim, now, &Members::none())),
             members_read: AtomicBool::new(false),
             counters: ArcSwap::default(),
             #[cfg(feature = "grpc")]
@@ -363,6 +364,29 @@ impl AgentHandle {
         self.shared.members()
     }
 
+    /// How failures are found now: by direct heartbeats, or by probes and gossip.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.shared.published().mode
+    }
+
+    /// Up to so many live members, this member sends heartbeats to all; 0: never, `usize::MAX`:
+    /// always. No member is lost or suspected for the change.
+    ///
+    /// # Errors
+    /// When the agent has stopped. State: unchanged.
+    pub async fn set_direct_limit(&self, limit: usize) -> Result<(), Stopped> {
+        let set = move |swim: &mut Swim, now| -> Result<(), Infallible> {
+            swim.set_direct_limit(now, limit);
+            Ok(())
+        };
+        match self.change(set).await {
+            Ok(()) => Ok(()),
+            Err(Refused::Stopped) => Err(Stopped),
+            Err(Refused::Refused(never)) => match never {},
+        }
+    }
+
     /// What happened to members.
     #[must_use]
     pub fn events(&self) -> &EventLog<Event> {
@@ -481,6 +505,33 @@ impl AgentHandle {
         let (key, value) = (key.to_owned(), value.map(<[u8]>::to_vec));
         self.change(move |swim, now| swim.set_metadata(now, &key, value.as_deref()))
             .await
+    }
+
+    /// Asks a member for direct heartbeats, whatever the size of the group, until
+    /// [`unwatch`](Self::unwatch).
+    ///
+    /// # Errors
+    /// Why it is not watched. State: unchanged.
+    pub async fn watch(&self, peer: &str) -> Result<(), Refused<WatchRefusal>> {
+        let peer = peer.to_owned();
+        self.change(move |swim, now| swim.watch(now, &peer)).await
+    }
+
+    /// No longer asks for a member's heartbeats. Nothing happens where they are not asked for.
+    ///
+    /// # Errors
+    /// When the agent has stopped. State: unchanged.
+    pub async fn unwatch(&self, peer: &str) -> Result<(), Stopped> {
+        let peer = peer.to_owned();
+        let unwatch = move |swim: &mut Swim, now| -> Result<(), Infallible> {
+            swim.unwatch(now, &peer);
+            Ok(())
+        };
+        match self.change(unwatch).await {
+            Ok(()) => Ok(()),
+            Err(Refused::Stopped) => Err(Stopped),
+            Err(Refused::Refused(never)) => match never {},
+        }
     }
 
     /// Tells the machine something, on the driver's task.

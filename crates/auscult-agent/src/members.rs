@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use auscult_core::detector::Level;
 use auscult_core::swim::{
-    Deadline, Incarnation, Link, MemberId, MemberName, MemberView, State, Swim,
+    Deadline, Incarnation, Link, MemberId, MemberName, MemberView, Mode, State, Swim,
 };
 use auscult_core::time::Instant;
 
 /// All members, as one member knew them at one moment.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Members {
     /// Grows with each snapshot.
     pub revision: u64,
@@ -20,6 +21,8 @@ pub struct Members {
     pub live: usize,
     /// A digest of the live members and their incarnations: the same for all who agree.
     pub view: u64,
+    /// How failures are found: by direct heartbeats, or by probes and gossip.
+    pub mode: Mode,
     /// All that are remembered, this one included, in the order of their ids.
     pub members: Vec<Member>,
 }
@@ -52,11 +55,28 @@ pub struct Member {
     /// Its metadata, as far as it is known here, in the order of the keys. Snapshots share it
     /// while it does not change.
     pub metadata: Arc<[(String, Vec<u8>)]>,
+    /// Whether its heartbeats are asked for whatever the size of the group.
+    pub watched: bool,
+    /// How suspicious the silence since its last heartbeat was when the snapshot was taken;
+    /// `None` while it sends none.
+    pub level: Option<Level>,
     /// How long it has to contradict, while it is suspected.
     pub deadline: Option<Deadline>,
 }
 
 impl Members {
+    /// Nobody, at the beginning of time.
+    pub(crate) const fn none() -> Self {
+        Self {
+            revision: 0,
+            at: Instant::ORIGIN,
+            live: 0,
+            view: 0,
+            mode: Mode::Gossip,
+            members: Vec::new(),
+        }
+    }
+
     /// Reads the machine.
     pub(crate) fn read(swim: &Swim, now: Instant, before: &Self) -> Self {
         let members = swim.members();
@@ -65,7 +85,10 @@ impl Members {
             at: now,
             live: swim.live(),
             view: swim.view_digest(),
-            members: members.map(|view| Member::read(&view, before)).collect(),
+            mode: swim.mode(),
+            members: members
+                .map(|view| Member::read(&view, now, before))
+                .collect(),
         }
     }
 
@@ -91,7 +114,7 @@ impl Members {
 }
 
 impl Member {
-    fn read(view: &MemberView<'_>, before: &Members) -> Self {
+    fn read(view: &MemberView<'_>, now: Instant, before: &Members) -> Self {
         let metadata_version = view.metadata_version();
         let same = before.by_id(view.id()).filter(|before| {
             let known = before.metadata.iter();
@@ -116,6 +139,8 @@ impl Member {
             heard_at: view.heard_at(),
             round_trip: view.round_trip().mean(),
             link: view.link(),
+            watched: view.watched(),
+            level: view.level(now),
             deadline: view.deadline(),
         }
     }

@@ -2,7 +2,9 @@
 
 use auscult_agent::events::Reading;
 use auscult_agent::{Agent, JoinFailure, Refused};
-use auscult_core::swim::{BroadcastRefusal, EventKind, Label, Refusal, State, StreamFailure};
+use auscult_core::swim::{
+    BroadcastRefusal, EventKind, Label, Mode, Refusal, State, StreamFailure, WatchRefusal,
+};
 
 use crate::harness::{config, soon, start, state, until};
 
@@ -196,4 +198,35 @@ async fn why_an_agent_cannot_start_is_said_in_words() {
         let error = Agent::start(config).await.unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
+}
+
+#[tokio::test]
+async fn heartbeats_are_sent_while_they_are_wanted() {
+    let first = start("first").await;
+    let second = start("second").await;
+    second.join(&[first.address().to_string()]).await;
+    until("they have met", || first.members().live == 2).await;
+    assert_eq!(first.mode(), Mode::Direct);
+    let level = || {
+        first
+            .members()
+            .get("second")
+            .and_then(|member| member.level)
+    };
+    until("its heartbeats are judged", || level().is_some()).await;
+
+    for agent in [&first, &second] {
+        agent.set_direct_limit(0).await.unwrap();
+    }
+    until("they probe", || first.mode() == Mode::Gossip).await;
+    assert_eq!(
+        first.watch("nobody").await,
+        Err(Refused::Refused(WatchRefusal::Unknown))
+    );
+    first.watch("second").await.unwrap();
+    assert!(first.members().get("second").unwrap().watched);
+    until("its heartbeats are judged again", || level().is_some()).await;
+    first.unwatch("second").await.unwrap();
+    assert!(!first.members().get("second").unwrap().watched);
+    assert_eq!(state(&first, "second"), Some(State::Alive));
 }
