@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use auscult_core::rng::mix;
-use auscult_core::swim::{Config, Identity, Incarnation, Label, MemberName, Params, Swim};
+use auscult_core::swim::{Config, Identity, Incarnation, Label, MemberName, Params};
 use auscult_core::time::Instant;
 
 use crate::address::{PORT, address_of, host_and_port};
@@ -98,21 +98,11 @@ impl World {
                 self.members[member].clock.step(now, by);
                 self.arm(member);
             }
-            Deed::SetMetadata { member, key, value } => {
-                let value = value.as_deref();
-                self.ask_machine(member, |swim, now| {
-                    let set = swim.set_metadata(now, &key, value);
-                    set.map_err(|refusal| refusal.to_string())
-                });
-            }
-            Deed::Broadcast {
-                member,
-                key,
-                payload,
-            } => self.ask_machine(member, |swim, now| {
-                let said = swim.broadcast(now, key.as_deref(), &payload);
-                said.map_err(|refusal| refusal.to_string())
-            }),
+            Deed::SetMetadata { member, .. }
+            | Deed::Broadcast { member, .. }
+            | Deed::Watch { member, .. }
+            | Deed::Unwatch { member, .. }
+            | Deed::SetDirectLimit { member, .. } => self.ask_machine(member, deed),
             Deed::Impose { rule } => self.begin_rule(rule),
             Deed::Lift { rule } => self.rules.retain(|imposed| imposed.id != rule),
             Deed::Heal => self.rules.clear(),
@@ -142,12 +132,51 @@ impl World {
     }
 
     /// What a member's user asks for. A process that does not run is not asked.
-    fn ask_machine(
-        &mut self,
-        member: usize,
-        ask: impl FnOnce(&mut Swim, Instant) -> Result<(), String>,
-    ) {
-        let done = self.call(member, |machine, now| ask(machine.swim_mut(), now));
+    fn ask_machine(&mut self, member: usize, deed: Deed) {
+        let name_of = |world: &Self, peer: usize| world.members[peer].name.clone();
+        let done = match deed {
+            Deed::SetMetadata { key, value, .. } => self.call(member, |machine, now| {
+                let swim = machine.swim_mut();
+                let set = swim.set_metadata(now, &key, value.as_deref());
+                set.map_err(|refusal| refusal.to_string())
+            }),
+            Deed::Broadcast { key, payload, .. } => self.call(member, |machine, now| {
+                let swim = machine.swim_mut();
+                let said = swim.broadcast(now, key.as_deref(), &payload);
+                said.map_err(|refusal| refusal.to_string())
+            }),
+            Deed::Watch { peer, .. } => {
+                let peer = name_of(self, peer);
+                self.call(member, |machine, now| {
+                    let watched = machine.swim_mut().watch(now, &peer);
+                    watched.map_err(|refusal| refusal.to_string())
+                })
+            }
+            Deed::Unwatch { peer, .. } => {
+                let peer = name_of(self, peer);
+                self.call(member, |machine, now| {
+                    machine.swim_mut().unwatch(now, &peer);
+                    Ok(())
+                })
+            }
+            Deed::SetDirectLimit { limit, .. } => self.call(member, |machine, now| {
+                machine.swim_mut().set_direct_limit(now, limit);
+                Ok(())
+            }),
+            Deed::Add { .. }
+            | Deed::Join { .. }
+            | Deed::Leave { .. }
+            | Deed::Crash { .. }
+            | Deed::Restart { .. }
+            | Deed::Stall { .. }
+            | Deed::Resume { .. }
+            | Deed::Slow { .. }
+            | Deed::ClockRate { .. }
+            | Deed::ClockStep { .. }
+            | Deed::Impose { .. }
+            | Deed::Lift { .. }
+            | Deed::Heal => None,
+        };
         if let Some(Err(why)) = done {
             self.note(Interest::EVENTS, || Observed::Refused { member, why });
         }

@@ -97,6 +97,27 @@ pub enum Deed {
         /// What.
         payload: Vec<u8>,
     },
+    /// A member asks another one for heartbeats, whatever the size of the group.
+    Watch {
+        /// Who asks.
+        member: usize,
+        /// Whom.
+        peer: usize,
+    },
+    /// A member no longer asks another one for heartbeats.
+    Unwatch {
+        /// Who asked.
+        member: usize,
+        /// Whom.
+        peer: usize,
+    },
+    /// Up to how many members a member sends heartbeats to all.
+    SetDirectLimit {
+        /// Who.
+        member: usize,
+        /// How many; 0 for probes alone.
+        limit: usize,
+    },
     /// A rule for some ways of the network begins to hold.
     Impose {
         /// The rule.

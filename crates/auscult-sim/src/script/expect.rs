@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use auscult_core::swim::State;
+use auscult_core::swim::{Mode, State};
 
 use super::problem::Problem;
 use super::values::{Names, read_number, read_span, span_text};
@@ -33,6 +33,8 @@ pub(crate) enum Claim {
     Found(Places, Places),
     /// Their metadata has this value.
     Metadata(Places, String, String, Places),
+    /// These find failures in this way.
+    Mode(Mode, Places),
     /// These were told this.
     Told(String, Places),
 }
@@ -95,6 +97,16 @@ impl Claim {
             let [of, by] = [of, by].map(|list| list.into_iter().collect());
             return Ok(Self::NoVerdict(of, by));
         }
+        if words.accept("mode") {
+            let word = words.next("a mode")?;
+            let Some(mode) = Mode::ALL
+                .into_iter()
+                .find(|mode| mode.as_str() == word.text)
+            else {
+                return Err(words.unknown(word, "mode", &Mode::ALL.map(Mode::as_str)));
+            };
+            return Ok(Self::Mode(mode, read_at(names, words)?));
+        }
         if words.accept("told") {
             let what = read_text(words)?;
             return Ok(Self::Told(what, read_at(names, words)?));
@@ -134,6 +146,7 @@ impl Claim {
             Self::Metadata(of, key, value, at) => {
                 format!("{} has {key}={value} at {}", list(of), list(at))
             }
+            Self::Mode(mode, at) => format!("mode {} at {}", mode.as_str(), list(at)),
             Self::Told(what, at) => format!("told \"{what}\" at {}", list(at)),
         }
     }
@@ -196,6 +209,12 @@ impl Claim {
                 let (of, at) = (names.of(of), names.of(at));
                 Some(format!("{key} of {of} is {found} at {at}"))
             }),
+            Self::Mode(mode, at) => {
+                let mut asked = at.iter().filter(|&at| world.is_running(at));
+                let wrong = asked.find(|&at| world.member(at).mode() != *mode)?;
+                let mode = world.member(wrong).mode().as_str();
+                Some(format!("{} is in mode {mode}", names.of(wrong)))
+            }
             Self::Told(what, at) => {
                 let told = |at| {
                     heard

@@ -27,10 +27,14 @@
 //! 50s heal                   # no rule holds any more
 //! 51s set m1 role=web        # metadata; unset m1 role
 //! 52s tell m1 "hello" as greeting
+//! 53s watch m1 m2            # heartbeats whatever the size of the group; unwatch m1 m2
+//! 54s limit all 0            # up to how many members all send heartbeats to all
 //! 60s expect agreed
 //! 60s expect m3 dead at all
 //! 60s expect within 10s m3 alive at all
 //! 60s expect no verdict of m0..m2
+//! 60s expect live 10 at m0..m9
+//! 60s expect mode direct at all
 //! 90s end
 //! ```
 

@@ -87,7 +87,7 @@ const HEADS: [&str; 11] = [
     "and times, as `30s`",
 ];
 
-const DEEDS: [&str; 20] = [
+const DEEDS: [&str; 23] = [
     "crash",
     "restart",
     "start",
@@ -106,6 +106,9 @@ const DEEDS: [&str; 20] = [
     "set",
     "unset",
     "tell",
+    "watch",
+    "unwatch",
+    "limit",
     "expect",
     "end",
 ];
@@ -215,6 +218,7 @@ impl Reader {
             "stall" | "resume" | "slow" | "clock" => self.ill(at, word.text, words),
             "partition" | "cut" | "lose" | "delay" => self.rule(at, word.text, words),
             "set" | "unset" | "tell" => self.user(at, word.text, words),
+            "watch" | "unwatch" | "limit" => self.direct(at, word.text, words),
             "lift" => {
                 let number = words.peek();
                 let rule = read_number(words, "the number of a rule")?;
@@ -459,6 +463,26 @@ impl Reader {
             let end = at.saturating_add(read_span(words, "for how long")?);
             self.push(end, Deed::Lift { rule });
             self.script.wait_until(end);
+        }
+        Ok(())
+    }
+
+    /// `watch m1 m2`, `unwatch m1 m2`, `limit all 50`.
+    fn direct(&mut self, at: Duration, what: &str, words: &mut Words<'_>) -> Result<(), Problem> {
+        let members = self.script.names.read(words)?;
+        if what == "limit" {
+            let limit = read_number(words, "up to how many members")? as usize;
+            self.each(at, &members, |member| Deed::SetDirectLimit {
+                member,
+                limit,
+            });
+            return Ok(());
+        }
+        for peer in self.script.names.read(words)? {
+            self.each(at, &members, |member| match what {
+                "watch" => Deed::Watch { member, peer },
+                _ => Deed::Unwatch { member, peer },
+            });
         }
         Ok(())
     }

@@ -117,7 +117,7 @@ impl Field {
     }
 }
 
-const FIELDS: [(&str, Field); 23] = [
+const FIELDS: [(&str, Field); 24] = [
     (
         "probe_interval",
         Field::Span(|params| &mut params.probe_interval),
@@ -165,6 +165,10 @@ const FIELDS: [(&str, Field); 23] = [
     (
         "indirect_probes",
         Field::Count(|params, count| params.indirect_probes = count),
+    ),
+    (
+        "direct_limit",
+        Field::Count(|params, count| params.direct_limit = count),
     ),
     (
         "gossip_fanout",

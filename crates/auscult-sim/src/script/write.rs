@@ -107,6 +107,9 @@ pub(crate) fn deed_text(names: &Names, members: usize, deed: &Deed) -> String {
             let payload = String::from_utf8_lossy(payload);
             format!("tell {} \"{payload}\"{key}", of(member))
         }
+        Deed::Watch { member, peer } => format!("watch {} {}", of(member), of(peer)),
+        Deed::Unwatch { member, peer } => format!("unwatch {} {}", of(member), of(peer)),
+        Deed::SetDirectLimit { member, limit } => format!("limit {} {limit}", of(member)),
         Deed::Impose { rule } => rule_text(names, rule),
         Deed::Lift { rule } => format!("lift {}", rule.0),
         Deed::Heal => "heal".into(),
