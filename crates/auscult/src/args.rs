@@ -52,6 +52,8 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Be a member of a group: find the others, tell who joins, fails and leaves
     Agent(AgentArgs),
+    /// Groups of members in virtual time: stories of faults, and what must then be the case
+    Sim(SimArgs),
     /// Simulated servers that answer GET /heartbeat and misbehave on demand
     Pulser(PulserArgs),
     /// List, read, add, remove, pause and resume the targets of a running monitor
@@ -161,6 +163,54 @@ pub(crate) struct DemoArgs {
     pub(crate) http_bind: SocketAddr,
     #[command(flatten)]
     pub(crate) log: LogArgs,
+}
+
+/// `auscult sim`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SimArgs {
+    #[command(subcommand)]
+    pub(crate) command: SimCommand,
+}
+
+/// What to simulate.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SimCommand {
+    /// Play a story that is written down, with all checkers on
+    Run(SimRunArgs),
+}
+
+const SIM_RUN_EXAMPLES: &str = "\
+Examples:
+  auscult sim run crates/auscult-sim/scenarios/partition.txt
+  auscult sim run partition.txt --trace             # and all that is said
+  auscult sim run partition.txt --seed 7            # the same story by another chance
+
+A story:
+  members m 10                # m0 to m9, which know each other when it begins
+  5s crash m7
+  5s expect within 8s m7 dead at all
+  20s end
+
+Exit code 1: something was not as expected, or a checker found something.";
+
+/// `auscult sim run`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = SIM_RUN_EXAMPLES)]
+pub(crate) struct SimRunArgs {
+    /// The story, or '-' for stdin
+    pub(crate) file: PathBuf,
+    /// Decides everything that happens by chance [default: what the story says]
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// Prints what is done and what members say, a line each
+    #[arg(long)]
+    pub(crate) trace: bool,
+    /// Turns every message into bytes and back: slower, and the same happens
+    #[arg(long)]
+    pub(crate) codec: bool,
+    /// How the result looks
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    pub(crate) output: Output,
 }
 
 const PULSER_EXAMPLES: &str = "\

@@ -9,6 +9,7 @@ mod exit;
 mod logging;
 mod pulser;
 mod render;
+mod sim;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;

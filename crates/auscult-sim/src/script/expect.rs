@@ -197,17 +197,9 @@ impl Claim {
                 ))
             }),
             Self::Metadata(of, key, value, at) => each(world, of, at, |of, at| {
-                let view = world.member(at).member(world.name(of))?;
-                let mut metadata = view.metadata();
-                let found = metadata
-                    .find(|&(found, _)| found == key)
-                    .map(|(_, value)| value);
-                if found == Some(value.as_bytes()) {
-                    return None;
-                }
-                let found = found.map_or("nothing".into(), String::from_utf8_lossy);
+                let found = metadata_of(world, of, at, key)?;
                 let (of, at) = (names.of(of), names.of(at));
-                Some(format!("{key} of {of} is {found} at {at}"))
+                (found != *value).then(|| format!("{key} of {of} is {found} at {at}"))
             }),
             Self::Mode(mode, at) => {
                 let mut asked = at.iter().filter(|&at| world.is_running(at));
@@ -242,6 +234,18 @@ fn each(
             .filter(|&of| of != at)
             .find_map(|of| wrong(of, at))
     })
+}
+
+/// A value as one member knows it of another one; `None` where it does not know the other one.
+fn metadata_of(world: &World, of: usize, at: usize, key: &str) -> Option<String> {
+    let view = world.member(at).member(world.name(of))?;
+    let mut metadata = view.metadata();
+    let value = metadata
+        .find(|&(found, _)| found == key)
+        .map(|(_, value)| value);
+    Some(value.map_or("nothing".into(), |value| {
+        String::from_utf8_lossy(value).into_owned()
+    }))
 }
 
 fn read_at(names: &Names, words: &mut Words<'_>) -> Result<Places, Problem> {

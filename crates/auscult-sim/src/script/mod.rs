@@ -60,6 +60,7 @@ pub use expect::Expectation;
 pub use play::{Outcome, Played};
 pub use problem::{Problem, Problems};
 pub(crate) use settings::Settings;
+pub use tell::Scribe;
 pub(crate) use values::Names;
 
 /// A story.
@@ -116,6 +117,12 @@ impl Script {
     /// Everything that is wrong with it.
     pub fn parse(file: &str, text: &str) -> Result<Self, Problems> {
         read::script(file, text)
+    }
+
+    /// Members that there are when the story begins.
+    #[must_use]
+    pub fn members(&self) -> usize {
+        self.groups.iter().map(|group| group.count).sum()
     }
 
     /// How long the story takes.

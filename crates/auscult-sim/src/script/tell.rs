@@ -1,14 +1,86 @@
 //! What members say, in sentences.
 
+use std::cell::RefCell;
 use std::fmt::Write as _;
+use std::rc::Rc;
+use std::time::Duration;
 
 use auscult_core::swim::{
     Accusation, Accuser, Event, EventKind, JoinOutcome, MemberId, Outcome, Path,
 };
+use auscult_core::time::Instant;
 
 use super::values::{Names, span_text};
-use crate::observation::Observed;
+use super::write::{deed_text, moment_text};
+use crate::checker::{Checker, Finding};
+use crate::deed::Deed;
+use crate::observation::{Interest, Observation, Observed};
 use crate::world::World;
+
+/// Writes down what is done to a world, and if asked for what its members say: one line each. Goes
+/// among the checkers, and finds nothing itself.
+#[derive(Debug)]
+pub struct Scribe {
+    interest: Interest,
+    names: Names,
+    text: Rc<RefCell<String>>,
+}
+
+impl Scribe {
+    /// One that writes into the text that comes with it. [`Interest::DEEDS`] and
+    /// [`Interest::EVENTS`] are what it can tell of.
+    #[must_use]
+    pub fn new(interest: Interest) -> (Self, Rc<RefCell<String>>) {
+        let text = Rc::default();
+        let scribe = Self {
+            interest,
+            names: Names::default(),
+            text: Rc::clone(&text),
+        };
+        (scribe, text)
+    }
+}
+
+impl Checker for Scribe {
+    fn name(&self) -> &'static str {
+        "scribe"
+    }
+
+    fn interest(&self) -> Interest {
+        self.interest
+    }
+
+    fn observe(&mut self, world: &World, observation: &Observation) {
+        while self.names.len() < world.len() {
+            let place = self.names.len();
+            // A second one of the same name is told by its place.
+            if self.names.add(world.name(place)).is_none() {
+                self.names.add(&place.to_string());
+            }
+        }
+        let at = moment_text(observation.at.since(Instant::ORIGIN));
+        let line = if let Observed::Deed(deed) = &observation.kind {
+            let place = if let Deed::Add { name, .. } = deed {
+                world.place_of(name)
+            } else {
+                None
+            };
+            let members = place.unwrap_or(world.len());
+            Some(format!("* {}", deed_text(&self.names, members, deed)))
+        } else {
+            sentence(world, &self.names, &observation.kind)
+                .map(|(who, text)| format!("{}: {text}", self.names.of(who)))
+        };
+        if let Some(line) = line {
+            // Writing to a String cannot fail.
+            let _ = writeln!(self.text.borrow_mut(), "{at:>9} {line}");
+        }
+    }
+
+    fn finish(&mut self, _: &World) -> Vec<Finding> {
+        Vec::new()
+    }
+}
 
 /// What a member says; `None` for what a story does not tell.
 pub(super) fn sentence(world: &World, names: &Names, kind: &Observed) -> Option<(usize, String)> {
@@ -165,6 +237,6 @@ fn name_of(world: &World, names: &Names, id: MemberId) -> String {
 }
 
 /// Milliseconds are enough for people.
-fn rounded(span: std::time::Duration) -> String {
-    span_text(std::time::Duration::from_millis(span.as_millis() as u64))
+fn rounded(span: Duration) -> String {
+    span_text(Duration::from_millis(span.as_millis() as u64))
 }

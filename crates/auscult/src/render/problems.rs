@@ -6,11 +6,15 @@ use super::{Ink, Screen};
 
 /// How many problems there are, and each with its line; in colours where a person looks.
 pub(crate) fn in_words(screen: Screen, problems: &Problems) -> String {
-    let count = problems.count();
     let file = problems.file.as_deref().unwrap_or("the settings");
+    shown(screen, problems.count(), file, &problems.to_string())
+}
+
+/// The same of problems of any kind that are rendered already.
+pub(crate) fn shown(screen: Screen, count: usize, file: &str, rendered: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     let mut text = format!("{count} problem{plural} in {file}\n\n");
-    for line in problems.to_string().lines() {
+    for line in rendered.lines() {
         text = text + &screen.paint(ink(line), line) + "\n";
     }
     text

@@ -9,4 +9,5 @@ mod https;
 mod process;
 mod pulser;
 mod serve;
+mod sim;
 mod stall;
