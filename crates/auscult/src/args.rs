@@ -52,7 +52,7 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Be a member of a group: find the others, tell who joins, fails and leaves
     Agent(AgentArgs),
-    /// Groups of members in virtual time: stories of faults, and what must then be the case
+    /// Groups of members in virtual time: play a story, or a history of faults from a seed
     Sim(SimArgs),
     /// Simulated servers that answer GET /heartbeat and misbehave on demand
     Pulser(PulserArgs),
@@ -175,7 +175,7 @@ pub(crate) struct SimArgs {
 /// What to simulate.
 #[derive(Debug, Subcommand)]
 pub(crate) enum SimCommand {
-    /// Play a story that is written down, with all checkers on
+    /// Play a story that is written down, or a history of faults from a seed; checkers watch
     Run(SimRunArgs),
 }
 
@@ -184,6 +184,9 @@ Examples:
   auscult sim run crates/auscult-sim/scenarios/partition.txt
   auscult sim run partition.txt --trace             # and all that is said
   auscult sim run partition.txt --seed 7            # the same story by another chance
+  auscult sim run --seed 3053                       # a history of faults from a seed
+  auscult sim run --seed 1 --members 25 --minutes 10
+  for seed in $(seq 100); do auscult sim run --seed $seed || break; done
 
 A story:
   members m 10                # m0 to m9, which know each other when it begins
@@ -195,13 +198,27 @@ Exit code 1: something was not as expected, or a checker found something.";
 
 /// `auscult sim run`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = SIM_RUN_EXAMPLES)]
+#[command(
+    after_help = SIM_RUN_EXAMPLES,
+    group(ArgGroup::new("what").args(["file", "seed"]).multiple(true).required(true))
+)]
 pub(crate) struct SimRunArgs {
     /// The story, or '-' for stdin
-    pub(crate) file: PathBuf,
-    /// Decides everything that happens by chance [default: what the story says]
+    pub(crate) file: Option<PathBuf>,
+    /// Decides everything that happens by chance; without a story, what happens at all
     #[arg(long)]
     pub(crate) seed: Option<u64>,
+    /// Without a story: how many members [default: the seed decides, 2 to 40]
+    #[arg(
+        long,
+        value_name = "COUNT",
+        conflicts_with = "file",
+        value_parser = clap::value_parser!(u16).range(2..=10_000)
+    )]
+    pub(crate) members: Option<u16>,
+    /// Without a story: for how long things go wrong [default: the seed decides]
+    #[arg(long, conflicts_with = "file", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) minutes: Option<u16>,
     /// Prints what is done and what members say, a line each
     #[arg(long)]
     pub(crate) trace: bool,

@@ -111,7 +111,12 @@ impl Ground {
                     *lifted = lifted.or(Some(at));
                 }
             }
-            Deed::Join { .. } | Deed::SetMetadata { .. } | Deed::Broadcast { .. } => {}
+            Deed::Join { .. }
+            | Deed::SetMetadata { .. }
+            | Deed::Broadcast { .. }
+            | Deed::Watch { .. }
+            | Deed::Unwatch { .. }
+            | Deed::SetDirectLimit { .. } => {}
         }
     }
 

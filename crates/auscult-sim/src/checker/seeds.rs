@@ -32,6 +32,17 @@ pub struct Outcome {
     pub bound: Duration,
     /// What was sent.
     pub traffic: Traffic,
+    /// How much virtual time passed.
+    pub span: Duration,
+}
+
+/// How large a history is, where that is not left to its seed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Size {
+    /// How many members, at least 2.
+    pub members: Option<usize>,
+    /// For how long things go wrong.
+    pub span: Option<Duration>,
 }
 
 /// Lives through the history that `seed` stands for, with messages in the form that `wire` says.
@@ -43,6 +54,20 @@ pub fn run(seed: u64, wire: Wire) -> Outcome {
     run_with(seed, wire, all(), |birth| Box::new(birth.swim()))
 }
 
+/// The same with other checkers, for a history of this size.
+///
+/// # Panics
+/// As [`run`].
+#[must_use]
+pub fn run_sized(seed: u64, size: Size, wire: Wire, checkers: Vec<Box<dyn Checker>>) -> Outcome {
+    let mut history = History::new(seed, wire, |birth| Box::new(birth.swim()));
+    history.members = size
+        .members
+        .map_or(history.members, |members| members.max(2));
+    history.span = size.span;
+    history.live(checkers)
+}
+
 /// The same with other checkers, and other machines at some places or at all.
 ///
 /// # Panics
@@ -51,28 +76,10 @@ pub fn run(seed: u64, wire: Wire) -> Outcome {
 pub fn run_with(
     seed: u64,
     wire: Wire,
-    mut checkers: Vec<Box<dyn Checker>>,
+    checkers: Vec<Box<dyn Checker>>,
     make: impl FnMut(Birth) -> Box<dyn Machine> + 'static,
 ) -> Outcome {
-    let mut history = History::new(seed, wire, make);
-    let interests = checkers.iter().map(|checker| checker.interest());
-    let interest = interests.fold(Interest::NONE, |sum, one| sum | one);
-    history.world.listen(interest);
-    history.found_group(&mut checkers);
-    history.suffer(&mut checkers);
-    let (agreed_after, bound) = history.recover(&mut checkers);
-    let world = &history.world;
-    let findings = checkers
-        .iter_mut()
-        .flat_map(|checker| checker.finish(world));
-    Outcome {
-        findings: findings.collect(),
-        members: world.len(),
-        deeds: history.deeds,
-        agreed_after,
-        bound,
-        traffic: world.traffic(),
-    }
+    History::new(seed, wire, make).live(checkers)
 }
 
 /// Whether a process may be started again elsewhere. If it may, two members can each know only
@@ -88,6 +95,8 @@ struct History {
     world: World,
     rng: Rng,
     members: usize,
+    /// For how long things go wrong, where the seed does not say.
+    span: Option<Duration>,
     deeds: usize,
     /// Whether processes may be started again elsewhere.
     moves: Moves,
@@ -113,6 +122,7 @@ impl History {
         Self {
             world: World::with_machines(config, make),
             members,
+            span: None,
             deeds: 0,
             moves: if rng.below(3) == 0 {
                 Moves::Anywhere
@@ -121,6 +131,28 @@ impl History {
             },
             left: Vec::new(),
             rng,
+        }
+    }
+
+    fn live(mut self, mut checkers: Vec<Box<dyn Checker>>) -> Outcome {
+        let interests = checkers.iter().map(|checker| checker.interest());
+        let interest = interests.fold(Interest::NONE, |sum, one| sum | one);
+        self.world.listen(interest);
+        self.found_group(&mut checkers);
+        self.suffer(&mut checkers);
+        let (agreed_after, bound) = self.recover(&mut checkers);
+        let world = &self.world;
+        let findings = checkers
+            .iter_mut()
+            .flat_map(|checker| checker.finish(world));
+        Outcome {
+            findings: findings.collect(),
+            members: world.len(),
+            deeds: self.deeds,
+            agreed_after,
+            bound,
+            traffic: world.traffic(),
+            span: world.now().since(Instant::ORIGIN),
         }
     }
 
@@ -162,7 +194,13 @@ impl History {
     /// Things go wrong, and some of them end.
     fn suffer(&mut self, checkers: &mut [Box<dyn Checker>]) {
         let blows = 5 + self.rng.below(20);
-        for _ in 0..blows {
+        let began = self.world.now();
+        let mut struck = 0;
+        while match self.span {
+            Some(span) => self.world.now().since(began) < span,
+            None => struck < blows,
+        } {
+            struck += 1;
             self.strike();
             let wait = match self.rng.below(3) {
                 0 => SECOND,

@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 use std::time::Duration;
 
 use auscult_core::time::Instant;
+use auscult_sim::checker::seeds::{self, Size};
 use auscult_sim::script::Outcome;
 use auscult_sim::{Finding, Played, Script, Traffic};
 use serde_json::json;
@@ -23,8 +24,8 @@ pub(super) struct Run {
     pub(super) members: usize,
     pub(super) outcomes: Vec<Outcome>,
     pub(super) findings: Vec<Finding>,
-    /// Members that said of another one that it failed.
-    pub(super) verdicts: usize,
+    /// Members that said of another one that it failed, where they were counted.
+    pub(super) verdicts: Option<usize>,
     pub(super) trace: String,
     pub(super) traffic: Traffic,
     pub(super) virtual_time: Duration,
@@ -40,10 +41,51 @@ impl Run {
             members: script.members(),
             outcomes: played.outcomes,
             findings: played.findings,
-            verdicts: played.verdicts,
+            verdicts: Some(played.verdicts),
             trace: played.trace,
             traffic: played.traffic,
             virtual_time: played.span,
+            real_time: real,
+        }
+    }
+
+    pub(super) fn of_seed(
+        seed: u64,
+        size: Size,
+        outcome: seeds::Outcome,
+        trace: String,
+        real: Duration,
+    ) -> Self {
+        let mut replay = format!("auscult sim run --seed {seed}");
+        if let Some(members) = size.members {
+            replay += &format!(" --members {members}");
+        }
+        if let Some(span) = size.span {
+            replay += &format!(" --minutes {}", span.as_secs() / 60);
+        }
+        let deeds = trace.lines().filter(|line| line.contains("s * ")).count();
+        let agreed = Outcome {
+            at: outcome.span,
+            text: format!(
+                "expect agreed within {} of all repairs",
+                time::span(outcome.bound)
+            ),
+            refuted: match outcome.agreed_after {
+                Some(_) => None,
+                None => Some("some differ".into()),
+            },
+        };
+        Self {
+            title: format!("a history with {deeds} deeds"),
+            replay,
+            seed,
+            members: outcome.members,
+            outcomes: vec![agreed],
+            findings: outcome.findings,
+            verdicts: None,
+            trace,
+            traffic: outcome.traffic,
+            virtual_time: outcome.span,
             real_time: real,
         }
     }
@@ -118,7 +160,7 @@ fn document(args: &SimRunArgs, run: &Run) -> serde_json::Value {
         "real_seconds": run.real_time.as_secs_f64(),
         "messages_per_second": run.messages_per_second(),
     });
-    if args.trace {
+    if args.trace || run.verdicts.is_none() {
         document["trace"] = run.trace.lines().collect();
     }
     document
@@ -144,7 +186,8 @@ fn tell(args: &SimRunArgs, run: &Run) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let members = counted(run.members, "member");
     writeln!(out, "{}: {members}, seed {}", run.title, run.seed)?;
-    if args.trace {
+    // What was done in a history from a seed is told in any case: nobody wrote it down before.
+    if args.trace || run.verdicts.is_none() {
         writeln!(out, "\n{}", run.trace.trim_end())?;
     }
     if !run.outcomes.is_empty() {
@@ -158,12 +201,14 @@ fn tell(args: &SimRunArgs, run: &Run) -> io::Result<()> {
         writeln!(out, "\n{text}")?;
     }
     let met = run.outcomes.len() - run.unmet();
+    let verdicts = run.verdicts.map_or_else(String::new, |count| {
+        format!(", {}", counted(count, "verdict"))
+    });
     writeln!(
         out,
-        "\n{met} of {} met, checkers found {}, {}",
+        "\n{met} of {} met, checkers found {}{verdicts}",
         counted(run.outcomes.len(), "expectation"),
         run.findings.len(),
-        counted(run.verdicts, "verdict"),
     )?;
     writeln!(
         out,

@@ -62,3 +62,38 @@ fn a_story_with_mistakes_is_told_where() {
     assert!(said.contains(expected), "{said}");
     assert!(said.contains("did you mean `crash`?"), "{said}");
 }
+
+#[test]
+fn a_history_from_a_seed_is_told_and_can_be_seen_again() {
+    let args = [
+        "sim",
+        "run",
+        "--seed",
+        "3",
+        "--members",
+        "5",
+        "--minutes",
+        "1",
+    ];
+    let [first, again] = [0, 1].map(|_| stdout(&run_with_input(args, "")));
+    for part in [
+        "5 members, seed 3",
+        " * start m4",
+        " * heal",
+        "met     agreed within",
+        "checkers found 0",
+        "again: auscult sim run --seed 3 --members 5 --minutes 1",
+    ] {
+        assert!(first.contains(part), "{part} in {first}");
+    }
+    let told = |text: &str| text.split("\n\n").nth(1).unwrap().to_owned();
+    assert_eq!(told(&first), told(&again));
+}
+
+#[test]
+fn a_simulation_needs_a_story_or_a_seed() {
+    let output = run_with_input(["sim", "run"], "");
+    assert_eq!(output.status.code(), Some(2));
+    let output = run_with_input(["sim", "run", "-", "--members", "5"], STORY);
+    assert_eq!(output.status.code(), Some(2), "{}", stdout(&output));
+}
