@@ -2,9 +2,11 @@
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use auscult_agent::events::Reading;
+use auscult_agent::keys::{KeyRing, Plain};
 use auscult_agent::{Agent, AgentConfig, AgentHandle, StartError};
 use auscult_core::swim::{Label, MemberName, Params};
 
@@ -63,7 +65,31 @@ fn config(args: &AgentArgs) -> Result<AgentConfig, Stop> {
     let mut config = AgentConfig::new(name, args.bind, Params::lan(label));
     config.advertise = args.advertise;
     config.join.clone_from(&args.join);
+    config.keys = match &args.key_file {
+        None => None,
+        Some(file) => Some(key_ring(file, plain(args))?),
+    };
     Ok(config)
+}
+
+/// What becomes of what is not sealed.
+const fn plain(args: &AgentArgs) -> Plain {
+    if args.accept_plain {
+        Plain::Accepted
+    } else {
+        Plain::Refused
+    }
+}
+
+fn key_ring(file: &Path, plain: Plain) -> Result<KeyRing, Stop> {
+    let ring = KeyRing::load(file).map_err(|error| Stop::new(Exit::No, error.to_string()))?;
+    if plain == Plain::Accepted {
+        tracing::warn!(
+            "what is not sealed is accepted: anybody who reaches this port can speak for members. \
+             Start again without --accept-plain when all members have the key"
+        );
+    }
+    Ok(ring.with_plain(plain))
 }
 
 fn host_name() -> Result<String, Stop> {

@@ -4,6 +4,7 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use auscult_agent::keys::KeyId;
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 
 /// The end of `auscult help`.
@@ -54,6 +55,8 @@ pub(crate) enum Command {
     Agent(AgentArgs),
     /// Groups of members in virtual time: play a story, or a history of faults from a seed
     Sim(SimArgs),
+    /// Make, install, use and remove the keys of a whole cluster, without a message lost
+    Keys(KeysArgs),
     /// Simulated servers that answer GET /heartbeat and misbehave on demand
     Pulser(PulserArgs),
     /// List, read, add, remove, pause and resume the targets of a running monitor
@@ -297,8 +300,94 @@ pub(crate) struct AgentArgs {
     /// The name of the cluster: members of another one are refused
     #[arg(long, default_value = "default")]
     pub(crate) label: String,
+    /// The keys of the cluster, one a line; the first one seals what is said, all of them open it
+    #[arg(long, value_name = "FILE", env = "AUSCULT_KEY_FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// Also talk with members that have no key yet: while a running cluster gets its first one
+    #[arg(long, requires = "key_file")]
+    pub(crate) accept_plain: bool,
     #[command(flatten)]
     pub(crate) log: LogArgs,
+}
+
+const KEYS_EXAMPLES: &str = "\
+Examples:
+  auscult keys generate > cluster.key            # the first key; copy the file to every member
+  auscult agent --key-file cluster.key
+
+  auscult keys generate > new.key                # another one, while the cluster runs:
+  auscult keys install new.key --key-file cluster.key      # 1. everybody can open it
+  auscult keys use 5f3c10aa --key-file cluster.key         # 2. everybody seals with it
+  auscult keys remove 9be01d42 --key-file cluster.key      # 3. nobody opens the old one
+
+Each step is refused when a living member is not ready for it. Members keep their rings in their own
+key files. One that was away meanwhile is refused with 'unknown_key': give it the file of another
+member and start it again.";
+
+/// `auscult keys`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = KEYS_EXAMPLES)]
+pub(crate) struct KeysArgs {
+    #[command(subcommand)]
+    pub(crate) command: KeysCommand,
+}
+
+/// What to do with keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Print a new key
+    Generate,
+    /// Show which keys every member has, and which one it seals with
+    List {
+        #[command(flatten)]
+        cluster: ClusterKeysArgs,
+    },
+    /// Give every member another key to open with
+    Install {
+        /// A file with the key, or '-' for standard input
+        #[arg(value_name = "FILE")]
+        file: String,
+        #[command(flatten)]
+        cluster: ClusterKeysArgs,
+    },
+    /// Have every member seal with a key that all have
+    Use {
+        /// What the key is called
+        #[arg(value_name = "ID", value_parser = KeyId::parse)]
+        id: KeyId,
+        #[command(flatten)]
+        cluster: ClusterKeysArgs,
+    },
+    /// Take a key that nobody seals with from every member
+    Remove {
+        /// What the key is called
+        #[arg(value_name = "ID", value_parser = KeyId::parse)]
+        id: KeyId,
+        #[command(flatten)]
+        cluster: ClusterKeysArgs,
+    },
+}
+
+/// Flags of commands about the keys of a cluster.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ClusterKeysArgs {
+    /// The member to talk to, where it listens
+    #[arg(
+        long,
+        value_name = "ADDR[:PORT]",
+        default_value = "127.0.0.1:7946",
+        value_parser = crate::agent::bind_addr
+    )]
+    pub(crate) agent: SocketAddr,
+    /// The key file of a member
+    #[arg(long, value_name = "FILE", env = "AUSCULT_KEY_FILE")]
+    pub(crate) key_file: PathBuf,
+    /// The name of the cluster
+    #[arg(long, default_value = "default")]
+    pub(crate) label: String,
+    /// How the result looks
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    pub(crate) output: Output,
 }
 
 /// Flags of every command that talks to a running monitor.

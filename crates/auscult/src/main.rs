@@ -6,6 +6,7 @@ mod args;
 mod client;
 mod commands;
 mod exit;
+mod keys;
 mod logging;
 mod pulser;
 mod render;

@@ -264,7 +264,6 @@ fn withheld(
 /// Why an agent did not do what it was asked about keys. State: unknown, where it may have been
 /// asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum ControlError {
     /// Nobody listens there, or the connection broke.
     Unreachable,

@@ -34,7 +34,6 @@ pub(super) enum Scope {
 
 /// What a command did at a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum KeyOutcome {
     /// It was done; or listed.
     Done,
@@ -112,7 +111,6 @@ pub struct MemberKeys {
 
 /// What became of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum KeyVerdict {
     /// Every living member has done it, or had before.
     Done,

@@ -7,6 +7,7 @@
 mod blocked;
 mod harness;
 mod hostile;
+mod keys;
 mod membership;
 mod restart;
 mod roles;

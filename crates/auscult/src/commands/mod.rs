@@ -22,6 +22,7 @@ pub(crate) async fn run(command: Command) -> Result<(), Stop> {
     match command {
         Command::Agent(args) => crate::agent::run(&args).await,
         Command::Sim(args) => crate::sim::run(&args),
+        Command::Keys(args) => crate::keys::run(&args).await,
         Command::Pulser(args) => pulser::run(&args).await,
         Command::Targets(args) => targets::run(&args).await,
         Command::CheckConfig(args) => check_config::run(&args),
