@@ -279,7 +279,8 @@ impl Swim {
             let _taken = self.take_delta(from, delta, ask.via);
         }
         let left = usize::try_from(left).unwrap_or(usize::MAX);
-        if left < ask.members.len() {
+        // An answer that leaves something has something.
+        if left < ask.members.len() && !deltas.is_empty() {
             let answered = ask.members.len() - left;
             self.ask_metadata(from, ask.via, ask.members[answered..].to_vec());
         }

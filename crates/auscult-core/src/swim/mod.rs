@@ -137,9 +137,13 @@ pub struct Swim {
     members: Members,
     health: Health,
     suspicions: Suspicions,
+    /// News about members.
     queue: Queue<Update>,
+    /// News about their metadata.
     metadata_news: Queue<MetadataNews>,
+    /// Streams on which metadata is asked for.
     metadata_asks: Vec<MetadataAsk>,
+    /// What users of members tell all.
     broadcasts: Broadcasts,
     /// How long it took suspects to contradict.
     refutations: RoundTrip,
