@@ -310,7 +310,7 @@ impl Driver {
                     if let Some(sentences) = &self.sentences {
                         sentences.happened(&self.swim, &event);
                     }
-                    let text = sentence(&event);
+                    let text = sentence(&event, &self.swim);
                     tracing::debug!(target: "auscult::membership", "{text}");
                     self.shared.events.append(event.at, event, text);
                 }

@@ -53,4 +53,3 @@ pub use handle::{Agent, AgentHandle, Broadcast, Refused, Stopped};
 pub use join::{JoinFailure, JoinResult};
 pub use members::{Member, Members};
 pub use record::RecordError;
-pub use sentence::sentence;

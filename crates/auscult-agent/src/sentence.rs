@@ -3,20 +3,23 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use auscult_core::swim::{Accusation, Accuser, Direction, Event, EventKind, Link, Outcome, Path};
+use auscult_core::swim::{
+    Accusation, Accuser, Direction, Event, EventKind, Link, Outcome, Path, Swim,
+};
 
-/// Says what happened. Every line about a member begins with `member` and its name, and what
-/// follows begins with `joined`, `moved`, `came back`, `changed` (its metadata), `is suspected`,
-/// `refuted`, `failed`, `left`, `is forgotten`, `link:` or `is a name`.
+/// Says what happened, with the names that the machine knows. Every line about a member begins with
+/// `member` and its name, and what follows begins with `joined`, `moved`, `came back`, `changed`
+/// (its metadata), `is suspected`, `refuted`, `failed`, `left`, `is forgotten`, `link:` or `is a
+/// name`.
 #[must_use]
-pub fn sentence(event: &Event) -> String {
+pub(crate) fn sentence(event: &Event, swim: &Swim) -> String {
     let mut text = format!("member {} ", event.member);
     // Writing to a string cannot fail.
-    let _ = tell(&event.kind, &mut text);
+    let _ = tell(&event.kind, swim, &mut text);
     text
 }
 
-fn tell(kind: &EventKind, text: &mut String) -> std::fmt::Result {
+fn tell(kind: &EventKind, swim: &Swim, text: &mut String) -> std::fmt::Result {
     match kind {
         EventKind::Joined {
             address, before, ..
@@ -41,7 +44,7 @@ fn tell(kind: &EventKind, text: &mut String) -> std::fmt::Result {
         EventKind::Updated {
             before, address, ..
         } => write!(text, "moved {address} from {before}"),
-        EventKind::Suspected(accusation) => tell_suspected(accusation, text),
+        EventKind::Suspected(accusation) => tell_suspected(accusation, swim, text),
         EventKind::Refuted {
             after, accusers, ..
         } => {
@@ -67,7 +70,7 @@ fn tell(kind: &EventKind, text: &mut String) -> std::fmt::Result {
     }
 }
 
-fn tell_suspected(accusation: &Accusation, text: &mut String) -> std::fmt::Result {
+fn tell_suspected(accusation: &Accusation, swim: &Swim, text: &mut String) -> std::fmt::Result {
     text.push_str("is suspected by ");
     tell_accusers(&accusation.accusers, text)?;
     if !accusation.attempts.is_empty() {
@@ -85,7 +88,10 @@ fn tell_suspected(accusation: &Accusation, text: &mut String) -> std::fmt::Resul
                 level.get(),
                 threshold.get()
             )?,
-            Path::Relay(relay) => write!(text, "by way of {relay:?} ")?,
+            Path::Relay(relay) => match swim.member_by_id(*relay) {
+                Some(relay) => write!(text, "by way of {} ", relay.name())?,
+                None => write!(text, "by way of {relay:?} ")?,
+            },
             Path::Stream => text.push_str("stream "),
         }
         match attempt.outcome {

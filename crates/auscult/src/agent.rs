@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use auscult_agent::events::Reading;
+use auscult_agent::events::{LoggedEvent, Reading};
 use auscult_agent::keys::{KeyRing, Plain};
 use auscult_agent::{Agent, AgentConfig, AgentHandle, StartError};
-use auscult_core::swim::{Label, MemberName, Params};
+use auscult_core::swim::{Event, Label, MemberName, Params};
 
-use crate::args::AgentArgs;
+use crate::args::{AgentArgs, LogFormat};
 use crate::commands::Interrupts;
 use crate::exit::{self, Exit, Stop};
 use crate::logging;
@@ -22,9 +22,11 @@ pub(crate) async fn run(args: &AgentArgs) -> Result<(), Stop> {
         .await
         .map_err(|error| stop(&error))?;
     let (name, address) = (agent.name(), agent.address());
-    say(&format!("member {name} is up at {address}"))?;
+    let lines = Lines(args.log.log_format);
+    let up = format!("member {name} is up at {address}");
+    lines.say("up", name, &up, None).await?;
     let told = tokio::select! {
-        told = tell(&agent) => told,
+        told = tell(&agent, lines) => told,
         () = interrupts.next() => Ok(()),
         () = agent.stopped() => Ok(()),
     };
@@ -35,21 +37,69 @@ pub(crate) async fn run(args: &AgentArgs) -> Result<(), Stop> {
 }
 
 /// Prints what happens, for ever.
-async fn tell(agent: &AgentHandle) -> Result<(), Stop> {
+async fn tell(agent: &AgentHandle, lines: Lines) -> Result<(), Stop> {
     let mut reader = agent.events().read_from_start();
     loop {
         match reader.next().await {
-            Reading::Event(event) => say(&event.text)?,
-            Reading::Lagged(count) => say(&format!("lagged {count}"))?,
+            Reading::Event(logged) => {
+                let (event, text) = (&logged.event, &logged.text);
+                let kind = event.kind.as_str();
+                lines.say(kind, &event.member, text, Some(&logged)).await?;
+            }
+            Reading::Lagged(count) => {
+                let text = format!("lagged {count}");
+                lines.say("lagged", agent.name(), &text, None).await?;
+            }
             Reading::OtherRun => {}
         }
     }
 }
 
-fn say(line: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "{line}")?;
-    out.flush()
+/// Writes a line for each event to stdout.
+#[derive(Clone, Copy)]
+struct Lines(LogFormat);
+
+impl Lines {
+    /// Returns when the line is written. Whoever does not read it holds up a thread of its own, and
+    /// not the member.
+    async fn say(
+        self,
+        kind: &'static str,
+        member: &MemberName,
+        text: &str,
+        logged: Option<&LoggedEvent<Event>>,
+    ) -> io::Result<()> {
+        let line = match self.0 {
+            LogFormat::Text => text.to_owned(),
+            LogFormat::Json => serde_json::to_string(&Line {
+                id: logged.map(|logged| logged.id),
+                at: logged.map(|logged| logged.at.to_string()),
+                event: kind,
+                member: member.as_str(),
+                text,
+            })?,
+        };
+        let written = tokio::task::spawn_blocking(move || {
+            let mut out = io::stdout().lock();
+            writeln!(out, "{line}")?;
+            out.flush()
+        });
+        written
+            .await
+            .unwrap_or_else(|error| Err(io::Error::other(error)))
+    }
+}
+
+/// What `--log-format json` prints.
+#[derive(serde::Serialize)]
+struct Line<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<String>,
+    event: &'static str,
+    member: &'a str,
+    text: &'a str,
 }
 
 fn config(args: &AgentArgs) -> Result<AgentConfig, Stop> {

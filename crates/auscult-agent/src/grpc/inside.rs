@@ -37,7 +37,7 @@ pub(super) struct Inside {
 /// Who is meant by what a caller wrote.
 #[derive(Clone, Debug)]
 pub(super) enum Found {
-    Member(Member),
+    Member(Box<Member>),
     /// A guest, by its id.
     Guest(String),
     Nobody,
@@ -65,7 +65,7 @@ impl Inside {
         let members = self.agent()?.members();
         let by_name = members.get(text);
         if let Some(member) = by_name.or_else(|| members.get(&NodeId::name_of(text))) {
-            return Ok(Found::Member(member.clone()));
+            return Ok(Found::Member(Box::new(member.clone())));
         }
         if let Some(id) = self.guests.find(text, None) {
             return Ok(Found::Guest(id));
@@ -82,7 +82,7 @@ impl Inside {
         };
         let mut all = members.members.iter();
         if let Some(member) = all.find(|member| member.address == address) {
-            return Ok(Found::Member(member.clone()));
+            return Ok(Found::Member(Box::new(member.clone())));
         }
         let guest = self.guests.find(text, Some(address));
         Ok(guest.map_or(Found::Nobody, Found::Guest))
