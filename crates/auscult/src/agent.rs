@@ -1,7 +1,7 @@
 //! `auscult agent`: a member of a group, until told to leave.
 
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,13 +14,18 @@ use crate::args::{AgentArgs, LogFormat};
 use crate::commands::Interrupts;
 use crate::exit::{self, Exit, Stop};
 use crate::logging;
+use crate::node;
 
 pub(crate) async fn run(args: &AgentArgs) -> Result<(), Stop> {
     let mut interrupts = Interrupts::install()?;
     logging::start(&args.log, "info")?;
-    let agent = Agent::start(config(args)?)
-        .await
-        .map_err(|error| stop(&error))?;
+    let mut config = config(args)?;
+    let said = node::Said {
+        name: args.name.as_deref(),
+        bind: args.bind,
+    };
+    node::apply(&args.node, &said, &mut config).await?;
+    let agent = Agent::start(config).await.map_err(|error| stop(&error))?;
     let (name, address) = (agent.name(), agent.address());
     let lines = Lines(args.log.log_format);
     let up = format!("member {name} is up at {address}");
@@ -112,7 +117,7 @@ fn config(args: &AgentArgs) -> Result<AgentConfig, Stop> {
         None => host_name()?,
     };
     let name = MemberName::new(&name).map_err(|error| usage("name", &error))?;
-    let mut config = AgentConfig::new(name, args.bind, Params::lan(label));
+    let mut config = AgentConfig::new(name, args.bind.unwrap_or(BIND), Params::lan(label));
     config.advertise = args.advertise;
     config.join.clone_from(&args.join);
     config.keys = match &args.key_file {
@@ -165,6 +170,8 @@ pub(crate) fn bind_addr(text: &str) -> Result<SocketAddr, String> {
         .map_err(|_| "not an address such as 127.0.0.1:7946".into())
 }
 
+/// Loopback: who wants to be heard by other machines says so.
+const BIND: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), PORT);
 /// The port that memberlist's users know.
 const PORT: u16 = 7946;
 const LEAVE_TIME: Duration = Duration::from_secs(2);

@@ -7,6 +7,8 @@ use std::time::Duration;
 use auscult_agent::keys::KeyId;
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 
+use crate::node::{JoinArgs, NodeArgs};
+
 /// The end of `auscult help`.
 const AFTER_HELP: &str = "\
 Exit codes:
@@ -53,6 +55,8 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Be a member of a group: find the others, tell who joins, fails and leaves
     Agent(AgentArgs),
+    /// Let a program that is no member join over gRPC, and print who is there
+    Join(JoinArgs),
     /// Groups of members in virtual time: play a story, or a history of faults from a seed
     Sim(SimArgs),
     /// Make, install, use and remove the keys of a whole cluster, without a message lost
@@ -272,6 +276,7 @@ const AGENT_EXAMPLES: &str = "\
 Examples:
   auscult agent --name web-1 --bind 127.0.0.1:7946
   auscult agent --name web-2 --bind 127.0.0.2:7946 --join 127.0.0.1:7946
+  NODE_ID=1 MEMBERS=localhost:50051,localhost:50052 auscult agent     # a numbered member
 
 Signals:
   SIGTERM, SIGINT  leave the group within 2 s (exit code 0); a second one stops at once";
@@ -283,14 +288,9 @@ pub(crate) struct AgentArgs {
     /// The name of this member, unique in its cluster [default: the name of the machine]
     #[arg(long)]
     pub(crate) name: Option<String>,
-    /// Where to listen, over UDP and TCP
-    #[arg(
-        long,
-        value_name = "ADDR[:PORT]",
-        default_value = "127.0.0.1:7946",
-        value_parser = crate::agent::bind_addr
-    )]
-    pub(crate) bind: SocketAddr,
+    /// Where to listen, over UDP and TCP [default: 127.0.0.1:7946]
+    #[arg(long, value_name = "ADDR[:PORT]", value_parser = crate::agent::bind_addr)]
+    pub(crate) bind: Option<SocketAddr>,
     /// Where others reach this member [default: where it listens]
     #[arg(long, value_name = "ADDR[:PORT]", value_parser = crate::agent::bind_addr)]
     pub(crate) advertise: Option<SocketAddr>,
@@ -308,6 +308,8 @@ pub(crate) struct AgentArgs {
     pub(crate) accept_plain: bool,
     #[command(flatten)]
     pub(crate) log: LogArgs,
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
 }
 
 const KEYS_EXAMPLES: &str = "\
@@ -581,7 +583,7 @@ pub(crate) struct CompletionsArgs {
     pub(crate) shell: clap_complete::Shell,
 }
 
-fn socket_addr(text: &str) -> Result<SocketAddr, String> {
+pub(crate) fn socket_addr(text: &str) -> Result<SocketAddr, String> {
     if let Ok(addr) = text.parse() {
         return Ok(addr);
     }

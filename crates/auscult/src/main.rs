@@ -8,6 +8,7 @@ mod commands;
 mod exit;
 mod keys;
 mod logging;
+mod node;
 mod pulser;
 mod render;
 mod sim;
@@ -36,7 +37,7 @@ fn run(command: Command) -> Result<(), Stop> {
     // The cryptography behind TLS is chosen once per process; a second choice would be refused, and
     // the first one is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = if matches!(command, Command::Agent(_)) {
+    let mut builder = if matches!(command, Command::Agent(_) | Command::Join(_)) {
         // One task does it all, and each thread costs memory.
         tokio::runtime::Builder::new_current_thread()
     } else {

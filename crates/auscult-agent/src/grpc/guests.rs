@@ -210,10 +210,8 @@ fn give_up(inside: &Arc<Inside>, id: &str, text: &str) {
     inside.say(|| format!("Node {text} is marked as failed!"));
     tracing::info!(guest = %id, "a guest does not answer");
     inside.say(|| {
-        let list = inside.membership().unwrap_or_default();
-        let list: Vec<String> = list.iter().map(|address| format!("'{address}'")).collect();
-        let list = list.join(", ");
-        format!("Membership updated: removed failed node {text}. New membership: [{list}]")
+        let left = inside.membership().unwrap_or_default();
+        sentences::removed(text, left.into_iter())
     });
     inside.guests.tell(inside, text);
     drop(gone);

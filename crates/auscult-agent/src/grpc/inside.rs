@@ -111,7 +111,7 @@ impl Inside {
             Found::Member(_) | Found::Guest(_) | Found::Nobody => STRANGER,
         };
         let records = vec![Record {
-            name: member.name,
+            name: member.name.clone(),
             address: member.address,
             claim: Claim::new(member.incarnation, State::Suspect),
             metadata: Stamp::default(),
@@ -133,7 +133,7 @@ impl Inside {
         let members = self.agent()?.members();
         let mut live: Vec<&Member> = members.members.iter().collect();
         live.retain(|member| member.state.is_live());
-        live.sort_by_key(|member| (member.name.len(), member.name.clone()));
+        live.sort_by_key(|member| sentences::people_order(&member.name));
         let addresses = live.iter().map(|member| self.spelling.of(member.address));
         Ok(addresses.chain(self.guests.addresses()).collect())
     }

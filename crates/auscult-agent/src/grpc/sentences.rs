@@ -5,7 +5,9 @@
 
 use std::net::SocketAddr;
 
-use auscult_core::swim::{Body, Event, EventKind, MemberId, Packet, Sequence, State, Swim, Update};
+use auscult_core::swim::{
+    Body, Event, EventKind, MemberId, MemberName, Packet, Sequence, Swim, Update,
+};
 use tracing::info;
 
 use super::node::NodeId;
@@ -148,12 +150,11 @@ impl Sentences {
         } else {
             info!("Node {} detected failure of node {failed}", self.node);
         }
-        let live = swim.members().filter(|member| is_live(member.state()));
-        let list: Vec<String> = live
-            .map(|member| format!("'{}'", self.spelling.of(member.address())))
-            .collect();
-        let list = list.join(", ");
-        info!("Membership updated: removed failed node {failed}. New membership: [{list}]");
+        let live = swim.members().filter(|member| member.state().is_live());
+        let mut live: Vec<_> = live.collect();
+        live.sort_by_key(|member| people_order(member.name()));
+        let live = live.iter().map(|member| self.spelling.of(member.address()));
+        info!("{}", removed(&failed, live));
     }
 
     fn calls(&self, call: &str, peer: &str) -> String {
@@ -189,6 +190,14 @@ fn tells_of_a_death(packet: &Packet) -> bool {
     updates.any(|update| matches!(update, Update::Dead { .. }))
 }
 
-const fn is_live(state: State) -> bool {
-    state.is_live()
+/// What the list of those who are left is.
+pub(super) fn removed(failed: &str, left: impl Iterator<Item = String>) -> String {
+    let left: Vec<String> = left.map(|address| format!("'{address}'")).collect();
+    let left = left.join(", ");
+    format!("Membership updated: removed failed node {failed}. New membership: [{left}]")
+}
+
+/// Sorts node10 behind node9.
+pub(super) fn people_order(name: &MemberName) -> (usize, MemberName) {
+    (name.len(), name.clone())
 }

@@ -21,6 +21,7 @@ use crate::exit::Stop;
 pub(crate) async fn run(command: Command) -> Result<(), Stop> {
     match command {
         Command::Agent(args) => crate::agent::run(&args).await,
+        Command::Join(args) => crate::node::join(&args).await,
         Command::Sim(args) => crate::sim::run(&args),
         Command::Keys(args) => crate::keys::run(&args).await,
         Command::Pulser(args) => pulser::run(&args).await,

@@ -11,12 +11,18 @@ use std::time::{Duration, Instant};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Variables that would change what the binary does.
-const VARIABLES: [&str; 9] = [
+const VARIABLES: [&str; 15] = [
     "AUSCULT_CONFIG",
     "AUSCULT_URL",
+    "BOOTSTRAP_ADDRESS",
+    "BOOTSTRAP_NODE_ID",
     "DATA_DIR",
     "HTTP_BIND",
     "LOG_FORMAT",
+    "MEMBERS",
+    "NEW_NODE_ADDRESS",
+    "NEW_NODE_ID",
+    "NODE_ID",
     "NO_COLOR",
     "RUST_LOG",
     "UDP_BIND",
@@ -79,12 +85,17 @@ impl Process {
     }
 
     pub(crate) fn spawn(command: &mut Command) -> Self {
-        let mut child = command
+        let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        Self::watch(child)
+    }
+
+    /// A process that was started with pipes.
+    pub(crate) fn watch(mut child: Child) -> Self {
         Self {
             stdout: lines(child.stdout.take().unwrap()),
             stderr: lines(child.stderr.take().unwrap()),
