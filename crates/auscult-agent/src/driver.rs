@@ -21,7 +21,7 @@ use crate::counters::Counters;
 #[cfg(feature = "grpc")]
 use crate::grpc;
 use crate::handle::{Broadcast, Command, Shared};
-use crate::layers::Layers;
+use crate::layers::{LayerReject, Layers};
 use crate::members::Members;
 use crate::record::Recorder;
 use crate::sentence::sentence;
@@ -57,6 +57,8 @@ struct Desk {
     stale: bool,
     body: Vec<u8>,
     datagram: Vec<u8>,
+    /// When each kind of rejection was warned of last.
+    warned_at: [Option<Instant>; LayerReject::ALL.len()],
 }
 
 /// What woke the task.
@@ -86,6 +88,7 @@ impl Driver {
             stale: false,
             body: Vec::new(),
             datagram: Vec::new(),
+            warned_at: [None; LayerReject::ALL.len()],
         };
         let far = self.shared.clock.std(Instant::FAR_FUTURE);
         let sleep = tokio::time::sleep_until(far.into());
@@ -172,7 +175,7 @@ impl Driver {
             counters.bytes_received += bytes as u64;
             let received = &mut buffer[..bytes];
             match self.layers.unwrap(at, from, received, &mut desk.datagram) {
-                Err(reason) => counters.count_layer_rejected(reason),
+                Err(reason) => desk.reject(at, reason),
                 Ok(None) => {}
                 Ok(Some(body)) => match decode_packet(body) {
                     Err(_) => counters.datagrams_malformed += 1,
@@ -220,7 +223,7 @@ impl Driver {
             Report::Ended { ticket, result } => {
                 self.streams.ended(ticket);
                 if let Err(broken) = result {
-                    count_broken(broken, &mut desk.counters);
+                    desk.count_broken(at, broken);
                 }
             }
             Report::Answered { exchange, result } => match result {
@@ -228,7 +231,7 @@ impl Driver {
                 Err(broken) => {
                     desk.counters.streams_unanswered += 1;
                     if let Broken::Layer(reason) = broken {
-                        desk.counters.count_layer_rejected(reason);
+                        desk.reject(at, reason);
                     }
                     let failure = broken.failure();
                     self.swim.handle(at, Input::Failed { exchange, failure });
@@ -405,13 +408,33 @@ impl Driver {
     }
 }
 
-const fn count_broken(broken: Broken, counters: &mut Counters) {
-    match broken {
-        Broken::Unreachable | Broken::TimedOut | Broken::Refused(_) => counters.streams_failed += 1,
-        Broken::Malformed => counters.streams_malformed += 1,
-        Broken::Layer(reason) => counters.count_layer_rejected(reason),
+impl Desk {
+    fn count_broken(&mut self, at: Instant, broken: Broken) {
+        match broken {
+            Broken::Unreachable | Broken::TimedOut | Broken::Refused(_) => {
+                self.counters.streams_failed += 1;
+            }
+            Broken::Malformed => self.counters.streams_malformed += 1,
+            Broken::Layer(reason) => self.reject(at, reason),
+        }
+    }
+
+    /// Counts what the layers did not take, and now and then says what an operator can do about it.
+    fn reject(&mut self, at: Instant, reason: LayerReject) {
+        self.counters.count_layer_rejected(reason);
+        let Some(advice) = reason.advice() else {
+            return;
+        };
+        let warned_at = &mut self.warned_at[reason as usize];
+        if warned_at.is_none_or(|last| at.since(last) >= WARNINGS_APART) {
+            *warned_at = Some(at);
+            let rejected = self.counters.layer_rejected(reason);
+            tracing::warn!(reason = reason.as_str(), rejected, "{advice}");
+        }
     }
 }
 
+/// Between two warnings of the same kind.
+const WARNINGS_APART: Duration = Duration::from_secs(60);
 const DATAGRAMS_PER_TURN_MAX: usize = 1_024;
 const REPORTS_PER_TURN_MAX: usize = 64;

@@ -95,6 +95,26 @@ impl LayerReject {
             Self::Label => "label",
         }
     }
+
+    /// What an operator should know, for those that are the operators' doing.
+    pub(crate) const fn advice(self) -> Option<&'static str> {
+        match self {
+            Self::Plain => Some(
+                "something that is not sealed comes in: a member without a key file? Give it one, \
+                 or accept plain messages for as long as the cluster gets its first key",
+            ),
+            Self::Sealed => Some(
+                "something that is sealed comes in, and this member has no key file: give it the \
+                 one of another member",
+            ),
+            Self::UnknownKey => Some(
+                "something comes in that is sealed with a key which is not in the ring: a member \
+                 that was away while keys changed? Give it the key file of another member",
+            ),
+            Self::Label => Some("a member of a cluster with the same key and another label calls"),
+            Self::Short | Self::Checksum | Self::Seal | Self::NoChannel | Self::Replay => None,
+        }
+    }
 }
 
 impl Layers {

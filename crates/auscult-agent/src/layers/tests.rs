@@ -80,7 +80,7 @@ fn party_of(of: &str, number: u8, start: u64, ring: Option<KeyRing>) -> Party {
 fn ping() -> Vec<u8> {
     let mut ping = vec![MAGIC];
     ping.extend(label(LABEL).tag().0.to_le_bytes());
-    ping.extend([7; 8]);
+    ping.extend([0xF3, 0x75, 0xA3, 0x92, 0x3F, 0xF0, 0x50, 0xC8]);
     ping.extend([1, 2, 1, 0x80, 0x89, 0x7A]);
     ping
 }
@@ -433,6 +433,50 @@ fn questions_that_anybody_can_cause_are_few() {
             .all(|&reject| reject == LayerReject::NoChannel)
     );
 }
+
+/// Draws what it was given, in its order.
+struct Listed(Vec<[u8; 8]>);
+
+impl Entropy for Listed {
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), NoEntropy> {
+        bytes.copy_from_slice(&self.0.remove(0));
+        Ok(())
+    }
+}
+
+/// The datagrams of `api/wire.md`: their values stand there, and were made by another program, too.
+#[test]
+fn the_golden_vectors_hold() {
+    let known = |number: u8, drawn: [u8; 2]| {
+        let mut party = party(number, 1, Some(KeyRing::new(golden_key())));
+        let ring = party.ring.clone().expect("a ring");
+        let drawn = drawn.map(|byte| [byte; 8]).to_vec();
+        party.layers = Layers::sealed(ring, Box::new(Listed(drawn))).expect("entropy");
+        party
+    };
+    assert_eq!(golden_key().id().to_string(), GOLDEN_ID);
+    let (mut a, mut b) = (known(1, [0xA0, 0xA1]), known(2, [0xB0, 0xB1]));
+    let mut sent = talk(NOW, &mut a, &mut b, &ping());
+    sent.extend(talk(NOW, &mut b, &mut a, &ping()));
+    assert_eq!((b.heard.pop(), a.heard.pop()), (Some(ping()), Some(ping())));
+    sent.extend(party(3, 1, None).say(NOW, a.address, &ping()));
+    let wire = include_str!("../../../../api/wire.md");
+    let wire: String = wire.split_whitespace().collect();
+    for flight in sent {
+        let hex: String = flight
+            .bytes
+            .iter()
+            .map(|byte| format!("{byte:02X}"))
+            .collect();
+        assert!(wire.contains(&hex), "not in api/wire.md: {hex}");
+    }
+}
+
+fn golden_key() -> Key {
+    Key::new(std::array::from_fn(|at| at as u8))
+}
+
+const GOLDEN_ID: &str = "128b5c58";
 
 #[test]
 fn every_reason_has_a_code_of_its_own() {

@@ -5,6 +5,7 @@
 )]
 
 mod blocked;
+mod corpus;
 mod harness;
 mod hostile;
 mod keys;

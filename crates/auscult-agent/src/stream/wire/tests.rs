@@ -193,6 +193,33 @@ fn records_cannot_be_changed_cut_swapped_repeated_or_turned_round() {
     );
 }
 
+/// The stream of `api/wire.md`.
+#[test]
+fn the_golden_vectors_hold() {
+    let label = Label::new("test").expect("a label");
+    let key = Key::new(std::array::from_fn(|at| at as u8));
+    let ring = SharedRing::new(label, KeyRing::new(key));
+    let sealing = ring.sealing_kept();
+    let (asks, answers) = ([0xA2; 16], [0xB2; 16]);
+    let ends = |side| Seals::new(sealing.primary(), side, &asks, &answers);
+    let web = [0xF3, 0x75, 0xA3, 0x92, 0x3F, 0xF0, 0x50, 0xC8];
+    let ping = [[0xB1, 0x20, 4].as_slice(), b"test", &web].concat();
+    let pong = [[0xB1, 0x30].as_slice(), &web].concat();
+    let mut said = [
+        hello(sealing.primary().id(), &asks).to_vec(),
+        Vec::new(),
+        Vec::new(),
+    ];
+    ends(Side::Asks).seal(&ping, &mut said[1]);
+    ends(Side::Answers).seal(&pong, &mut said[2]);
+    let wire = include_str!("../../../../../api/wire.md");
+    let wire: String = wire.split_whitespace().collect();
+    for bytes in said {
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
+        assert!(wire.contains(&hex), "not in api/wire.md: {hex}");
+    }
+}
+
 #[test]
 fn another_stream_opens_nothing_of_this_one() {
     let (bytes, ..) = recorded(b"a request");
