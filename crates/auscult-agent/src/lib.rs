@@ -36,9 +36,13 @@ pub mod events;
 #[cfg(feature = "grpc")]
 pub mod grpc;
 mod handle;
+#[cfg(feature = "http")]
+pub mod http;
 mod join;
 pub mod keys;
 pub mod layers;
+#[cfg(feature = "http")]
+pub mod links;
 mod members;
 mod record;
 pub mod roles;

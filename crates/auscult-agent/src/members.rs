@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use auscult_core::detector::Level;
 use auscult_core::swim::{
-    Deadline, Incarnation, Link, MemberId, MemberName, MemberView, Mode, State, Swim,
+    Accuser, Deadline, Incarnation, Link, MemberId, MemberName, MemberView, Mode, State, Swim,
 };
 use auscult_core::time::Instant;
 
@@ -62,6 +62,8 @@ pub struct Member {
     pub level: Option<Level>,
     /// How long it has to contradict, while it is suspected.
     pub deadline: Option<Deadline>,
+    /// Who suspects it, the first one first.
+    pub accusers: Vec<Accuser>,
 }
 
 impl Members {
@@ -142,6 +144,7 @@ impl Member {
             watched: view.watched(),
             level: view.level(now),
             deadline: view.deadline(),
+            accusers: view.accusers().collect(),
         }
     }
 }

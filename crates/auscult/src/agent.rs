@@ -6,11 +6,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use auscult_agent::events::{LoggedEvent, Reading};
+use auscult_agent::http::stop::{Stop as Closing, Stopper};
+use auscult_agent::http::{AgentState, Company, serve_agent};
 use auscult_agent::keys::{KeyRing, Plain};
 use auscult_agent::{Agent, AgentConfig, AgentHandle, StartError};
 use auscult_core::swim::{Event, Label, MemberName, Params};
+use tokio::net::TcpListener;
 
-use crate::args::{AgentArgs, LogFormat};
+use crate::args::{AgentArgs, LogFormat, Profile};
 use crate::commands::Interrupts;
 use crate::exit::{self, Exit, Stop};
 use crate::logging;
@@ -25,11 +28,27 @@ pub(crate) async fn run(args: &AgentArgs) -> Result<(), Stop> {
         bind: args.bind,
     };
     node::apply(&args.node, &said, &mut config).await?;
+    // Bound first: an agent that cannot be asked should not have joined.
+    let http = match args.http {
+        Some(addr) => Some(listen(addr).await?),
+        None => None,
+    };
+    let company = match config.join.as_slice() {
+        [] => Company::Unexpected,
+        [..] => Company::Expected,
+    };
     let agent = Agent::start(config).await.map_err(|error| stop(&error))?;
     let (name, address) = (agent.name(), agent.address());
     let lines = Lines(args.log.log_format);
     let up = format!("member {name} is up at {address}");
     lines.say("up", name, &up, None).await?;
+    let mut closer = None;
+    if let Some(listener) = http {
+        let addr = listener.local_addr()?;
+        closer = Some(serve(listener, &agent, company));
+        let text = format!("members, events and metrics at http://{addr}/v1/members");
+        lines.say("http", name, &text, None).await?;
+    }
     let told = tokio::select! {
         told = tell(&agent, lines) => told,
         () = interrupts.next() => Ok(()),
@@ -38,7 +57,25 @@ pub(crate) async fn run(args: &AgentArgs) -> Result<(), Stop> {
     interrupts.then_exit_at_once();
     // Whoever is not heard in that time is found out by the others.
     let _silent = tokio::time::timeout(LEAVE_TIME, agent.leave()).await;
+    drop(closer);
     told
+}
+
+async fn listen(addr: SocketAddr) -> Result<TcpListener, Stop> {
+    let bound = TcpListener::bind(addr).await;
+    bound.map_err(|error| {
+        let why = exit::in_words(&error);
+        let message = format!("{addr} cannot be used: {why}; choose another address with --http");
+        Stop::new(Exit::Cannot, message)
+    })
+}
+
+/// Serves what the agent knows, until what is returned is dropped.
+fn serve(listener: TcpListener, agent: &AgentHandle, company: Company) -> Stopper {
+    let (closer, closing) = Closing::channel();
+    let state = AgentState::new(agent.clone(), company, closing);
+    tokio::spawn(serve_agent(listener, state));
+    closer
 }
 
 /// Prints what happens, for ever.
@@ -117,9 +154,18 @@ fn config(args: &AgentArgs) -> Result<AgentConfig, Stop> {
         None => host_name()?,
     };
     let name = MemberName::new(&name).map_err(|error| usage("name", &error))?;
-    let mut config = AgentConfig::new(name, args.bind.unwrap_or(BIND), Params::lan(label));
+    let mut params = match args.profile {
+        Profile::Local => Params::local(label),
+        Profile::Lan => Params::lan(label),
+        Profile::Wan => Params::wan(label),
+    };
+    if let Some(limit) = args.direct_limit {
+        params.direct_limit = limit;
+    }
+    let mut config = AgentConfig::new(name, args.bind.unwrap_or(BIND), params);
     config.advertise = args.advertise;
     config.join.clone_from(&args.join);
+    config.snapshot.clone_from(&args.snapshot);
     config.keys = match &args.key_file {
         None => None,
         Some(file) => Some(key_ring(file, plain(args))?),

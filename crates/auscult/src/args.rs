@@ -15,14 +15,17 @@ Exit codes:
   0  done
   1  the answer is no: the configuration is bad, or no such thing is there
   2  the command line is wrong
-  3  no monitor answers
-  4  the monitor refused, and says why
-  5  the server cannot start or go on: port or data folder in use, disk full
+  3  no monitor or agent answers
+  4  it refused, and says why
+  5  the server or agent cannot start or go on: port or data folder in use, disk full
 
 Environment:
-  AUSCULT_URL   the monitor that client commands talk to
+  AUSCULT_URL   the monitor or agent that client commands talk to
   HTTP_BIND, UDP_BIND, DATA_DIR, AUSCULT_CONFIG, LOG_FORMAT
                 as the flags of the same meaning of 'auscult serve'
+  AUSCULT_NAME, AUSCULT_BIND, AUSCULT_ADVERTISE, AUSCULT_JOIN, AUSCULT_LABEL,
+  AUSCULT_KEY_FILE, AUSCULT_DIRECT_LIMIT, AUSCULT_SNAPSHOT, AUSCULT_PROFILE, HTTP_BIND
+                as the flags of the same meaning of 'auscult agent'
   RUST_LOG      what is logged, for example 'debug' or 'auscult_monitor=debug,info'
   NO_COLOR      set to anything: no colours
 
@@ -65,6 +68,8 @@ pub(crate) enum Command {
     Pulser(PulserArgs),
     /// List, read, add, remove, pause and resume the targets of a running monitor
     Targets(TargetsArgs),
+    /// Show the members of a group as an agent knows them, and who hears whom
+    Members(MembersArgs),
     /// Print what happened, and with --follow what happens
     Events(EventsArgs),
     /// Send a heartbeat to a running monitor: for cron jobs, scripts and tests
@@ -274,9 +279,12 @@ pub(crate) struct PulserArgs {
 
 const AGENT_EXAMPLES: &str = "\
 Examples:
-  auscult agent --name web-1 --bind 127.0.0.1:7946
-  auscult agent --name web-2 --bind 127.0.0.2:7946 --join 127.0.0.1:7946
+  auscult agent --name web-1 --bind 127.0.0.1:7946 --http 127.0.0.1:8000
+  auscult agent --name web-2 --bind 127.0.0.1:7947 --join 127.0.0.1:7946
+  auscult agent --join seed.internal:7946 --label shop --key-file shop.keys \\
+      --snapshot /var/lib/auscult/agent.snapshot
   NODE_ID=1 MEMBERS=localhost:50051,localhost:50052 auscult agent     # a numbered member
+  auscult members                     # what the agent at 127.0.0.1:8000 knows
 
 Signals:
   SIGTERM, SIGINT  leave the group within 2 s (exit code 0); a second one stops at once";
@@ -285,20 +293,35 @@ Signals:
 #[derive(Debug, clap::Args)]
 #[command(after_help = AGENT_EXAMPLES)]
 pub(crate) struct AgentArgs {
-    /// The name of this member, unique in its cluster [default: the name of the machine]
-    #[arg(long)]
+    /// The name of this member, unique in its group [default: the name of the machine]
+    #[arg(long, env = "AUSCULT_NAME")]
     pub(crate) name: Option<String>,
-    /// Where to listen, over UDP and TCP [default: 127.0.0.1:7946]
-    #[arg(long, value_name = "ADDR[:PORT]", value_parser = crate::agent::bind_addr)]
+    /// Where to listen, over UDP and TCP; port 0 takes a free one [default: 127.0.0.1:7946]
+    #[arg(
+        long,
+        value_name = "ADDR[:PORT]",
+        env = "AUSCULT_BIND",
+        value_parser = crate::agent::bind_addr
+    )]
     pub(crate) bind: Option<SocketAddr>,
     /// Where others reach this member [default: where it listens]
-    #[arg(long, value_name = "ADDR[:PORT]", value_parser = crate::agent::bind_addr)]
+    #[arg(
+        long,
+        value_name = "ADDR[:PORT]",
+        env = "AUSCULT_ADVERTISE",
+        value_parser = crate::agent::bind_addr
+    )]
     pub(crate) advertise: Option<SocketAddr>,
-    /// A member to join through; may be repeated. Asked until one answers
-    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
+    /// A member to join through; may be repeated. Asked again until one lets us in
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        env = "AUSCULT_JOIN",
+        value_delimiter = ','
+    )]
     pub(crate) join: Vec<String>,
-    /// The name of the cluster: members of another one are refused
-    #[arg(long, default_value = "default")]
+    /// The name of the group: members of another one are refused
+    #[arg(long, env = "AUSCULT_LABEL", default_value = "default")]
     pub(crate) label: String,
     /// The keys of the cluster, one a line; the first one seals what is said, all of them open it
     #[arg(long, value_name = "FILE", env = "AUSCULT_KEY_FILE")]
@@ -306,6 +329,19 @@ pub(crate) struct AgentArgs {
     /// Also talk with members that have no key yet: while a running cluster gets its first one
     #[arg(long, requires = "key_file")]
     pub(crate) accept_plain: bool,
+    /// Members up to which all exchange direct heartbeats; above it, each is probed by one other.
+    /// 0: never [default: as the profile says]
+    #[arg(long, value_name = "MEMBERS", env = "AUSCULT_DIRECT_LIMIT")]
+    pub(crate) direct_limit: Option<usize>,
+    /// Keeps the incarnation and the addresses of others over restarts, in this file
+    #[arg(long, value_name = "FILE", env = "AUSCULT_SNAPSHOT")]
+    pub(crate) snapshot: Option<PathBuf>,
+    /// How far members are from each other, which decides intervals and time-outs
+    #[arg(long, value_enum, env = "AUSCULT_PROFILE", default_value_t = Profile::Lan)]
+    pub(crate) profile: Profile,
+    /// Serves members, links, events and metrics there; without it nothing is served
+    #[arg(long, value_name = "ADDR:PORT", env = "HTTP_BIND", value_parser = socket_addr)]
+    pub(crate) http: Option<SocketAddr>,
     #[command(flatten)]
     pub(crate) log: LogArgs,
     #[command(flatten)]
@@ -392,10 +428,21 @@ pub(crate) struct ClusterKeysArgs {
     pub(crate) output: Output,
 }
 
+/// How far members of a group are from each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Profile {
+    /// One machine
+    Local,
+    /// One network
+    Lan,
+    /// Several sites
+    Wan,
+}
+
 /// Flags of every command that talks to a running monitor.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ClientArgs {
-    /// The monitor to talk to
+    /// The monitor or agent to talk to
     #[arg(
         long,
         global = true,
@@ -517,6 +564,54 @@ pub(crate) struct AddArgs {
     pub(crate) replace: bool,
 }
 
+const MEMBERS_EXAMPLES: &str = "\
+Examples:
+  auscult members                     # who is there
+  auscult members --watch             # and again whenever something happens
+  auscult members links               # who hears whom
+  auscult members get web-2           # one, with the evidence against it
+  auscult members --url 10.0.0.7:8000 --state suspect,dead --output json";
+
+/// `auscult members`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = MEMBERS_EXAMPLES)]
+pub(crate) struct MembersArgs {
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+    /// Only those with this state: alive, suspect, dead or left; may be repeated
+    #[arg(long, value_name = "STATE", value_delimiter = ',')]
+    pub(crate) state: Vec<String>,
+    /// Show them again whenever something happens, until Ctrl-C
+    #[arg(short, long)]
+    pub(crate) watch: bool,
+    #[command(subcommand)]
+    pub(crate) command: Option<MembersCommand>,
+}
+
+/// What to do with members.
+#[derive(Debug, Subcommand)]
+pub(crate) enum MembersCommand {
+    /// Who hears whom: every live member is asked
+    Links,
+    /// Read one member, with the evidence if it is suspected
+    Get {
+        /// The member's name
+        name: String,
+    },
+    /// Exchange direct heartbeats with members, however large the group is
+    Watch {
+        /// The members' names
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
+    /// End that
+    Unwatch {
+        /// The members' names
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
+}
+
 /// `auscult events`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct EventsArgs {
@@ -531,8 +626,8 @@ pub(crate) struct EventsArgs {
     /// How many at most, before --follow goes on [default: the newest 20; with --since all]
     #[arg(short = 'n', long, value_name = "COUNT")]
     pub(crate) limit: Option<u64>,
-    /// Only events of this target
-    #[arg(long, value_name = "TARGET")]
+    /// Only events of this target, or of this member
+    #[arg(long, visible_alias = "member", value_name = "NAME")]
     pub(crate) target: Option<String>,
 }
 

@@ -88,7 +88,12 @@ struct Confined {
     only: &'static [&'static str],
 }
 
-const CONFINED: [Confined; 5] = [
+const CONFINED: [Confined; 6] = [
+    Confined {
+        library: "axum",
+        within: "crates/auscult-agent/src/",
+        only: &["http/"],
+    },
     Confined {
         library: "axum",
         within: "crates/auscult-monitor/src/",

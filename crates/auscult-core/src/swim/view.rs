@@ -3,7 +3,7 @@
 use core::net::SocketAddr;
 
 use super::counters::Counters;
-use super::event::{Deadline, Link};
+use super::event::{Accuser, Deadline, Link};
 use super::member::{Incarnation, MemberId, MemberName, State};
 use super::members::{Entry, ME, Slot};
 use super::round_trip::RoundTrip;
@@ -111,6 +111,17 @@ impl<'a> MemberView<'a> {
     pub fn deadline(&self) -> Option<Deadline> {
         let suspicion = self.swim.suspicions.get(self.slot)?;
         Some(suspicion.deadline())
+    }
+
+    /// Who suspects it, the first one first; nobody, while it is not suspected.
+    pub fn accusers(&self) -> impl Iterator<Item = Accuser> + use<'a> {
+        let swim = self.swim;
+        let suspicion = swim.suspicions.get(self.slot);
+        let accusers = suspicion.map_or(&[][..], |suspicion| &suspicion.accusers);
+        accusers.iter().map(|&id| Accuser {
+            id,
+            name: swim.member_by_id(id).map(|member| member.name().clone()),
+        })
     }
 }
 

@@ -3,16 +3,15 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 
+use auscult_agent::http::metrics::{format_of, mark};
 use auscult_core::detector::DetectorParams;
 use auscult_core::monitor::{Monitor, Rejection, SignalKey, SignalView, Status, TargetView, Wake};
 use auscult_core::time::Instant;
 use axum::body::{Body, HttpBody};
 use axum::extract::State;
-use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
@@ -24,8 +23,8 @@ use super::problem::{Kind, Problem};
 use crate::check::CheckRunner;
 use crate::ingest::RejectReason;
 use crate::metrics::{
-    CheckFigures, DatagramFigures, Figures, Format, HttpFigures, LabelText, RhythmFigures,
-    SettingsFigures, SignalFigures, TargetFigures, VerdictFigures, render,
+    CheckFigures, DatagramFigures, Figures, HttpFigures, LabelText, RhythmFigures, SettingsFigures,
+    SignalFigures, TargetFigures, VerdictFigures, render,
 };
 use crate::settings::TargetSpec;
 
@@ -45,12 +44,7 @@ pub(super) async fn metrics(
     State(state): State<ApiState>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let accept: Vec<&str> = headers
-        .get_all(ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .collect();
-    let format = Format::negotiate(&accept.join(","));
+    let format = format_of(&headers);
     let permit = Arc::clone(state.scrapes())
         .try_acquire_owned()
         .map_err(|_full| {
@@ -62,11 +56,7 @@ pub(super) async fn metrics(
         _permit: permit,
     };
     let mut response = Body::new(held).into_response();
-    let content_type = HeaderValue::from_static(format.content_type());
-    response.headers_mut().insert(CONTENT_TYPE, content_type);
-    response
-        .headers_mut()
-        .insert(VARY, HeaderValue::from_static("accept"));
+    mark(&mut response, format);
     Ok(response)
 }
 
@@ -100,7 +90,7 @@ fn gather(state: &ApiState) -> Figures {
     let mut figures = Figures {
         verdicts: state.engine().read(|monitor, _| verdicts(monitor)),
         datagrams: datagrams(state),
-        http: http(state),
+        http: HttpFigures::read(state.connections(), state.requests(), state.streams()),
         settings: settings(state),
         ..Figures::default()
     };
@@ -268,22 +258,6 @@ fn datagrams(state: &ApiState) -> DatagramFigures {
             .collect(),
         dropped: queue.map_or(0, |queue| queue.dropped),
         queued_bytes: queue.map_or(0, |queue| queue.queued_bytes),
-    }
-}
-
-fn http(state: &ApiState) -> HttpFigures {
-    let connections = state.connections();
-    let accepted = connections.accepted.load(Relaxed);
-    let ended = connections.ended.load(Relaxed);
-    HttpFigures {
-        responses: state.requests().classes().collect(),
-        problems: state.requests().problems().collect(),
-        open: accepted.saturating_sub(ended),
-        accepted,
-        broken: connections.broken.load(Relaxed),
-        write_timeouts: connections.write_timeouts.load(Relaxed),
-        streams: state.streams().open(),
-        events_missed: state.streams().missed(),
     }
 }
 

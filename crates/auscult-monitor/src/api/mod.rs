@@ -3,17 +3,11 @@
 
 mod blocking;
 mod compat;
-mod connections;
 mod events;
-mod extract;
-mod guard;
 mod health;
 mod heartbeats;
-mod json;
 mod metrics;
 mod page;
-mod problem;
-mod stop;
 mod targets;
 #[cfg(test)]
 mod tests;
@@ -37,8 +31,10 @@ use crate::events::EventLog;
 use crate::ingest::UdpReceiver;
 use crate::registry::Registry;
 
-pub use connections::{ConnectionCounters, ConnectionLimits, serve};
-pub use stop::{Stop, Stopper};
+use auscult_agent::http::{extract, guard, json, log, problem};
+
+pub use auscult_agent::http::connections::{ConnectionCounters, ConnectionLimits, serve};
+pub use auscult_agent::http::stop::{Stop, Stopper};
 
 /// Everything that the routes read and change.
 #[derive(Clone)]
@@ -65,8 +61,8 @@ const TARGETS_AT_ONCE: usize = 256;
 
 struct Shared {
     parts: ApiParts,
-    requests: guard::RequestCounters,
-    streams: events::Streams,
+    requests: Arc<guard::RequestCounters>,
+    streams: log::Streams,
     scrapes: Arc<Semaphore>,
 }
 
@@ -76,8 +72,8 @@ impl ApiState {
     pub fn new(parts: ApiParts) -> Self {
         Self(Arc::new(Shared {
             parts,
-            requests: guard::RequestCounters::default(),
-            streams: events::Streams::default(),
+            requests: Arc::default(),
+            streams: log::Streams::default(),
             scrapes: Arc::new(Semaphore::new(metrics::SCRAPES_MAX)),
         }))
     }
@@ -125,11 +121,11 @@ impl ApiState {
         }
     }
 
-    fn stop(&self) -> Stop {
-        self.0.parts.stop.clone()
+    fn stop(&self) -> &Stop {
+        &self.0.parts.stop
     }
 
-    fn streams(&self) -> &events::Streams {
+    fn streams(&self) -> &log::Streams {
         &self.0.streams
     }
 
@@ -137,7 +133,7 @@ impl ApiState {
         &self.0.scrapes
     }
 
-    fn requests(&self) -> &guard::RequestCounters {
+    fn requests(&self) -> &Arc<guard::RequestCounters> {
         &self.0.requests
     }
 }
@@ -181,7 +177,10 @@ pub fn router(state: ApiState) -> Router {
         .fallback(guard::unknown_route)
         .method_not_allowed_fallback(guard::unknown_method)
         .layer(from_fn(guard::same_origin))
-        .layer(from_fn_with_state(state.clone(), guard::label))
+        .layer(from_fn_with_state(
+            Arc::clone(state.requests()),
+            guard::label,
+        ))
         .with_state(state)
 }
 

@@ -1,38 +1,14 @@
 //! How moments, spans and events are written as JSON.
 
-use std::time::Duration;
-
 use auscult_core::monitor::{Event, EventKind, Evidence};
-use auscult_core::time::Instant;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use utoipa::ToSchema;
+
+pub(crate) use auscult_agent::http::time::{Time, millis};
 
 use crate::clock::Clock;
 use crate::events::LoggedEvent;
 use crate::events::sentence::failure_text;
-
-/// A moment: RFC 3339 in UTC with milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, ToSchema)]
-#[schema(value_type = String, format = DateTime, example = "2026-11-21T09:15:03.250Z")]
-pub(crate) struct Time(pub(crate) jiff::Timestamp);
-
-impl Serialize for Time {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{:.3}", self.0))
-    }
-}
-
-impl Time {
-    pub(crate) fn of(clock: &Clock, at: Instant) -> Self {
-        Self(clock.wall(at))
-    }
-}
-
-/// A span in milliseconds, to the microsecond.
-pub(crate) fn millis(span: Duration) -> f64 {
-    let micros = u32::try_from(span.as_micros()).map_or(span.as_micros() as f64, f64::from);
-    micros / 1_000.0
-}
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -174,10 +150,6 @@ impl EventView {
         }
         view
     }
-
-    pub(crate) const fn kind(&self) -> &'static str {
-        self.kind
-    }
 }
 
 impl EvidenceView {
@@ -207,7 +179,7 @@ impl EvidenceView {
 }
 
 /// The stable code of a kind of event. It is the type of a server-sent event as well.
-const fn code(kind: &EventKind) -> &'static str {
+pub(super) const fn code(kind: &EventKind) -> &'static str {
     match kind {
         EventKind::Added => "added",
         EventKind::Replaced => "replaced",

@@ -2,12 +2,16 @@
 
 use std::fmt::Write;
 
-use super::families::{Kind, SECTIONS};
+use auscult_agent::http::families::Kind;
+
+use super::families::SECTIONS;
 
 const HEAD: &str = "\
 # Metrics
 
-Written from the table in `crates/auscult-monitor/src/metrics/families.rs`; a test compares the two.
+Written from the tables in `crates/auscult-monitor/src/metrics/families.rs` and
+`crates/auscult-agent/src/http/families.rs`; a test compares them. An agent alone answers with the
+sections Membership, The HTTP server and The process.
 
 `GET /metrics` answers OpenMetrics 1.0 when the scraper's `Accept` asks for it, as Prometheus does,
 and the classic text format 0.0.4 otherwise. Levels are computed at the time of the scrape. The

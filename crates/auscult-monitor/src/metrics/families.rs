@@ -1,46 +1,10 @@
 //! Every family of metrics: the one table from which `/metrics` and `api/metrics.md` are written.
 
-/// A family of metrics.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Family {
-    /// As it stands in a query: counters with `_total`, infos with `_info`.
-    pub(crate) name: &'static str,
-    pub(crate) kind: Kind,
-    pub(crate) labels: &'static [&'static str],
-    pub(crate) help: &'static str,
-}
-
-/// The type of a family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Counter,
-    Gauge,
-    Histogram,
-    /// A sum and a count, without quantiles.
-    Summary,
-    Info,
-}
-
-/// Families about one subject.
-#[derive(Debug)]
-pub(crate) struct Section {
-    pub(crate) title: &'static str,
-    pub(crate) intro: &'static str,
-    pub(crate) families: &'static [&'static Family],
-}
-
-macro_rules! families {
-    ($($ident:ident: $kind:ident $name:literal [$($label:literal),*] $help:literal;)*) => {
-        $(pub(crate) static $ident: Family = Family {
-            name: $name,
-            kind: Kind::$kind,
-            labels: &[$($label),*],
-            help: $help,
-        };)*
-    };
-}
+use auscult_agent::families;
+use auscult_agent::http::families::{HTTP_SERVER, MEMBERSHIP, PROCESS, Section};
 
 families! {
+    pub(crate),
     TARGETS: Gauge "auscult_targets" ["status"]
         "Targets by status.";
     SIGNALS: Gauge "auscult_signals" []
@@ -130,23 +94,6 @@ families! {
     CHECK_SOCKETS_MAX: Gauge "auscult_check_sockets_max" []
         "Sockets that checks may use at most.";
 
-    HTTP_RESPONSES: Counter "auscult_http_responses_total" ["class"]
-        "Answers of the monitor's own HTTP server by class of status.";
-    HTTP_PROBLEMS: Counter "auscult_http_problems_total" ["kind"]
-        "Requests that were not done, by kind of problem.";
-    HTTP_CONNECTIONS: Gauge "auscult_http_connections" []
-        "Open connections to the monitor's own HTTP server.";
-    HTTP_ACCEPTED: Counter "auscult_http_connections_accepted_total" []
-        "Connections that the monitor's own HTTP server accepted.";
-    HTTP_BROKEN: Counter "auscult_http_connections_broken_total" []
-        "Connections that ended with an error, slow clients among them.";
-    HTTP_WRITE_TIMEOUTS: Counter "auscult_http_write_timeouts_total" []
-        "Connections given up because the client did not read its answer.";
-    EVENT_STREAMS: Gauge "auscult_event_streams" []
-        "Open streams of events.";
-    EVENTS_MISSED: Counter "auscult_event_stream_events_missed_total" []
-        "Events that streams could not deliver because their readers were too slow.";
-
     RELOAD_SUCCESSFUL: Gauge "auscult_config_last_reload_successful" []
         "1 when the settings file was taken the last time it was read, else 0.";
     RELOAD_TIMESTAMP: Gauge "auscult_config_last_reload_success_timestamp_seconds" []
@@ -155,26 +102,11 @@ families! {
         "Times the settings file was read again.";
     RELOAD_FAILURES: Counter "auscult_config_reload_failures_total" []
         "Times the settings file was read again and refused.";
-
-    BUILD_INFO: Info "auscult_build_info" ["version"]
-        "The version that runs.";
-    PROCESS_CPU: Counter "process_cpu_seconds_total" []
-        "CPU time used by the process, in user and kernel mode.";
-    PROCESS_RESIDENT: Gauge "process_resident_memory_bytes" []
-        "Memory of the process that is in RAM.";
-    PROCESS_VIRTUAL: Gauge "process_virtual_memory_bytes" []
-        "Address space of the process.";
-    PROCESS_FDS: Gauge "process_open_fds" []
-        "Open file descriptors.";
-    PROCESS_FDS_MAX: Gauge "process_max_fds" []
-        "File descriptors that the process may open.";
-    PROCESS_START: Gauge "process_start_time_seconds" []
-        "Unix time at which the process started.";
 }
 
 /// All families, in the order of the output.
-pub(crate) static SECTIONS: &[Section] = &[
-    Section {
+pub(crate) static SECTIONS: &[&Section] = &[
+    &Section {
         title: "Targets",
         intro: "The status is one number per target, not one series per target and status: with \
             10,000 targets that is 10,000 series instead of 50,000, `max by (...)` gives the \
@@ -198,13 +130,13 @@ pub(crate) static SECTIONS: &[Section] = &[
             &TARGET_TLS_EXPIRY,
         ],
     },
-    Section {
+    &Section {
         title: "Names of phi-accrual-multi-monitor",
         intro: "For dashboards that exist already. Unlike there, the value is computed at the \
             time of the scrape, so a target that hangs is seen to.",
         families: &[&PHI_VALUE, &RUNTIME],
     },
-    Section {
+    &Section {
         title: "Verdicts",
         intro: "What the machine that judges was given, and what it made of it.",
         families: &[
@@ -220,7 +152,7 @@ pub(crate) static SECTIONS: &[Section] = &[
             &EVENTS,
         ],
     },
-    Section {
+    &Section {
         title: "Pushed heartbeats",
         intro: "Nothing is lost silently: with one heartbeat a datagram, sent = taken + rejected + \
             dropped + waiting in the kernel. Refused HTTP heartbeats are among \
@@ -234,7 +166,7 @@ pub(crate) static SECTIONS: &[Section] = &[
             &DATAGRAMS_QUEUED,
         ],
     },
-    Section {
+    &Section {
         title: "Checks",
         intro: "",
         families: &[
@@ -250,21 +182,9 @@ pub(crate) static SECTIONS: &[Section] = &[
             &CHECK_SOCKETS_MAX,
         ],
     },
-    Section {
-        title: "The HTTP server",
-        intro: "",
-        families: &[
-            &HTTP_RESPONSES,
-            &HTTP_PROBLEMS,
-            &HTTP_CONNECTIONS,
-            &HTTP_ACCEPTED,
-            &HTTP_BROKEN,
-            &HTTP_WRITE_TIMEOUTS,
-            &EVENT_STREAMS,
-            &EVENTS_MISSED,
-        ],
-    },
-    Section {
+    &MEMBERSHIP,
+    &HTTP_SERVER,
+    &Section {
         title: "Settings",
         intro: "",
         families: &[
@@ -274,24 +194,13 @@ pub(crate) static SECTIONS: &[Section] = &[
             &RELOAD_FAILURES,
         ],
     },
-    Section {
-        title: "The process",
-        intro: "",
-        families: &[
-            &BUILD_INFO,
-            &PROCESS_CPU,
-            &PROCESS_RESIDENT,
-            &PROCESS_VIRTUAL,
-            &PROCESS_FDS,
-            &PROCESS_FDS_MAX,
-            &PROCESS_START,
-        ],
-    },
+    &PROCESS,
 ];
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use auscult_agent::http::families::Kind;
     use std::collections::BTreeSet;
 
     #[test]

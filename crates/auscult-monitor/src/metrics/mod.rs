@@ -2,24 +2,21 @@
 //! for.
 
 mod document;
-mod exposition;
 mod families;
-mod process;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use auscult_agent::http::exposition::{Format, LabelText};
+pub(crate) use auscult_agent::http::figures::{Count, HttpFigures, MembershipFigures};
 pub use document::markdown;
-pub(crate) use exposition::{Format, LabelText};
 
 use auscult_core::monitor::Status;
 
-use self::exposition::{Buckets, Exposition};
-use self::families as family;
-use self::process::Process;
-use crate::check::{CheckMetrics, Histogram};
+use auscult_agent::http::exposition::{Buckets, Exposition};
+use auscult_agent::http::figures::{write_http, write_membership, write_process};
 
-/// A count under a name.
-pub(crate) type Count = (&'static str, u64);
+use self::families as family;
+use crate::check::{CheckMetrics, Histogram};
 
 /// Everything that a scrape shows, at one moment.
 #[derive(Debug, Default)]
@@ -28,6 +25,8 @@ pub(crate) struct Figures {
     pub(crate) signals: Vec<SignalFigures>,
     pub(crate) verdicts: VerdictFigures,
     pub(crate) datagrams: DatagramFigures,
+    /// Where the monitor is a member of a group.
+    pub(crate) membership: Option<MembershipFigures>,
     pub(crate) http: HttpFigures,
     pub(crate) settings: SettingsFigures,
 }
@@ -101,19 +100,6 @@ pub(crate) struct DatagramFigures {
     pub(crate) dropped: u64,
 }
 
-/// The HTTP server.
-#[derive(Debug, Default)]
-pub(crate) struct HttpFigures {
-    pub(crate) responses: Vec<Count>,
-    pub(crate) problems: Vec<Count>,
-    pub(crate) open: u64,
-    pub(crate) accepted: u64,
-    pub(crate) broken: u64,
-    pub(crate) write_timeouts: u64,
-    pub(crate) streams: u64,
-    pub(crate) events_missed: u64,
-}
-
 /// The settings file.
 #[derive(Debug, Default)]
 pub(crate) struct SettingsFigures {
@@ -138,9 +124,12 @@ pub(crate) fn render(figures: &Figures, checks: &CheckMetrics, format: Format) -
     write_verdicts(&mut out, &figures.verdicts);
     write_datagrams(&mut out, &figures.datagrams);
     write_checks(&mut out, checks);
+    if let Some(membership) = &figures.membership {
+        write_membership(&mut out, membership);
+    }
     write_http(&mut out, &figures.http);
     write_settings(&mut out, &figures.settings);
-    write_process(&mut out);
+    write_process(&mut out, env!("CARGO_PKG_VERSION"));
     out.finish()
 }
 
@@ -310,17 +299,6 @@ fn write_histogram(out: &mut Exposition, labels: &LabelText, histogram: &Histogr
     out.histogram(labels, &buckets);
 }
 
-fn write_http(out: &mut Exposition, http: &HttpFigures) {
-    out.by(&family::HTTP_RESPONSES, http.responses.iter().copied());
-    out.by(&family::HTTP_PROBLEMS, http.problems.iter().copied());
-    out.single(&family::HTTP_CONNECTIONS, http.open);
-    out.single(&family::HTTP_ACCEPTED, http.accepted);
-    out.single(&family::HTTP_BROKEN, http.broken);
-    out.single(&family::HTTP_WRITE_TIMEOUTS, http.write_timeouts);
-    out.single(&family::EVENT_STREAMS, http.streams);
-    out.single(&family::EVENTS_MISSED, http.events_missed);
-}
-
 fn write_settings(out: &mut Exposition, settings: &SettingsFigures) {
     out.single(
         &family::RELOAD_SUCCESSFUL,
@@ -332,42 +310,4 @@ fn write_settings(out: &mut Exposition, settings: &SettingsFigures) {
     }
     out.single(&family::RELOADS, settings.reloads);
     out.single(&family::RELOAD_FAILURES, settings.failures);
-}
-
-fn write_process(out: &mut Exposition) {
-    let version = LabelText::new(&[("version", env!("CARGO_PKG_VERSION"))]);
-    out.family(&family::BUILD_INFO);
-    out.sample(&version, 1_u64);
-    let process = Process::read();
-    let none = LabelText::default();
-    out.family(&family::PROCESS_CPU);
-    process
-        .cpu_seconds
-        .into_iter()
-        .for_each(|value| out.sample(&none, value));
-    out.family(&family::PROCESS_RESIDENT);
-    process
-        .resident_bytes
-        .into_iter()
-        .for_each(|value| out.sample(&none, value));
-    out.family(&family::PROCESS_VIRTUAL);
-    process
-        .virtual_bytes
-        .into_iter()
-        .for_each(|value| out.sample(&none, value));
-    out.family(&family::PROCESS_FDS);
-    process
-        .open_fds
-        .into_iter()
-        .for_each(|value| out.sample(&none, value));
-    out.family(&family::PROCESS_FDS_MAX);
-    process
-        .max_fds
-        .into_iter()
-        .for_each(|value| out.sample(&none, value));
-    out.family(&family::PROCESS_START);
-    process
-        .started_at
-        .into_iter()
-        .for_each(|value| out.sample(&none, value));
 }

@@ -67,6 +67,10 @@ fn example(targets: usize) -> Figures {
             rejected: vec![("malformed", 0)],
             ..DatagramFigures::default()
         },
+        membership: Some(MembershipFigures {
+            round_trips: vec![(LabelText::new(&[("member", "b")]), 0.000_3)],
+            ..MembershipFigures::default()
+        }),
         http: HttpFigures {
             responses: vec![("2xx", 5)],
             problems: vec![("malformed", 0)],

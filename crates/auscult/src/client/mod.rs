@@ -1,6 +1,8 @@
-//! A running monitor, as the client commands talk to it: one request per connection, HTTP/1.1.
+//! A running monitor or agent, as the client commands talk to it: one request per connection,
+//! HTTP/1.1.
 
 mod base;
+pub(crate) mod follow;
 pub(crate) mod sse;
 mod tls;
 
@@ -36,9 +38,35 @@ trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// The way to a monitor.
+/// The way to a monitor or an agent.
 pub(crate) struct Client {
     base: Base,
+    server: Server,
+}
+
+/// What is expected to answer. Both answer the same way; only the words differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Server {
+    Monitor,
+    Agent,
+}
+
+impl Server {
+    /// What it is called.
+    pub(crate) const fn noun(self) -> &'static str {
+        match self {
+            Self::Monitor => "monitor",
+            Self::Agent => "agent",
+        }
+    }
+
+    /// How one is started.
+    const fn start(self) -> &'static str {
+        match self {
+            Self::Monitor => "auscult serve",
+            Self::Agent => "auscult agent --http ADDR:PORT",
+        }
+    }
 }
 
 /// A request.
@@ -72,11 +100,21 @@ pub(crate) struct Answer {
 }
 
 impl Client {
-    /// Prepares the way; nothing is sent yet.
+    /// Prepares the way to a monitor; nothing is sent yet.
     pub(crate) fn new(url: &str) -> Result<Self, Stop> {
+        Self::to(Server::Monitor, url)
+    }
+
+    /// Prepares the way; nothing is sent yet.
+    pub(crate) fn to(server: Server, url: &str) -> Result<Self, Stop> {
         let base = Base::parse(url)
             .map_err(|message| Stop::new(Exit::Usage, format!("--url {url}: {message}")))?;
-        Ok(Self { base })
+        Ok(Self { base, server })
+    }
+
+    /// What is expected to answer.
+    pub(crate) const fn server(&self) -> Server {
+        self.server
     }
 
     /// Asks and reads the whole answer.
@@ -95,7 +133,7 @@ impl Client {
     /// Reads an answer as what it should be.
     pub(crate) fn read<T: DeserializeOwned>(&self, answer: &Answer) -> Result<T, Stop> {
         serde_json::from_slice(&answer.body)
-            .map_err(|error| self.unreachable(&format!("its answer is not a monitor's: {error}")))
+            .map_err(|error| self.unreachable(&format!("its answer is not one of ours: {error}")))
     }
 
     /// Asks and returns as soon as the monitor agreed; the body can be read as it comes. A refusal
@@ -167,8 +205,9 @@ impl Client {
             Ok(problem) if problem.is_object() => Stop::new(exit, problem_text(&problem, status)),
             _ => {
                 let base = &self.base;
+                let noun = self.server.noun();
                 let message =
-                    format!("{base} answers '{status}', but not as a monitor does; see --url");
+                    format!("{base} answers '{status}', but not as a {noun} does; see --url");
                 Stop::new(Exit::Refused, message)
             }
         }
@@ -176,9 +215,10 @@ impl Client {
 
     fn unreachable(&self, why: &str) -> Stop {
         let message = format!(
-            "no monitor answers at {} ({why}): start one with 'auscult serve', or name another \
-             with --url",
-            self.base
+            "no {} answers at {} ({why}): start one with '{}', or name another with --url",
+            self.server.noun(),
+            self.base,
+            self.server.start()
         );
         Stop::new(Exit::Unreachable, message)
     }
@@ -194,6 +234,7 @@ fn problem_text(problem: &Value, status: StatusCode) -> String {
     let code = text("type").and_then(|kind| kind.rsplit(':').next());
     let hint = match code {
         Some("unknown_target") => Some("'auscult targets list' shows those there are"),
+        Some("unknown_member") => Some("'auscult members' shows those there are"),
         Some("target_exists") => Some("--replace replaces it"),
         _ => text("hint"),
     };

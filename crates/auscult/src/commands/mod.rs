@@ -6,6 +6,7 @@ mod demo;
 mod events;
 mod heartbeat;
 mod interrupt;
+mod members;
 mod pulser;
 mod serve;
 mod server;
@@ -28,6 +29,7 @@ pub(crate) async fn run(command: Command) -> Result<(), Stop> {
         Command::Targets(args) => targets::run(&args).await,
         Command::CheckConfig(args) => check_config::run(&args),
         Command::Completions(args) => completions::run(&args),
+        Command::Members(args) => members::run(&args).await,
         Command::Events(args) => events::run(&args).await,
         Command::Heartbeat(args) => heartbeat::run(&args).await,
         Command::Serve(args) => serve::run(&args).await,

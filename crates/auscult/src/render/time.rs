@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use serde_json::Value;
 
 /// A span with two units at most: `420 ms`, `3.2 s`, `2m 05s`, `3h 07m`, `12d 4h`.
 pub(crate) fn span(span: Duration) -> String {
@@ -22,6 +23,17 @@ pub(crate) fn span(span: Duration) -> String {
 /// A span given in milliseconds, as the API gives them.
 pub(crate) fn span_ms(millis: f64) -> String {
     span(Duration::try_from_secs_f64(millis / 1000.0).unwrap_or(Duration::ZERO))
+}
+
+/// How long ago a moment of the API was, by the clock of the one who answered.
+pub(crate) fn ago(at: &Value, now: Option<Timestamp>) -> Option<String> {
+    let since = now?.duration_since(moment(at)?);
+    Some(span(since.try_into().unwrap_or_default()))
+}
+
+/// A moment as the API writes it.
+pub(crate) fn moment(at: &Value) -> Option<Timestamp> {
+    at.as_str()?.parse().ok()
 }
 
 /// The time of day where we are, to the millisecond.

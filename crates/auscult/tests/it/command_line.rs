@@ -9,7 +9,7 @@ fn help_documents_exit_codes_defaults_and_variables() {
     let help = stdout(&run(["help"]));
     for part in [
         "Exit codes:",
-        "3  no monitor answers",
+        "3  no monitor or agent answers",
         "AUSCULT_URL",
         "NO_COLOR",
         "auscult demo",

@@ -6,6 +6,7 @@ mod command_line;
 mod demo;
 mod http;
 mod https;
+mod members;
 mod node;
 mod process;
 mod pulser;

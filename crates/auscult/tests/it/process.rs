@@ -11,8 +11,17 @@ use std::time::{Duration, Instant};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Variables that would change what the binary does.
-const VARIABLES: [&str; 15] = [
+const VARIABLES: [&str; 24] = [
+    "AUSCULT_ADVERTISE",
+    "AUSCULT_BIND",
     "AUSCULT_CONFIG",
+    "AUSCULT_DIRECT_LIMIT",
+    "AUSCULT_JOIN",
+    "AUSCULT_KEY_FILE",
+    "AUSCULT_LABEL",
+    "AUSCULT_NAME",
+    "AUSCULT_PROFILE",
+    "AUSCULT_SNAPSHOT",
     "AUSCULT_URL",
     "BOOTSTRAP_ADDRESS",
     "BOOTSTRAP_NODE_ID",
@@ -25,8 +34,8 @@ const VARIABLES: [&str; 15] = [
     "NODE_ID",
     "NO_COLOR",
     "RUST_LOG",
-    "UDP_BIND",
     "TZ",
+    "UDP_BIND",
 ];
 
 /// The binary with these arguments and a clean environment.

@@ -130,7 +130,7 @@ async fn a_slow_reader_is_told_how_much_it_missed() {
 async fn streams_are_bounded_and_give_their_place_back() {
     let bench = Bench::new();
     let mut readers = Vec::new();
-    for _ in 0..events::STREAMS_MAX {
+    for _ in 0..log::STREAMS_MAX {
         readers.push(Reader::open(&bench, "/v1/events/stream", &[]).await);
     }
     bench.get("/v1/events/stream").await.problem(503, "busy");

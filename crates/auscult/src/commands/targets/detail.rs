@@ -4,9 +4,9 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
-use super::list::{ago, heard, level, moment};
+use super::list::{heard, level};
 use crate::render::table::{self, Align, Cell, Column};
-use crate::render::time::span_ms;
+use crate::render::time::{ago, moment, span_ms};
 use crate::render::{Ink, Screen, printable};
 
 /// The last intervals that are shown: enough to see a rhythm.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::render::table::{self, Align, Cell, Column};
-use crate::render::time::{span, span_ms};
+use crate::render::time::{ago, moment, span_ms};
 use crate::render::{Ink, Screen};
 
 const COLUMNS: [Column; 6] = [
@@ -75,17 +75,6 @@ pub(super) fn level(level: &Value) -> String {
         Some(level) => format!("{level:.1}"),
         None => String::new(),
     }
-}
-
-/// How long ago a moment was, by the monitor's clock.
-pub(super) fn ago(at: &Value, now: Option<Timestamp>) -> Option<String> {
-    let since = now?.duration_since(moment(at)?);
-    Some(span(since.try_into().unwrap_or_default()))
-}
-
-/// A moment as the API writes it.
-pub(super) fn moment(at: &Value) -> Option<Timestamp> {
-    at.as_str()?.parse().ok()
 }
 
 #[cfg(test)]

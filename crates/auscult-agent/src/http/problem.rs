@@ -9,37 +9,69 @@ use utoipa::ToSchema;
 
 /// What went wrong, as a stable code. Also the label of `auscult_http_problems_total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// The request cannot be read.
     Malformed,
+    /// A page of another site asks for a change.
     ForeignOrigin,
+    /// There is nothing at this address.
     UnknownRoute,
+    /// There is no such target.
     UnknownTarget,
+    /// The target has no such signal.
     UnknownSignal,
+    /// There is no such member.
+    UnknownMember,
+    /// This process is no member of a group.
+    NoGroup,
+    /// The address does not take this method.
     MethodNotAllowed,
+    /// The body took too long to arrive.
     BodyTimeout,
+    /// A heartbeat is not signed as it must be.
     Unsigned,
+    /// The target exists already.
     TargetExists,
+    /// The target is defined in the settings file.
     DefinedInFile,
+    /// The target is a member of the group, which judges it.
     IsMember,
+    /// A heartbeat is older than the last one.
     Stale,
+    /// No more are taken.
     Full,
+    /// The agent has left its group.
+    Stopped,
+    /// The member cannot be watched.
+    Unwatchable,
+    /// What was to be changed has changed meanwhile.
     Changed,
+    /// The body is too large.
     BodyTooLarge,
+    /// The body is not JSON.
     UnsupportedMediaType,
+    /// The settings are not valid.
     Invalid,
+    /// There is no room for this now.
     Busy,
+    /// The change could not be stored.
     Storage,
+    /// The settings file cannot be read.
     Unreadable,
+    /// The program failed.
     Internal,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 21] = [
+    /// Every kind.
+    pub const ALL: [Self; 25] = [
         Self::Malformed,
         Self::ForeignOrigin,
         Self::UnknownRoute,
         Self::UnknownTarget,
         Self::UnknownSignal,
+        Self::UnknownMember,
+        Self::NoGroup,
         Self::MethodNotAllowed,
         Self::BodyTimeout,
         Self::Unsigned,
@@ -48,6 +80,8 @@ impl Kind {
         Self::IsMember,
         Self::Stale,
         Self::Full,
+        Self::Stopped,
+        Self::Unwatchable,
         Self::Changed,
         Self::BodyTooLarge,
         Self::UnsupportedMediaType,
@@ -58,13 +92,18 @@ impl Kind {
         Self::Internal,
     ];
 
-    pub(crate) const fn as_str(self) -> &'static str {
+    /// The stable code.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Malformed => "malformed",
             Self::ForeignOrigin => "foreign_origin",
             Self::UnknownRoute => "unknown_route",
             Self::UnknownTarget => "unknown_target",
             Self::UnknownSignal => "unknown_signal",
+            Self::UnknownMember => "unknown_member",
+            Self::NoGroup => "no_group",
+            Self::Stopped => "stopped",
+            Self::Unwatchable => "unwatchable",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::BodyTimeout => "body_timeout",
             Self::TargetExists => "target_exists",
@@ -91,6 +130,10 @@ impl Kind {
             Self::UnknownRoute => "There is nothing at this address",
             Self::UnknownTarget => "There is no such target",
             Self::UnknownSignal => "The target has no such signal",
+            Self::UnknownMember => "There is no such member",
+            Self::NoGroup => "This process is no member of a group",
+            Self::Stopped => "The agent has left its group",
+            Self::Unwatchable => "The member cannot be watched",
             Self::MethodNotAllowed => "This address does not take this method",
             Self::BodyTimeout => "The body took too long to arrive",
             Self::TargetExists => "The target exists already",
@@ -98,36 +141,42 @@ impl Kind {
             Self::IsMember => "The target is a member of the group",
             Self::Unsigned => "The heartbeat is not signed as it must be",
             Self::Stale => "The heartbeat is older than the last one",
-            Self::Full => "No more targets are taken",
+            Self::Full => "No more are taken",
             Self::Changed => "The target has changed meanwhile",
             Self::BodyTooLarge => "The body is too large",
             Self::UnsupportedMediaType => "The body is not JSON",
             Self::Invalid => "The settings are not valid",
-            Self::Busy => "The monitor has no room for this now",
+            Self::Busy => "There is no room for this now",
             Self::Storage => "The change could not be stored",
             Self::Unreadable => "The settings file cannot be read",
-            Self::Internal => "The monitor failed",
+            Self::Internal => "The program failed",
         }
     }
 
-    pub(crate) const fn status(self) -> StatusCode {
+    /// The HTTP status that goes with it.
+    pub const fn status(self) -> StatusCode {
         match self {
             Self::Malformed => StatusCode::BAD_REQUEST,
             Self::ForeignOrigin => StatusCode::FORBIDDEN,
-            Self::UnknownRoute | Self::UnknownTarget | Self::UnknownSignal => StatusCode::NOT_FOUND,
+            Self::UnknownRoute
+            | Self::UnknownTarget
+            | Self::UnknownSignal
+            | Self::UnknownMember
+            | Self::NoGroup => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Unsigned => StatusCode::FORBIDDEN,
             Self::TargetExists
             | Self::DefinedInFile
             | Self::IsMember
+            | Self::Unwatchable
             | Self::Stale
             | Self::Full => StatusCode::CONFLICT,
             Self::Changed => StatusCode::PRECONDITION_FAILED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::Stopped => StatusCode::SERVICE_UNAVAILABLE,
             Self::Storage | Self::Unreadable | Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -136,7 +185,7 @@ impl Kind {
 /// Why a request was not done (RFC 9457). State: nothing was changed, unless `detail` says
 /// otherwise.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-pub(crate) struct Problem {
+pub struct Problem {
     /// Stable identifier of the kind of problem: `urn:auscult:problem:` and a code.
     #[serde(rename = "type")]
     #[schema(example = "urn:auscult:problem:unknown_target")]
@@ -163,19 +212,21 @@ struct Code(Kind);
 
 /// One fault of a body.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-pub(crate) struct Fault {
+pub struct Fault {
     /// Where: a JSON pointer into the body, or the place in the settings file.
     #[schema(example = "/interval")]
-    pub(crate) pointer: String,
+    pub pointer: String,
     /// What is wrong there.
-    pub(crate) detail: String,
+    pub detail: String,
     /// What was perhaps meant.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) hint: Option<String>,
+    pub hint: Option<String>,
 }
 
 impl Problem {
-    pub(crate) fn new(kind: Kind) -> Self {
+    /// A problem of this kind.
+    #[must_use]
+    pub fn new(kind: Kind) -> Self {
         Self {
             kind: format!("urn:auscult:problem:{}", kind.as_str()),
             title: kind.title(),
@@ -187,27 +238,35 @@ impl Problem {
         }
     }
 
-    pub(crate) fn detail(mut self, detail: impl Into<String>) -> Self {
+    /// Says what was wrong with this request.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
         self
     }
 
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+    /// Says what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    pub(crate) fn errors(mut self, errors: Vec<Fault>) -> Self {
+    /// Lists every fault of the body.
+    #[must_use]
+    pub fn errors(mut self, errors: Vec<Fault>) -> Self {
         self.errors = errors;
         self
     }
 
-    pub(crate) const fn code(&self) -> Kind {
+    /// What kind it is.
+    #[must_use]
+    pub const fn code(&self) -> Kind {
         self.code.0
     }
 
     /// Detail and faults in one line, for surfaces that have room for a sentence only.
-    pub(crate) fn sentence(&self) -> String {
+    pub fn sentence(&self) -> String {
         let mut text = String::from(self.detail.as_deref().unwrap_or(self.title));
         for fault in &self.errors {
             text.push_str("; ");

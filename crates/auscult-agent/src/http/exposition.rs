@@ -11,13 +11,13 @@ use super::families::{Family, Kind};
 
 /// A text format of metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Format {
+pub enum Format {
     OpenMetrics,
     Classic,
 }
 
 impl Format {
-    pub(crate) const fn content_type(self) -> &'static str {
+    pub const fn content_type(self) -> &'static str {
         match self {
             Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
             Self::Classic => "text/plain; version=0.0.4; charset=utf-8",
@@ -26,7 +26,7 @@ impl Format {
 
     /// The format to answer with: OpenMetrics when `Accept` names it in a version we speak and does
     /// not prefer another text, classic otherwise.
-    pub(crate) fn negotiate(accept: &str) -> Self {
+    pub fn negotiate(accept: &str) -> Self {
         let mut open_metrics = 0.0;
         let mut classic = 0.0;
         for range in accept.split(',') {
@@ -59,10 +59,10 @@ impl Format {
 
 /// Label names and values as they stand between the braces of a line.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct LabelText(String);
+pub struct LabelText(String);
 
 impl LabelText {
-    pub(crate) fn new(labels: &[(&str, &str)]) -> Self {
+    pub fn new(labels: &[(&str, &str)]) -> Self {
         let mut text = Self(String::with_capacity(64));
         for (name, value) in labels {
             text.push(name, value);
@@ -71,7 +71,7 @@ impl LabelText {
     }
 
     /// Adds a label. `name` must be a valid label name.
-    pub(crate) fn push(&mut self, name: &str, value: &str) {
+    pub fn push(&mut self, name: &str, value: &str) {
         if !self.0.is_empty() {
             self.0.push(',');
         }
@@ -103,7 +103,7 @@ fn needs_escape(value: &str) -> bool {
 
 /// A value of a sample.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Number {
+pub enum Number {
     Whole(u64),
     Real(f64),
 }
@@ -129,22 +129,22 @@ impl From<f64> for Number {
 /// A histogram's buckets: upper bounds and counts that are not cumulated, and what lies above them
 /// all.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Buckets<'a> {
-    pub(crate) counts: &'a [(f64, u64)],
-    pub(crate) above: u64,
-    pub(crate) sum: f64,
+pub struct Buckets<'a> {
+    pub counts: &'a [(f64, u64)],
+    pub above: u64,
+    pub sum: f64,
 }
 
 /// Text under construction. Families one after the other, each followed by its samples.
 #[derive(Debug)]
-pub(crate) struct Exposition {
+pub struct Exposition {
     format: Format,
     text: String,
     family: Option<&'static Family>,
 }
 
 impl Exposition {
-    pub(crate) fn new(format: Format, bytes: usize) -> Self {
+    pub fn new(format: Format, bytes: usize) -> Self {
         Self {
             format,
             text: String::with_capacity(bytes),
@@ -152,7 +152,7 @@ impl Exposition {
         }
     }
 
-    pub(crate) fn finish(mut self) -> String {
+    pub fn finish(mut self) -> String {
         match self.format {
             Format::OpenMetrics => self.text.push_str("# EOF\n"),
             Format::Classic => {}
@@ -161,7 +161,7 @@ impl Exposition {
     }
 
     /// Begins a family.
-    pub(crate) fn family(&mut self, family: &'static Family) {
+    pub fn family(&mut self, family: &'static Family) {
         self.family = Some(family);
         let help = family.help;
         match self.format {
@@ -182,18 +182,18 @@ impl Exposition {
     }
 
     /// Adds a sample to the family begun last.
-    pub(crate) fn sample(&mut self, labels: &LabelText, value: impl Into<Number>) {
+    pub fn sample(&mut self, labels: &LabelText, value: impl Into<Number>) {
         self.suffixed("", labels, value.into());
     }
 
     /// Adds a sum and a count to the summary begun last.
-    pub(crate) fn summary(&mut self, labels: &LabelText, sum: f64, count: u64) {
+    pub fn summary(&mut self, labels: &LabelText, sum: f64, count: u64) {
         self.suffixed("_sum", labels, Number::Real(sum));
         self.suffixed("_count", labels, Number::Whole(count));
     }
 
     /// Adds the buckets, sum and count of a histogram.
-    pub(crate) fn histogram(&mut self, labels: &LabelText, buckets: &Buckets<'_>) {
+    pub fn histogram(&mut self, labels: &LabelText, buckets: &Buckets<'_>) {
         let mut total = 0;
         for &(bound, count) in buckets.counts {
             total += count;
@@ -209,13 +209,13 @@ impl Exposition {
     }
 
     /// Adds a family of one sample without labels.
-    pub(crate) fn single(&mut self, family: &'static Family, value: impl Into<Number>) {
+    pub fn single(&mut self, family: &'static Family, value: impl Into<Number>) {
         self.family(family);
         self.sample(&LabelText::default(), value);
     }
 
     /// Adds a family with one label.
-    pub(crate) fn by<'a, N: Into<Number>>(
+    pub fn by<'a, N: Into<Number>>(
         &mut self,
         family: &'static Family,
         values: impl Iterator<Item = (&'a str, N)>,

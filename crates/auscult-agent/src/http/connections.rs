@@ -47,10 +47,14 @@ impl Default for ConnectionLimits {
 /// What happened to connections. Read by the metrics.
 #[derive(Debug, Default)]
 pub struct ConnectionCounters {
-    pub(crate) accepted: AtomicU64,
-    pub(crate) ended: AtomicU64,
-    pub(crate) broken: AtomicU64,
-    pub(crate) write_timeouts: Arc<AtomicU64>,
+    /// Connections accepted.
+    pub accepted: AtomicU64,
+    /// Those that ended.
+    pub ended: AtomicU64,
+    /// Those that broke.
+    pub broken: AtomicU64,
+    /// Those given up on because the client did not read.
+    pub write_timeouts: Arc<AtomicU64>,
 }
 
 /// Serves `router` on `listener` until `stop`, then lets the requests under way end.

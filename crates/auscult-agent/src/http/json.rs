@@ -18,7 +18,7 @@ use super::problem::{Fault, Kind, Problem};
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Answers with `value`.
-pub(super) fn answer(status: StatusCode, value: &impl Serialize) -> Response {
+pub fn answer(status: StatusCode, value: &impl Serialize) -> Response {
     let mut body = match serde_json::to_vec(value) {
         Ok(body) => body,
         Err(error) => {
@@ -35,7 +35,7 @@ pub(super) fn answer(status: StatusCode, value: &impl Serialize) -> Response {
 }
 
 /// A 200 answer with a JSON body.
-pub(super) struct Json<T>(pub(super) T);
+pub struct Json<T>(pub T);
 
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
@@ -44,7 +44,7 @@ impl<T: Serialize> IntoResponse for Json<T> {
 }
 
 /// Reads a body of at most `bytes_max` bytes.
-pub(super) async fn read_body(request: Request, bytes_max: usize) -> Result<Bytes, Problem> {
+pub async fn read_body(request: Request, bytes_max: usize) -> Result<Bytes, Problem> {
     let too_large = || {
         Problem::new(Kind::BodyTooLarge)
             .detail(format!("the body may have at most {bytes_max} bytes"))
@@ -69,14 +69,14 @@ pub(super) async fn read_body(request: Request, bytes_max: usize) -> Result<Byte
 
 /// Reads a JSON body. `curl -d` says that it sends a form, so that is taken for JSON as well: our
 /// own bodies are never forms.
-pub(super) async fn read_json(request: Request, bytes_max: usize) -> Result<Value, Problem> {
+pub async fn read_json(request: Request, bytes_max: usize) -> Result<Value, Problem> {
     check_media_type(request.headers())?;
     let body = read_body(request, bytes_max).await?;
     parse(&body)
 }
 
 /// Parses JSON, naming line and column of a fault.
-pub(super) fn parse(body: &[u8]) -> Result<Value, Problem> {
+pub fn parse(body: &[u8]) -> Result<Value, Problem> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(Problem::new(Kind::Malformed)
             .detail("the body is empty")

@@ -1,6 +1,7 @@
 //! What every request passes: foreign pages are kept out, problems are counted, answers are
 //! labelled.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -10,7 +11,6 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::ApiState;
 use super::problem::{Kind, Problem};
 
 /// Heartbeats are sent from anywhere, and change nothing but the time of the last arrival.
@@ -20,7 +20,7 @@ const HEARTBEATS: &str = "/v1/heartbeats/";
 /// yet, and a browser on this machine reaches the loopback address, so the browser's own word about
 /// the origin is what keeps a visited page from changing what is watched. Programs send neither
 /// header.
-pub(super) async fn same_origin(request: Request, next: Next) -> Response {
+pub async fn same_origin(request: Request, next: Next) -> Response {
     let reads = matches!(
         *request.method(),
         Method::GET | Method::HEAD | Method::OPTIONS
@@ -31,7 +31,7 @@ pub(super) async fn same_origin(request: Request, next: Next) -> Response {
     if is_foreign(request.headers()) {
         return Problem::new(Kind::ForeignOrigin)
             .detail("the request comes from a page of another origin")
-            .hint("use the API from a program, or the page that this monitor serves itself")
+            .hint("use the API from a program, or the page that this server has itself")
             .into_response();
     }
     next.run(request).await
@@ -54,11 +54,13 @@ fn is_foreign(headers: &HeaderMap) -> bool {
 }
 
 /// Counts answers and problems, and adds the headers that every answer has.
-pub(super) async fn label(State(state): State<ApiState>, request: Request, next: Next) -> Response {
+pub async fn label(
+    State(counters): State<Arc<RequestCounters>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let mut response = next.run(request).await;
-    state
-        .requests()
-        .count(response.status(), response.extensions().get::<Kind>());
+    counters.count(response.status(), response.extensions().get::<Kind>());
     let headers = response.headers_mut();
     headers.insert(
         HeaderName::from_static("x-content-type-options"),
@@ -68,14 +70,14 @@ pub(super) async fn label(State(state): State<ApiState>, request: Request, next:
 }
 
 /// For an address that is none of ours.
-pub(super) async fn unknown_route(request: Request) -> Problem {
+pub async fn unknown_route(request: Request) -> Problem {
     Problem::new(Kind::UnknownRoute)
         .detail(format!("{} is not an address here", request.uri().path()))
         .hint("GET /v1/openapi.json lists them")
 }
 
 /// For an address of ours with a method it does not take; the `Allow` header names those it takes.
-pub(super) async fn unknown_method(request: Request) -> Problem {
+pub async fn unknown_method(request: Request) -> Problem {
     Problem::new(Kind::MethodNotAllowed).detail(format!(
         "{} does not take {}",
         request.uri().path(),
@@ -85,7 +87,7 @@ pub(super) async fn unknown_method(request: Request) -> Problem {
 
 /// Counts of answers by class of status, and of problems by kind.
 #[derive(Debug, Default)]
-pub(crate) struct RequestCounters {
+pub struct RequestCounters {
     classes: [AtomicU64; 5],
     problems: [AtomicU64; Kind::ALL.len()],
 }
@@ -103,13 +105,15 @@ impl RequestCounters {
         }
     }
 
-    pub(super) fn classes(&self) -> impl Iterator<Item = (&'static str, u64)> {
+    /// Answers by class of status.
+    pub fn classes(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let names = ["1xx", "2xx", "3xx", "4xx", "5xx"];
         let counts = self.classes.iter().map(|count| count.load(Relaxed));
         names.into_iter().zip(counts)
     }
 
-    pub(super) fn problems(&self) -> impl Iterator<Item = (&'static str, u64)> {
+    /// Problems by kind.
+    pub fn problems(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let counts = self.problems.iter().map(|count| count.load(Relaxed));
         Kind::ALL.iter().map(|kind| kind.as_str()).zip(counts)
     }

@@ -5,16 +5,15 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
 
-use super::ApiState;
 use super::problem::{Fault, Kind, Problem};
 
-/// A target's name in the path: one segment, percent-decoded, so a name may hold `/` as `%2F`.
-pub(super) struct Named(pub(super) String);
+/// A name in the path: one segment, percent-decoded, so a name may hold `/` as `%2F`.
+pub struct Named(pub String);
 
-impl FromRequestParts<ApiState> for Named {
+impl<S: Send + Sync> FromRequestParts<S> for Named {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let path: Result<Path<String>, PathRejection> =
             Path::from_request_parts(parts, state).await;
         match path {
@@ -27,12 +26,12 @@ impl FromRequestParts<ApiState> for Named {
 }
 
 /// The keys and values of a query, in their order.
-pub(super) struct Params(Vec<(String, String)>);
+pub struct Params(Vec<(String, String)>);
 
-impl FromRequestParts<ApiState> for Params {
+impl<S: Send + Sync> FromRequestParts<S> for Params {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _state: &ApiState) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
         Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
             .map(|Query(pairs)| Self(pairs))
             .map_err(|rejection| Problem::new(Kind::Malformed).detail(rejection.body_text()))
@@ -41,7 +40,7 @@ impl FromRequestParts<ApiState> for Params {
 
 impl Params {
     /// Takes the pairs, if all their keys are among `known`.
-    pub(super) fn known(self, known: &[&str]) -> Result<Vec<(String, String)>, Problem> {
+    pub fn known(self, known: &[&str]) -> Result<Vec<(String, String)>, Problem> {
         let unknown = self
             .0
             .iter()
@@ -59,7 +58,7 @@ impl Params {
 }
 
 /// What a number in a query may be.
-pub(super) fn whole_number(
+pub fn whole_number(
     key: &str,
     value: &str,
     range: std::ops::RangeInclusive<u64>,
@@ -78,7 +77,7 @@ pub(super) fn whole_number(
 }
 
 /// A value in a query that cannot be used.
-pub(super) fn bad_value(key: &str, detail: impl Into<String>) -> Problem {
+pub fn bad_value(key: &str, detail: impl Into<String>) -> Problem {
     let detail = detail.into();
     Problem::new(Kind::Malformed)
         .detail(format!("{key}: {detail}"))
