@@ -1,6 +1,7 @@
 //! The real binary, as people and scripts use it.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod agent;
 mod client;
 mod command_line;
 mod demo;

@@ -1,0 +1,59 @@
+//! Members as processes: they join, freeze, die and leave.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::process::Process;
+
+#[test]
+fn members_join_freeze_and_leave() {
+    let mut first = start("first", &[]);
+    let up = first.line("member first is up at ");
+    let (_, address) = up.rsplit_once(' ').unwrap();
+    let join = ["--join", address];
+    let mut second = start("second", &join);
+    let mut third = start("third", &join);
+    // Each sees two others, in any order.
+    for process in [&mut first, &mut second, &mut third] {
+        process.line(" joined 127.0.0.1:");
+        process.line(" joined 127.0.0.1:");
+    }
+
+    second.signal("STOP");
+    for process in [&mut first, &mut third] {
+        process.line("member second failed");
+    }
+    second.signal("CONT");
+    for process in [&mut first, &mut third] {
+        process.line("member second joined ");
+    }
+    // It was away, and says nothing of the others: they ran.
+    second.signal("TERM");
+    let (status, lines, _) = second.end();
+    assert!(status.success());
+    assert!(!lines.contains("failed"), "{lines}");
+    for process in [&mut first, &mut third] {
+        process.line_within("member second left", Duration::from_secs(5));
+    }
+}
+
+#[test]
+fn lines_can_be_objects() {
+    let mut first = start("first", &["--log-format", "json"]);
+    let up: Value = serde_json::from_str(&first.line("is up at")).unwrap();
+    assert_eq!(
+        (&up["event"], &up["member"]),
+        (&"up".into(), &"first".into())
+    );
+    let (_, address) = up["text"].as_str().unwrap().rsplit_once(' ').unwrap();
+    let _second = start("second", &["--join", address]);
+    let joined: Value = serde_json::from_str(&first.line("second")).unwrap();
+    assert_eq!(joined["event"], "joined");
+    assert!(joined["id"].is_u64() && joined["at"].is_string());
+}
+
+fn start(name: &str, args: &[&str]) -> Process {
+    let own = ["agent", "--name", name, "--bind", "127.0.0.1:0"];
+    Process::start(own.iter().chain(args))
+}
