@@ -121,7 +121,7 @@ impl Members {
     }
 
     pub(super) fn find(&self, id: MemberId) -> Option<Slot> {
-        let at = self.by_id.binary_search_by_key(&id, |&(id, _)| id).ok()?;
+        let at = search(&self.by_id, id).ok()?;
         Some(self.by_id[at].1)
     }
 
@@ -159,7 +159,7 @@ impl Members {
     /// Adds a member.
     pub(super) fn add(&mut self, record: Record, now: Instant) -> Result<Slot, NotAdded> {
         let id = record.name.id();
-        let at = match self.by_id.binary_search_by_key(&id, |&(id, _)| id) {
+        let at = match search(&self.by_id, id) {
             Ok(_) => return Err(NotAdded::Name),
             Err(_) if self.len() >= MEMBERS_MAX => return Err(NotAdded::Full),
             Err(at) => at,
@@ -246,7 +246,7 @@ impl Members {
         self.metadata ^= print;
         self.metadata_weight -= weight;
         self.unfile(slot, id, claim);
-        if let Ok(at) = self.by_id.binary_search_by_key(&id, |&(id, _)| id) {
+        if let Ok(at) = search(&self.by_id, id) {
             self.by_id.remove(at);
         }
         self.entries[slot as usize] = None;
@@ -256,7 +256,7 @@ impl Members {
     fn file(&mut self, slot: Slot, id: MemberId, claim: Claim) {
         if !claim.state.is_live() {
             self.gone.push(slot);
-        } else if let Err(at) = self.ring.binary_search(&(id, slot)) {
+        } else if let Err(at) = search(&self.ring, id) {
             self.ring.insert(at, (id, slot));
             self.view ^= fingerprint(id, claim.incarnation);
         }
@@ -265,7 +265,7 @@ impl Members {
     fn unfile(&mut self, slot: Slot, id: MemberId, claim: Claim) {
         if !claim.state.is_live() {
             self.gone.retain(|&other| other != slot);
-        } else if let Ok(at) = self.ring.binary_search(&(id, slot)) {
+        } else if let Ok(at) = search(&self.ring, id) {
             self.ring.remove(at);
             self.view ^= fingerprint(id, claim.incarnation);
         }
@@ -273,7 +273,7 @@ impl Members {
 
     /// Where on the ring a live member stands.
     pub(super) fn place(&self, id: MemberId) -> Option<usize> {
-        self.ring.binary_search_by_key(&id, |&(id, _)| id).ok()
+        search(&self.ring, id).ok()
     }
 
     /// Who stands `offset` further on than `place`.
@@ -335,6 +335,41 @@ impl Members {
         assert!(self.get(ME).is_some());
     }
 }
+
+/// Where an id stands in a sorted list, or would.
+///
+/// Ids are as evenly spread as random numbers, so an id says itself about where it stands. Looking
+/// from there on, with steps that double, touches two or three lines of memory where halving the
+/// list touches one for each half; and no list takes longer than halving, times two.
+fn search(list: &[(MemberId, Slot)], id: MemberId) -> Result<usize, usize> {
+    let guess = ((u128::from(id.to_bits()) * list.len() as u128) >> u64::BITS) as usize;
+    let before = |at: usize| list.get(at).is_some_and(|&(other, _)| other < id);
+    let (mut low, mut high) = (guess, guess);
+    let mut step = FIRST_STEP;
+    if before(guess) {
+        low += 1;
+        high = low + step;
+        while before(high) {
+            low = high + 1;
+            step *= 2;
+            high = low + step;
+        }
+    } else {
+        low = low.saturating_sub(step);
+        while low > 0 && !before(low) {
+            high = low;
+            step *= 2;
+            low = low.saturating_sub(step);
+        }
+    }
+    // What stands below `low` is less, and what stands at `high` or above is not.
+    let high = (high + 1).min(list.len());
+    let found = list[low..high].binary_search_by_key(&id, |&(id, _)| id);
+    found.map(|at| low + at).map_err(|at| low + at)
+}
+
+/// Two lines of memory; twice the deviation of a guess among 60.
+const FIRST_STEP: usize = 8;
 
 fn fingerprint(id: MemberId, incarnation: Incarnation) -> u64 {
     mix(id.to_bits() ^ mix(incarnation.number().wrapping_add(1)))

@@ -102,3 +102,26 @@ fn a_sample_has_different_live_members_and_never_oneself() {
         assert_eq!(chosen.len(), 3);
     }
 }
+
+/// Against halving the list, with ids as they come and with those that somebody chose so that they
+/// stand together.
+#[test]
+fn a_guess_finds_what_halving_finds() {
+    let mut rng = Rng::new(4);
+    for round in 0..400_u64 {
+        let len = rng.below(300);
+        let spread = [u64::MAX, 1 << 20, 400][round as usize % 3];
+        let base = rng.next_u64();
+        let mut id = || MemberId::from_bits(base.wrapping_add(rng.below(spread)));
+        let mut list: Vec<_> = (0..len).map(|slot| (id(), slot as Slot)).collect();
+        list.sort_unstable();
+        list.dedup_by_key(|&mut (id, _)| id);
+        let ends = [0, u64::MAX].map(MemberId::from_bits);
+        let others: Vec<_> = (0..50).map(|_| id()).collect();
+        let present = list.iter().map(|&(id, _)| id);
+        for id in present.chain(others).chain(ends) {
+            let expected = list.binary_search_by_key(&id, |&(id, _)| id);
+            assert_eq!(search(&list, id), expected, "{id:?} of {}", list.len());
+        }
+    }
+}
