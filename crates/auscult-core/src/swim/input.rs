@@ -119,11 +119,13 @@ pub enum Wake {
     Silence,
     /// Heartbeats are asked for again.
     Watch,
+    /// A link is looked at.
+    Link,
 }
 
 impl Wake {
     /// Every reason.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Period,
         Self::Indirect,
         Self::Verdict,
@@ -137,6 +139,7 @@ impl Wake {
         Self::Heartbeat,
         Self::Silence,
         Self::Watch,
+        Self::Link,
     ];
 
     /// The stable code used in metrics.
@@ -156,6 +159,7 @@ impl Wake {
             Self::Heartbeat => "heartbeat",
             Self::Silence => "silence",
             Self::Watch => "watch",
+            Self::Link => "link",
         }
     }
 }

@@ -28,8 +28,6 @@ pub(super) struct Entry {
     pub(super) heard_at: Option<Instant>,
     pub(super) round_trip: RoundTrip,
     pub(super) link: Link,
-    /// Probes in a row that were answered, but not on the direct way.
-    pub(super) detours: u8,
     metadata: Metadata,
     /// Which of its broadcasts arrived, once one did.
     pub(super) heard: Option<Box<Heard>>,
@@ -177,7 +175,6 @@ impl Members {
                 hears: Direction::Unknown,
                 heard: Direction::Unknown,
             },
-            detours: 0,
             metadata: Metadata::new(record.metadata.epoch),
             heard: None,
             pulse: None,

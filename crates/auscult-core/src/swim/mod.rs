@@ -59,6 +59,7 @@ mod gossip;
 mod health;
 pub mod input;
 mod invariants;
+mod links;
 pub mod member;
 mod members;
 pub mod message;
@@ -86,6 +87,7 @@ use direct::Direct;
 use exchanges::Exchanges;
 use gossip::Queue;
 use health::Health;
+use links::Links;
 use members::{ME, Members, Slot};
 use probes::Probes;
 use relays::Relays;
@@ -149,6 +151,7 @@ pub struct Swim {
     refutations: RoundTrip,
     probes: Probes,
     direct: Direct,
+    links: Links,
     relays: Relays,
     exchanges: Exchanges,
     seeds: Vec<Seed>,
@@ -214,6 +217,7 @@ impl Swim {
             refutations: RoundTrip::default(),
             probes,
             direct,
+            links: Links::default(),
             relays: Relays::default(),
             exchanges: Exchanges::default(),
             seeds: Vec::new(),
@@ -297,6 +301,7 @@ impl Swim {
         self.probes.postpone(late);
         self.exchanges.postpone(late);
         self.direct.excuse(now);
+        self.links.clear();
     }
 
     /// What every call ends with: everything that is due by now is done.
@@ -336,6 +341,7 @@ impl Swim {
         consider(Some((self.heal_at, Wake::Heal)));
         consider(self.reap.first().map(|&(at, _)| (at, Wake::Reap)));
         consider(self.exchanges.next().map(|at| (at, Wake::Exchange)));
+        consider(self.links.next().map(|at| (at, Wake::Link)));
         consider(
             self.direct
                 .next_heartbeats()
@@ -361,6 +367,7 @@ impl Swim {
             Wake::Heartbeat => self.send_heartbeats(),
             Wake::Silence => self.judge_silences(),
             Wake::Watch => self.ask_for_heartbeats(),
+            Wake::Link => self.check_links(),
         }
     }
 

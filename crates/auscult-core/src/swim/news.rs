@@ -46,6 +46,7 @@ impl Swim {
             return;
         }
         if update.claim() != known {
+            self.correct(from, slot, &update);
             return;
         }
         match update {
@@ -114,6 +115,7 @@ impl Swim {
         }
         if !claim.state.is_live() {
             self.drop_pulse(slot);
+            self.links.forget(slot);
         }
         match &update {
             Update::Alive { address, .. } => {
@@ -276,6 +278,21 @@ impl Swim {
         }
     }
 
+    /// Who suspects somebody alone says so again in each period: all may have missed it, and so may
+    /// the accused.
+    pub(super) fn repeat_accusations(&mut self) {
+        let by = self.me;
+        let alone: Vec<_> = self.suspicions.accused_alone_by(by).collect();
+        for (slot, incarnation) in alone {
+            let member = self.members.entry(slot).id;
+            self.spread(Update::Suspect {
+                member,
+                incarnation,
+                by,
+            });
+        }
+    }
+
     /// One more suspects a suspect. What is independent is sent on, what is enough is not. [LG]
     fn agree(&mut self, slot: Slot, by: MemberId) {
         if self.suspicions.confirm(slot, by) == Confirmed::News {
@@ -354,6 +371,27 @@ impl Swim {
         self.contradict_with_heartbeats();
     }
 
+    /// An accuser that still says what was contradicted long ago is told so by all who know: it may
+    /// not hear the accused.
+    fn correct(&mut self, to: SocketAddr, slot: Slot, update: &Update) {
+        let Update::Suspect { by, .. } = update else {
+            return;
+        };
+        let entry = self.members.entry(slot);
+        let claim = entry.claim();
+        let accuser = self.members.find(*by).map(|by| self.members.entry(by));
+        let itself = accuser.is_some_and(|accuser| accuser.address == to);
+        let settled = self.now.since(entry.since()) >= self.config.params().gossip_interval;
+        if claim.state == State::Alive && itself && settled {
+            let contradiction = Update::Alive {
+                name: entry.name.clone(),
+                address: entry.address,
+                incarnation: claim.incarnation,
+            };
+            self.send(to, Body::Gossip, Some(contradiction));
+        }
+    }
+
     /// Who still says what was contradicted has not heard of that, and nobody else may tell it.
     fn repeat_myself(&mut self, to: SocketAddr, theirs: Claim) {
         let mine = self.members.entry(ME).claim();
@@ -422,6 +460,7 @@ impl Swim {
         self.queue.drop_about(id);
         self.metadata_news.drop_about(id);
         self.forget_pulse(slot);
+        self.links.forget(slot);
         self.members.remove(slot);
         self.rest();
     }

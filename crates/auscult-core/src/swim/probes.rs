@@ -22,6 +22,8 @@ pub(super) enum Purpose {
     Confirm,
     /// Its heartbeats do not come.
     Silence,
+    /// Datagrams may not pass between it and this member.
+    Link,
     /// It is dead, and may be back.
     Heal,
 }

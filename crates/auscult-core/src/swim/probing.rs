@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::config::{Buddy, ProbeOrder, StreamProbe, SuspicionRule, Timing};
-use super::event::{Direction, EventKind, Link, Outcome, Reject};
+use super::event::{Outcome, Reject};
 use super::exchanges::Errand;
 use super::gossip::DISAGREEMENTS_BEFORE_SYNC;
 use super::member::{MemberId, State};
@@ -41,7 +41,11 @@ impl Swim {
         }
         let sender = self.members.find(packet.from);
         if let Some(slot) = sender {
-            self.members.entry_mut(slot).heard_at = Some(self.now);
+            let entry = self.members.entry_mut(slot);
+            entry.heard_at = Some(self.now);
+            if entry.address == from {
+                self.note_heard(slot);
+            }
         }
         let by = packet.from;
         match packet.body {
@@ -155,6 +159,7 @@ impl Swim {
         let interval = self.config.params().probe_interval;
         self.probes.next_period = self.now.after(self.health.scale(interval));
         self.probes.advance();
+        self.repeat_accusations();
         if let Some(slot) = self.choose() {
             self.counters.probes += 1;
             self.probe(slot, Purpose::Period);
@@ -205,7 +210,9 @@ impl Swim {
             // The way round takes two round trips.
             Timing::Measured => {
                 let least = match purpose {
-                    Purpose::Period | Purpose::Confirm | Purpose::Heal => params.probe_timeout,
+                    Purpose::Period | Purpose::Confirm | Purpose::Link | Purpose::Heal => {
+                        params.probe_timeout
+                    }
                     // There was time to answer before it was asked.
                     Purpose::Silence => params.probe_timeout / 2,
                 };
@@ -221,6 +228,7 @@ impl Swim {
         let sequence = self.probes.next_sequence();
         let indirect_at = match purpose {
             Purpose::Period | Purpose::Confirm | Purpose::Silence => Some(self.now.after(direct)),
+            Purpose::Link => Some(self.now),
             Purpose::Heal => None,
         };
         self.probes.add(Probe {
@@ -244,11 +252,16 @@ impl Swim {
             return;
         };
         let (target, sequence, verdict_at) = (probe.target, probe.sequence, probe.verdict_at);
+        let purpose = probe.purpose;
         let Some(slot) = self.members.find(target) else {
             return;
         };
         let params = self.config.params();
-        let (count, stream) = (params.indirect_probes, params.stream_probe);
+        let (count, mut stream) = (params.indirect_probes, params.stream_probe);
+        if purpose == Purpose::Link {
+            // That it passes says nothing of datagrams.
+            stream = StreamProbe::Off;
+        }
         let fit = |entry: &super::members::Entry| {
             entry.id != target && entry.claim().state == State::Alive
         };
@@ -289,7 +302,13 @@ impl Swim {
             self.send(from, Body::Gossip, Some(introduction));
         }
         let Some(probe) = self.probes.answered(sequence, by) else {
-            self.reject(from, Reject::Unasked);
+            let member = self.members.find(by);
+            if member
+                .and_then(|slot| self.note_link_ping(slot, sequence))
+                .is_none()
+            {
+                self.reject(from, Reject::Unasked);
+            }
             return;
         };
         self.health.better();
@@ -299,18 +318,13 @@ impl Swim {
         let sample = self.now.since(probe.began);
         let entry = self.members.entry_mut(slot);
         entry.round_trip.add(sample);
-        entry.detours = 0;
-        let passes = Link {
-            hears: Direction::Passes,
-            heard: Direction::Passes,
-        };
-        self.set_link(slot, passes);
+        self.note_direct_way(slot, &probe);
         match probe.purpose {
             Purpose::Period => {
                 self.compare_views(slot, view);
                 self.compare_metadata(slot, sequence, metadata);
             }
-            Purpose::Confirm => {}
+            Purpose::Confirm | Purpose::Link => {}
             Purpose::Silence => self.end_silence(slot),
             Purpose::Heal => self.sync_with(slot),
         }
@@ -338,45 +352,18 @@ impl Swim {
         if probe.purpose == Purpose::Silence {
             self.end_silence(slot);
         }
-        let lately = self.now.before(self.config.params().probe_interval);
-        let entry = self.members.entry_mut(slot);
-        entry.detours = entry.detours.saturating_add(1);
-        if entry.detours < DETOURS_BEFORE_BLOCKED {
-            return;
-        }
-        let heard_lately = entry.heard_at.is_some_and(|at| at >= lately);
-        let mut link = entry.link;
-        match origin {
-            Some(Hearsay::Heard) => {
-                link.heard = Direction::Passes;
-                link.hears = Direction::Blocked;
-            }
-            Some(Hearsay::NotHeard) => {
-                link.heard = Direction::Blocked;
-                if heard_lately {
-                    link.hears = Direction::Passes;
-                }
-            }
-            None => {}
-        }
-        self.set_link(slot, link);
-    }
-
-    fn set_link(&mut self, slot: Slot, link: Link) {
-        let entry = self.members.entry_mut(slot);
-        let before = core::mem::replace(&mut entry.link, link);
-        let was_blocked = before.hears == Direction::Blocked || before.heard == Direction::Blocked;
-        let is_blocked = link.hears == Direction::Blocked || link.heard == Direction::Blocked;
-        // That a link works is news only where it did not.
-        if before != link && (was_blocked || is_blocked) {
-            self.say(slot, EventKind::LinkChanged { link });
-        }
+        self.note_detour(slot, probe, origin);
     }
 
     /// The time of probes is over.
     pub(super) fn decide_probes(&mut self) {
         while let Some(probe) = self.probes.expired(self.now) {
-            if probe.purpose == Purpose::Heal {
+            if probe.purpose == Purpose::Link
+                && let Some(slot) = self.members.find(probe.target)
+            {
+                self.ask_again_of_link(slot);
+            }
+            if matches!(probe.purpose, Purpose::Heal | Purpose::Link) {
                 continue;
             }
             self.counters.probes_failed += 1;
@@ -403,7 +390,7 @@ impl Swim {
         match probe.purpose {
             Purpose::Silence => self.silence(slot, probe.attempts()),
             Purpose::Period | Purpose::Confirm => self.accuse(slot, probe.attempts()),
-            Purpose::Heal => {}
+            Purpose::Link | Purpose::Heal => {}
         }
     }
 
@@ -426,6 +413,3 @@ impl Swim {
         }
     }
 }
-
-/// At 10 % loss a round trip fails in one of five probes: three in a row are one in a hundred.
-const DETOURS_BEFORE_BLOCKED: u8 = 3;

@@ -161,6 +161,16 @@ impl Suspicions {
             .map(|(&slot, suspicion)| (slot, suspicion.incarnation))
     }
 
+    /// Whom this accuser suspects and nobody else does, and in which incarnation.
+    pub(super) fn accused_alone_by(
+        &self,
+        accuser: MemberId,
+    ) -> impl Iterator<Item = (Slot, Incarnation)> {
+        let all = self.by_slot.iter();
+        all.filter(move |(_, suspicion)| suspicion.accusers == [accuser])
+            .map(|(&slot, suspicion)| (slot, suspicion.incarnation))
+    }
+
     /// The earliest deadline.
     pub(super) fn next(&self) -> Option<(Instant, Slot)> {
         self.due.first().copied()

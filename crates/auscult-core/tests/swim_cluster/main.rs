@@ -8,5 +8,6 @@ mod cluster;
 mod faults;
 mod figures;
 mod hybrid;
+mod links;
 mod membership;
 mod metadata;

@@ -3,7 +3,7 @@
 //!
 //! | datagram | at most |
 //! |---|---|
-//! | ping | one in a probe interval, one in a heal interval, one a suspicion, one a silence |
+//! | ping | one a probe interval, heal interval, suspicion and silence, 73 a detour |
 //! | heartbeat | four in a heartbeat interval to each member |
 //! | request to ping | `indirect_probes` for each ping |
 //! | ack | one for each ping received |
@@ -46,12 +46,17 @@ struct Window {
     news: u64,
     /// The counters when the window began.
     suspicions: u64,
+    detours: u64,
+    /// The same when the window before began.
+    detours_before: u64,
     /// When it went on after a stall, by the world's clock: it sends then what it could not.
     resumed: Instant,
 }
 
 const NAME: &str = "bounded_messages";
 const PERIODS: u32 = 5;
+/// What a link is pinged with at most, and what its other end is asked by way of others then.
+const LINK_PINGS: u64 = 64 + 1 + 8;
 
 impl Checker for BoundedMessages {
     fn name(&self) -> &'static str {
@@ -171,6 +176,7 @@ impl Window {
                 times(params.probe_interval)
                     + times(params.heal_interval)
                     + suspicions
+                    + (swim.counters().detours.saturating_sub(self.detours_before)) * LINK_PINGS
                     + self.heard(Payload::Heartbeat).max(members),
             ),
             (
@@ -207,6 +213,8 @@ impl Window {
             received_before: std::mem::take(&mut self.received),
             sent_before: std::mem::take(&mut self.sent),
             suspicions: swim.counters().suspicions,
+            detours: swim.counters().detours,
+            detours_before: self.detours,
             ..Self::default()
         };
     }
