@@ -10,7 +10,7 @@ use auscult_agent::http::stop::{Stop as Closing, Stopper};
 use auscult_agent::http::{AgentState, Company, serve_agent};
 use auscult_agent::keys::{KeyRing, Plain};
 use auscult_agent::{Agent, AgentConfig, AgentHandle, StartError};
-use auscult_core::swim::{Event, Label, MemberName, Params};
+use auscult_core::swim::{Event, Label, MemberName, Params, State};
 use tokio::net::TcpListener;
 
 use crate::args::{AgentArgs, LogFormat, Profile};
@@ -52,13 +52,24 @@ pub(crate) async fn run(args: &AgentArgs) -> Result<(), Stop> {
     let told = tokio::select! {
         told = tell(&agent, lines) => told,
         () = interrupts.next() => Ok(()),
-        () = agent.stopped() => Ok(()),
+        () = agent.stopped() => has_left(&agent),
     };
     interrupts.then_exit_at_once();
     // Whoever is not heard in that time is found out by the others.
     let _silent = tokio::time::timeout(LEAVE_TIME, agent.leave()).await;
     drop(closer);
     told
+}
+
+/// Whether an agent that stopped was asked to.
+fn has_left(agent: &AgentHandle) -> Result<(), Stop> {
+    match agent.members().me().map(|me| me.state) {
+        Some(State::Left) => Ok(()),
+        Some(State::Alive | State::Suspect | State::Dead) | None => {
+            let message = "the member stopped by itself, which is a fault of this program";
+            Err(Stop::new(Exit::Cannot, message))
+        }
+    }
 }
 
 async fn listen(addr: SocketAddr) -> Result<TcpListener, Stop> {

@@ -57,7 +57,7 @@ pub(crate) enum Command {
     /// Ten simulated servers and a monitor in one process: the first thing to try
     Demo(DemoArgs),
     /// Be a member of a group: find the others, tell who joins, fails and leaves
-    Agent(AgentArgs),
+    Agent(Box<AgentArgs>),
     /// Let a program that is no member join over gRPC, and print who is there
     Join(JoinArgs),
     /// Groups of members in virtual time: play a story, or a history of faults from a seed
