@@ -30,6 +30,9 @@ pub(crate) struct Established {
     /// The prefix of the peer's process.
     pub(crate) prefix: Prefix,
     pub(crate) window: Window,
+    /// Whether the peer has shown that it has the channel, too. Until then our confirmation may
+    /// have been lost, and everything that we say confirms again.
+    pub(crate) is_shared: bool,
     /// Datagrams since the last good one that could not be opened.
     pub(crate) failures: u8,
     /// When something was sealed or opened last.
@@ -126,6 +129,7 @@ impl Channels {
             theirs,
             prefix,
             window: Window::beginning_at(counter),
+            is_shared: false,
             failures: 0,
             used_at: now,
             heard_at: now,

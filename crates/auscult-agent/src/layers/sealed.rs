@@ -9,7 +9,8 @@
 //! 2. *Answer*: the other one sends a token, and returns the one that it was sent. It keeps nothing
 //!    but the token that it offered.
 //! 3. *Confirm*: the sender has a channel now, returns the token that it was offered, and says what
-//!    it had to say. When it arrives, the other one has a channel, too.
+//!    it had to say. When it arrives, the other one has a channel, too. It can be lost, so all that
+//!    the sender says confirms again, until something comes back on the channel.
 //!
 //! A token is offered to one address, and used for one channel: what was recorded before is worth
 //! nothing to a process that started since, at another address, or after the channel was made
@@ -140,6 +141,10 @@ impl Sealer {
         };
         channel.used_at = now;
         let theirs = channel.theirs;
+        if !channel.is_shared {
+            let own = channel.own;
+            return self.write_reply(CONFIRM, own, theirs, body, out);
+        }
         let counter = self.count();
         let sealing = self.ring.sealing();
         let ciphers = sealing.primary();
@@ -223,6 +228,7 @@ impl Sealer {
             return Err(reject);
         }
         channel.window.mark(counter);
+        channel.is_shared = true;
         channel.failures = 0;
         channel.used_at = now;
         channel.heard_at = now;
@@ -267,7 +273,11 @@ impl Sealer {
         reply: &mut Vec<u8>,
     ) -> Result<Place, LayerReject> {
         let confirmed = self.open_greeting(bytes)?;
-        if let Some(waiting) = self.prove(now, from, &confirmed)? {
+        let waiting = self.prove(now, from, &confirmed)?;
+        if let Some(channel) = self.channels.established(from) {
+            channel.is_shared = true;
+        }
+        if let Some(waiting) = waiting {
             // Both sides had something to say.
             self.wrap(now, from, &waiting, reply);
         }

@@ -143,7 +143,9 @@ fn acquainted() -> (Party, Party, Vec<Flight>) {
     let (mut a, mut b) = pair();
     let sent = talk(NOW, &mut a, &mut b, &ping());
     assert_eq!(b.heard, [ping()]);
-    b.heard.clear();
+    assert_eq!(talk(NOW, &mut b, &mut a, &ping()).len(), 1);
+    assert_eq!(a.heard, [ping()]);
+    (a.heard, b.heard) = (Vec::new(), Vec::new());
     (a, b, sent)
 }
 
@@ -163,6 +165,30 @@ fn the_first_message_takes_three_datagrams_and_the_next_ones_one() {
     assert_eq!(sent.len(), 1, "the channel serves both");
     assert!(a.rejected.is_empty() && b.rejected.is_empty());
     assert_eq!((a.heard.len(), b.heard.len()), (1, 1));
+}
+
+#[test]
+fn a_confirmation_that_is_lost_costs_one_message() {
+    // With nothing before it, and in place of a channel with the process before.
+    let (fresh, _) = pair();
+    let (_, mut b, _) = acquainted();
+    for mut a in [fresh, party(1, 2, Some(ring(1)))] {
+        let ask = a.say(NOW, b.address, &numbered(1)).expect("a question");
+        let answer = b.take(NOW, &ask).expect("an answer");
+        let _lost = a.take(NOW, &answer).expect("a confirmation");
+        b.heard.clear();
+        assert_eq!(talk(NOW, &mut a, &mut b, &numbered(2)).len(), 1);
+        assert_eq!(talk(NOW, &mut a, &mut b, &numbered(3)).len(), 1);
+        assert_eq!(b.heard, [numbered(2), numbered(3)]);
+        assert_eq!(talk(NOW, &mut b, &mut a, &ping()).len(), 1);
+        let data = a.say(NOW, b.address, &ping()).expect("data");
+        assert_eq!(
+            data.bytes.len(),
+            ping().len() + 18,
+            "it is known to have arrived"
+        );
+        assert!(a.rejected.is_empty() && b.rejected.is_empty());
+    }
 }
 
 #[test]
