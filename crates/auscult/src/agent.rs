@@ -26,6 +26,7 @@ pub(crate) async fn run(args: &AgentArgs) -> Result<(), Stop> {
     let said = node::Said {
         name: args.name.as_deref(),
         bind: args.bind,
+        direct_limit: args.direct_limit,
     };
     node::apply(&args.node, &said, &mut config).await?;
     // Bound first: an agent that cannot be asked should not have joined.

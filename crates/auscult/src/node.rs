@@ -92,6 +92,7 @@ impl TlsArgs {
 pub(crate) struct Said<'a> {
     pub(crate) name: Option<&'a str>,
     pub(crate) bind: Option<SocketAddr>,
+    pub(crate) direct_limit: Option<usize>,
 }
 
 /// Changes how an agent is to be started.
@@ -163,7 +164,7 @@ async fn number(args: &NodeArgs, said: &Said<'_>, config: &mut AgentConfig) -> R
     }
     config.join.extend(others);
     // The demonstrator pings, at every size, and its log says so.
-    config.params.direct_limit = 0;
+    config.params.direct_limit = said.direct_limit.unwrap_or(0);
     let detector = match config.transport {
         Transport::Grpc => args.detector_bind,
         Transport::Sockets => {

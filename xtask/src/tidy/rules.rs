@@ -88,11 +88,16 @@ struct Confined {
     only: &'static [&'static str],
 }
 
-const CONFINED: [Confined; 6] = [
+const CONFINED: [Confined; 7] = [
     Confined {
         library: "axum",
         within: "crates/auscult-agent/src/",
         only: &["http/"],
+    },
+    Confined {
+        library: "tonic",
+        within: "crates/auscult-agent/src/",
+        only: &["grpc/", "config.rs"],
     },
     Confined {
         library: "axum",

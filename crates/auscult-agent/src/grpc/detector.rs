@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use auscult_core::swim::State;
 use tonic::{Request, Response, Status};
 
 use super::generated::swim::failure_detector_server::FailureDetector;
@@ -10,7 +11,7 @@ use super::generated::swim::{
     IndirectPingRequest, IndirectPingResponse, MembershipUpdateRequest, MembershipUpdateResponse,
     PingRequest, PingResponse,
 };
-use super::inside::{Found, Inside};
+use super::inside::{Found, GuestAt, Inside};
 use super::link::remote;
 use super::node::NodeId;
 use super::sentences::{self, Component};
@@ -53,15 +54,17 @@ impl FailureDetector for Detector {
                 return Err(Status::not_found("the target is no member"));
             }
             Found::Member(member) if member.is_me => true,
-            Found::Member(member) => {
-                let at = self.0.spelling.of(member.address);
-                let id = NodeId::of(&member.name).to_owned();
+            Found::Member(member) => match self.0.reach(&member) {
+                Some(at) => {
+                    let id = NodeId::of(&member.name);
+                    self.ask(&requester_id, &at, id, &proxy_nodes).await?
+                }
+                // It serves nothing, so what other members think of it has to do.
+                None => member.state == State::Alive,
+            },
+            Found::Guest(GuestAt { id, at }) => {
                 self.ask(&requester_id, &at, &id, &proxy_nodes).await?
             }
-            Found::Guest(id) => match self.0.guests.address(&id) {
-                Some(at) => self.ask(&requester_id, &at, &id, &proxy_nodes).await?,
-                None => false,
-            },
         };
         Ok(Response::new(IndirectPingResponse { success }))
     }
@@ -106,8 +109,9 @@ impl Detector {
                     return Ok(self.0.ping(at, id, PING_TIMEOUT).await);
                 }
                 Found::Member(member) => {
-                    let proxy = self.0.spelling.of(member.address);
-                    others.push((proxy, NodeId::of(&member.name).to_owned()));
+                    if let Some(proxy) = self.0.reach(&member) {
+                        others.push((proxy, NodeId::of(&member.name).to_owned()));
+                    }
                 }
                 Found::Guest(_) | Found::Nobody => {}
             }

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use auscult_core::id::check_name;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -19,8 +20,9 @@ use super::detector::{PING_TIMEOUT, PROXIES_MAX, shown};
 use super::generated::swim::dissemination_client::DisseminationClient;
 use super::generated::swim::failure_detector_client::FailureDetectorClient;
 use super::generated::swim::{DisseminationRequest, MembershipUpdateRequest};
-use super::inside::Inside;
+use super::inside::{GuestAt, Inside};
 use super::node::{self, NodeId};
+use super::register;
 use super::sentences::{self, Component};
 
 /// The guests of one member, by what they call themselves.
@@ -51,6 +53,15 @@ impl Drop for Guest {
     }
 }
 
+impl From<(&String, &Guest)> for GuestAt {
+    fn from((id, guest): (&String, &Guest)) -> Self {
+        Self {
+            id: id.clone(),
+            at: guest.text.clone(),
+        }
+    }
+}
+
 impl Guests {
     /// Lets a program in, and begins to ping it. One that is known is let in again.
     pub(super) async fn admit(
@@ -59,9 +70,10 @@ impl Guests {
         id: &str,
         text: &str,
     ) -> Result<(), Status> {
-        if id.is_empty() || id.len() > ID_BYTES_MAX || shown(id) != id {
+        let key = register::guest_key(id);
+        if id.is_empty() || check_name(&key).is_err() {
             return Err(Status::invalid_argument(
-                "the id is empty, too long or unprintable",
+                "the id is empty, too long or has characters that no name has",
             ));
         }
         if text.len() > ADDRESS_BYTES_MAX || shown(text) != text {
@@ -71,6 +83,24 @@ impl Guests {
         }
         let no_address = || Status::invalid_argument("the address must be HOST:PORT and resolve");
         let address = node::resolve(text).await.ok_or_else(no_address)?;
+        self.insert(inside, id, text, address)?;
+        let told = inside
+            .agent()?
+            .set_metadata(&key, Some(text.as_bytes()))
+            .await;
+        if let Err(error) = told {
+            tracing::warn!(guest = %id, "other members are not told of a guest: {error}");
+        }
+        Ok(())
+    }
+
+    fn insert(
+        &self,
+        inside: &Arc<Inside>,
+        id: &str,
+        text: &str,
+        address: SocketAddr,
+    ) -> Result<(), Status> {
         let mut guests = self.0.lock();
         match guests.get(id) {
             Some(known) if known.address != address && known.answered == Answered::Yes => {
@@ -101,14 +131,11 @@ impl Guests {
         Ok(())
     }
 
-    /// The id of a guest, by itself, by its address as it was written, or by what that stands for.
-    pub(super) fn find(&self, text: &str, address: Option<SocketAddr>) -> Option<String> {
+    /// A guest by its address.
+    pub(super) fn find(&self, address: SocketAddr) -> Option<GuestAt> {
         let guests = self.0.lock();
-        let mut all = guests.iter();
-        let found = all.find(|(id, guest)| {
-            *id == text || guest.text == text || Some(guest.address) == address
-        });
-        found.map(|(id, _)| id.clone())
+        let found = guests.iter().find(|(_, guest)| guest.address == address);
+        found.map(GuestAt::from)
     }
 
     /// Where a guest serves.
@@ -116,13 +143,9 @@ impl Guests {
         self.0.lock().get(id).map(|guest| guest.text.clone())
     }
 
-    /// Where all guests serve.
-    pub(super) fn addresses(&self) -> Vec<String> {
-        self.0
-            .lock()
-            .values()
-            .map(|guest| guest.text.clone())
-            .collect()
+    /// All guests of this member.
+    pub(super) fn all(&self) -> Vec<GuestAt> {
+        self.0.lock().iter().map(GuestAt::from).collect()
     }
 
     /// Pings a guest now.
@@ -186,7 +209,7 @@ async fn watch(inside: Arc<Inside>, id: String, text: String, check: Arc<Notify>
         inside.guests.answered(&id);
         (patience, silent_since) = (SUSPICION, None);
     }
-    give_up(&inside, &id, &text);
+    give_up(&inside, &id, &text).await;
 }
 
 /// Live members to ask, in an order that nobody chose.
@@ -197,14 +220,18 @@ fn proxies(inside: &Inside) -> Vec<(String, String)> {
     let members = agent.members();
     let others = members.members.iter();
     let others = others.filter(|member| !member.is_me && member.state.is_live());
-    let named = others.map(|member| {
-        let at = inside.spelling.of(member.address);
-        (at, NodeId::of(&member.name).to_owned())
+    let named = others.filter_map(|member| {
+        let id = NodeId::of(&member.name).to_owned();
+        Some((inside.reach(member)?, id))
     });
     named.take(PROXIES_MAX).collect()
 }
 
-fn give_up(inside: &Arc<Inside>, id: &str, text: &str) {
+async fn give_up(inside: &Arc<Inside>, id: &str, text: &str) {
+    if let Ok(agent) = inside.agent() {
+        // Where it is not removed, the next guest with this id takes its place.
+        let _kept = agent.set_metadata(&register::guest_key(id), None).await;
+    }
     // The task that runs this belongs to the guest, so the guest goes last.
     let gone = inside.guests.0.lock().remove(id);
     inside.say(|| format!("Node {text} is marked as failed!"));
@@ -287,8 +314,7 @@ const SUSPICION: Duration = Duration::from_secs(4);
 const START: Duration = Duration::from_secs(30);
 const TELL_TRIES: usize = 3;
 const TELL_TIMEOUT: Duration = Duration::from_secs(3);
-const ID_BYTES_MAX: usize = 128;
-const ADDRESS_BYTES_MAX: usize = 260;
+pub(super) const ADDRESS_BYTES_MAX: usize = 260;
 
 #[cfg(test)]
 mod tests {

@@ -1,10 +1,13 @@
 //! What the services share: the agent behind them, and who is meant by what callers write.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use auscult_core::swim::{Claim, EventKind, Label, MemberId, Record, Request, Stamp, State};
+use auscult_core::swim::{
+    Claim, Event, EventKind, Label, MemberId, MemberName, Record, Request, Stamp, State,
+};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tonic::Status;
@@ -13,11 +16,12 @@ use super::generated::swim::failure_detector_client::FailureDetectorClient;
 use super::generated::swim::{IndirectPingRequest, PingRequest};
 use super::guests::Guests;
 use super::node::{self, NodeId};
+use super::register;
 use super::sentences::{self, Component};
 use super::{Access, Speech, Spelling, Tls};
 use crate::events::Reading;
 use crate::handle::{AgentHandle, WeakHandle};
-use crate::members::Member;
+use crate::members::{Member, Members};
 
 /// What the services of one agent share.
 #[derive(Debug)]
@@ -31,16 +35,35 @@ pub(super) struct Inside {
     pub(super) speech: Speech,
     pub(super) access: Access,
     pub(super) tls: Option<Tls>,
+    /// Where this member serves `swim.FailureDetector`, if that is not where it listens.
+    pub(super) detector: Option<SocketAddr>,
+    pub(super) reached: Reached,
     pub(super) guests: Guests,
+}
+
+/// Where members serve `swim.FailureDetector`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reached {
+    /// Where they listen as members.
+    AsMembers,
+    /// Where their metadata says.
+    AsTheySay,
 }
 
 /// Who is meant by what a caller wrote.
 #[derive(Clone, Debug)]
 pub(super) enum Found {
     Member(Box<Member>),
-    /// A guest, by its id.
-    Guest(String),
+    Guest(GuestAt),
     Nobody,
+}
+
+/// A guest of this member or another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct GuestAt {
+    pub(super) id: String,
+    /// Where it serves.
+    pub(super) at: String,
 }
 
 impl Inside {
@@ -67,8 +90,10 @@ impl Inside {
         if let Some(member) = by_name.or_else(|| members.get(&NodeId::name_of(text))) {
             return Ok(Found::Member(Box::new(member.clone())));
         }
-        if let Some(id) = self.guests.find(text, None) {
-            return Ok(Found::Guest(id));
+        let guests = self.all_guests(&members);
+        let mut named = guests.iter();
+        if let Some(guest) = named.find(|guest| guest.id == text || guest.at == text) {
+            return Ok(Found::Guest(guest.clone()));
         }
         if !text.contains(':') {
             return Ok(Found::Nobody);
@@ -81,11 +106,37 @@ impl Inside {
             return Ok(Found::Nobody);
         };
         let mut all = members.members.iter();
-        if let Some(member) = all.find(|member| member.address == address) {
+        let is_there = |member: &&Member| {
+            member.address == address || register::detector(member) == Some(address)
+        };
+        if let Some(member) = all.find(is_there) {
             return Ok(Found::Member(Box::new(member.clone())));
         }
-        let guest = self.guests.find(text, Some(address));
+        let guest = self.guests.find(address);
         Ok(guest.map_or(Found::Nobody, Found::Guest))
+    }
+
+    /// The guests of this member and of all others that live.
+    fn all_guests(&self, members: &Members) -> Vec<GuestAt> {
+        let mut all = self.guests.all();
+        let others = members.members.iter();
+        for member in others.filter(|member| !member.is_me && member.state.is_live()) {
+            for (id, at) in register::guests(member) {
+                if all.iter().all(|known| known.id != id) {
+                    all.push(GuestAt { id, at });
+                }
+            }
+        }
+        all
+    }
+
+    /// Where a member serves `swim.FailureDetector`, if it does.
+    pub(super) fn reach(&self, member: &Member) -> Option<String> {
+        let address = match self.reached {
+            Reached::AsMembers => Some(member.address),
+            Reached::AsTheySay => register::detector(member),
+        };
+        Some(self.spelling.of(address?))
     }
 
     /// Somebody says that a member failed: a suspicion, which the member can contradict. Tells
@@ -99,9 +150,9 @@ impl Inside {
         self.check_access()?;
         let member = match self.find(failed).await? {
             Found::Member(member) => member,
-            Found::Guest(id) => {
+            Found::Guest(guest) => {
                 // Whoever let it in finds out itself, and at once.
-                self.guests.check(&id);
+                self.guests.check(&guest.id);
                 return Ok(true);
             }
             Found::Nobody => return Ok(false),
@@ -134,8 +185,12 @@ impl Inside {
         let mut live: Vec<&Member> = members.members.iter().collect();
         live.retain(|member| member.state.is_live());
         live.sort_by_key(|member| sentences::people_order(&member.name));
-        let addresses = live.iter().map(|member| self.spelling.of(member.address));
-        Ok(addresses.chain(self.guests.addresses()).collect())
+        let addresses = live.iter().map(|member| {
+            let reached = self.reach(member);
+            reached.unwrap_or_else(|| self.spelling.of(member.address))
+        });
+        let guests = self.all_guests(&members).into_iter().map(|guest| guest.at);
+        Ok(addresses.chain(guests).collect())
     }
 
     /// Asks a member or a guest whether it is there, at most for this long.
@@ -213,34 +268,80 @@ impl Inside {
         (Component::FailureDetector, node)
     }
 
-    /// Tells the guests of what happens to members, for as long as the agent runs.
+    /// Tells the guests of what happens to members and other guests, for as long as the agent runs.
     pub(super) async fn follow(self: Arc<Self>) {
         self.spelling.learn(&self.members).await;
+        let mut elsewhere = BTreeMap::new();
         let Ok(agent) = self.agent() else {
             return;
         };
         let mut reader = agent.events().read_after(agent.events().newest_id());
+        if let Some(at) = self.detector {
+            let at = at.to_string();
+            let told = agent.set_metadata(register::DETECTOR_KEY, Some(at.as_bytes()));
+            if let Err(error) = told.await {
+                tracing::warn!("members are not told where gRPC is served: {error}");
+            }
+        }
         drop(agent);
         loop {
             let reading = reader.next().await;
-            if self.agent.upgrade().is_none() {
+            let Some(agent) = self.agent.upgrade() else {
                 return;
-            }
+            };
             let Reading::Event(logged) = reading else {
                 continue;
             };
-            let kind = &logged.event.kind;
-            if matches!(kind, EventKind::Joined { .. }) {
+            if matches!(logged.event.kind, EventKind::Joined { .. }) {
                 // Names of members may have got an address, or another one.
                 self.spelling.learn(&self.members).await;
             }
-            if matches!(kind, EventKind::Failed { .. } | EventKind::Left)
-                && let Ok(Found::Member(gone)) = self.find(&logged.event.member).await
-            {
-                self.guests.tell(&self, &self.spelling.of(gone.address));
+            self.hear(&agent, &logged.event, &mut elsewhere).await;
+        }
+    }
+
+    /// What an event means for guests: `elsewhere` are those of others, by host.
+    async fn hear(
+        self: &Arc<Self>,
+        agent: &AgentHandle,
+        event: &Event,
+        elsewhere: &mut BTreeMap<MemberName, BTreeMap<String, String>>,
+    ) {
+        let members = agent.members();
+        let Some(member) = members.get(&event.member).filter(|member| !member.is_me) else {
+            return;
+        };
+        if matches!(event.kind, EventKind::Failed { .. } | EventKind::Left) {
+            let reached = self.reach(member);
+            let gone = reached.unwrap_or_else(|| self.spelling.of(member.address));
+            self.guests.tell(self, &gone);
+            let orphans = elsewhere.remove(&member.name).unwrap_or_default();
+            if first_of(&members).is_some_and(|first| first.is_me) {
+                for (id, at) in orphans {
+                    // One that has no address any more is given up with its host.
+                    let _given_up = self.guests.admit(self, &id, &at).await;
+                }
+            }
+        } else if member.state.is_live() {
+            let now = register::guests(member);
+            let before = elsewhere.insert(member.name.clone(), now.clone());
+            for (id, at) in before.unwrap_or_default() {
+                let moved = || self.all_guests(&members).iter().any(|guest| guest.id == id);
+                if !now.contains_key(&id) && !moved() {
+                    self.guests.tell(self, &at);
+                }
             }
         }
     }
+}
+
+/// The live member that takes over what one that is gone has left.
+fn first_of(members: &Members) -> Option<&Member> {
+    let live = members
+        .members
+        .iter()
+        .filter(|member| member.state.is_live());
+    live.min_by_key(|member| sentences::people_order(&member.name))
 }
 
 /// Who accuses, where it is no member: all such callers are one, so that they cannot confirm each

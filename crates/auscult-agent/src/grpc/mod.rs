@@ -17,6 +17,7 @@ mod link;
 mod listen;
 pub mod node;
 mod queue;
+mod register;
 mod sentences;
 mod spelling;
 #[cfg(test)]
@@ -44,7 +45,7 @@ use dissemination::Disseminator;
 use generated::swim::dissemination_server::DisseminationServer;
 use generated::swim::failure_detector_server::FailureDetectorServer;
 use guests::Guests;
-use inside::Inside;
+use inside::{Inside, Reached};
 
 pub use dissemination::{JoinRefused, Newcomer, join};
 pub(crate) use link::{Dialler, Link};
@@ -164,27 +165,36 @@ impl Bound {
         }
     }
 
+    /// What the services share.
+    fn inside(&self, agent: &AgentHandle, label: &Label) -> Option<Inside> {
+        let config = self.config.as_ref()?;
+        Some(Inside {
+            agent: agent.downgrade(),
+            node: config.node.clone(),
+            label: label.clone(),
+            spelling: self.spelling.clone(),
+            members: config.members.clone(),
+            speech: config.sentences,
+            access: self.access,
+            tls: self.tls.clone(),
+            detector: self.detector.as_ref().and_then(|at| at.local_addr().ok()),
+            reached: match self.link {
+                Some(_) => Reached::AsMembers,
+                None => Reached::AsTheySay,
+            },
+            guests: Guests::default(),
+        })
+    }
+
     /// Begins to serve.
     pub(crate) fn serve(self, agent: &AgentHandle, label: &Label) -> Result<Doors, StartError> {
         let mut serving = Serving {
-            tls: self.tls,
+            tls: self.tls.clone(),
             open: watch::Sender::new(()),
             servers: JoinSet::new(),
         };
         let mut served = Served::default();
-        let inside = self.config.map(|config| {
-            Arc::new(Inside {
-                agent: agent.downgrade(),
-                node: config.node,
-                label: label.clone(),
-                spelling: self.spelling,
-                members: config.members,
-                speech: config.sentences,
-                access: self.access,
-                tls: serving.tls.clone(),
-                guests: Guests::default(),
-            })
-        });
+        let inside = self.inside(agent, label).map(Arc::new);
         let detector = inside.as_ref().map(|inside| {
             FailureDetectorServer::new(Detector(Arc::clone(inside)))
                 .max_decoding_message_size(REQUEST_BYTES_MAX)

@@ -10,11 +10,12 @@ use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
-use super::{channel, detector, disseminator, group, start, state, until};
-use crate::AgentHandle;
+use super::{channel, config, detector, disseminator, group, start, state, until};
 use crate::grpc::generated::swim::{
-    DisseminationRequest, IndirectPingRequest, MembershipUpdateRequest, PingRequest,
+    DisseminationRequest, IndirectPingRequest, JoinRequest, MembershipUpdateRequest, PingRequest,
 };
+use crate::keys::{Key, KeyRing};
+use crate::{Agent, AgentHandle, Transport};
 
 #[tokio::test]
 async fn a_ping_is_answered_by_whom_it_is_meant_for() {
@@ -131,6 +132,89 @@ async fn who_nobody_knows_cannot_fail() {
         let answer = disseminator(&agent).await.disseminate(request).await;
         assert!(!answer.unwrap().into_inner().success, "{failed}");
     }
+}
+
+/// Where members seal what they say, nobody who shows nothing changes anything.
+#[tokio::test]
+async fn sealed_members_take_no_ones_word() {
+    let key = Key::generate().unwrap();
+    let sealed = |name: &str| {
+        let mut config = config(name);
+        config.keys = Some(KeyRing::new(key.clone()));
+        Agent::start(config)
+    };
+    let first = sealed("node1").await.unwrap();
+    let second = sealed("node2").await.unwrap();
+    let seed = [first.address().to_string()];
+    assert_eq!(second.join(&seed).await[0].outcome, Ok(2));
+    until("both see both", || first.members().live == 2).await;
+    let (mut door, mut asks) = (disseminator(&first).await, detector(&first).await);
+    let refused = [
+        door.disseminate(DisseminationRequest {
+            sender_id: "1".into(),
+            failed_node_id: "2".into(),
+        })
+        .await
+        .unwrap_err(),
+        door.join(JoinRequest {
+            new_node_id: "6".into(),
+            new_node_address: "127.0.0.1:1".into(),
+        })
+        .await
+        .unwrap_err(),
+        asks.update_membership(MembershipUpdateRequest {
+            failed_node_id: "2".into(),
+        })
+        .await
+        .unwrap_err(),
+    ];
+    for status in refused {
+        assert_eq!(status.code(), Code::PermissionDenied, "{status}");
+    }
+    assert_eq!(state(&first, "node2"), Some(State::Alive));
+    let ping = PingRequest {
+        sender_id: "6".into(),
+        target_id: "1".into(),
+    };
+    assert!(asks.ping(ping).await.unwrap().into_inner().is_alive);
+}
+
+/// Members that talk over sockets tell each other where they serve gRPC.
+#[tokio::test]
+async fn members_on_sockets_are_reached_where_they_say() {
+    let on_sockets = |name: &str| {
+        let mut config = config(name);
+        config.transport = Transport::Sockets;
+        config.doors.as_mut().unwrap().detector = Some(super::ANYWHERE.into());
+        Agent::start(config)
+    };
+    let first = on_sockets("node1").await.unwrap();
+    let second = on_sockets("node2").await.unwrap();
+    let seed = [first.address().to_string()];
+    assert_eq!(second.join(&seed).await[0].outcome, Ok(2));
+    let at = second.served().detector.unwrap().to_string();
+    until("it is told", || {
+        let members = first.members();
+        let member = members.get("node2");
+        member.is_some_and(|member| !member.metadata.is_empty())
+    })
+    .await;
+    let mut asks = detector(&first).await;
+    for target in [&*at, "2"] {
+        let question = IndirectPingRequest {
+            requester_id: "9".into(),
+            target_id: target.to_owned(),
+            proxy_nodes: Vec::new(),
+        };
+        let answer = asks.indirect_ping(question).await.unwrap();
+        assert!(answer.into_inner().success, "{target}");
+    }
+    let mut door = disseminator(&first).await;
+    let list = door.join(JoinRequest {
+        new_node_id: "6".into(),
+        new_node_address: "127.0.0.1:1".into(),
+    });
+    assert!(list.await.unwrap().into_inner().membership.contains(&at));
 }
 
 #[tokio::test]

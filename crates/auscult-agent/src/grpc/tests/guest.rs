@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tonic::{Code, Request, Response, Status};
 
-use super::{config, disseminator, group, until};
+use super::{config, detector, disseminator, group, until};
 use crate::Agent;
 use crate::grpc::generated::swim::dissemination_server::{Dissemination, DisseminationServer};
 use crate::grpc::generated::swim::failure_detector_server::{
@@ -161,6 +161,39 @@ async fn a_guest_is_pinged_and_told_of_failures() {
         .unwrap();
     let left = [0, 1, 3].map(|at: usize| expected[at].as_str());
     assert_eq!(list, left);
+}
+
+/// Whoever let a guest in may fail itself: another member lists the guest, pings it for others, and
+/// takes it over.
+#[tokio::test]
+async fn a_guest_outlives_its_host() {
+    let [first, second] = group(["node1", "node2"]).await;
+    let guest = Guest::serve(Serves::Disseminate);
+    let host = first.address().to_string();
+    join(&newcomer("6", &guest, &first), None, Speech::Silent)
+        .await
+        .unwrap();
+    let knows = |agent: &crate::AgentHandle, host: &str| {
+        let members = agent.members();
+        let metadata = &members.get(host).unwrap().metadata;
+        metadata.iter().any(|(key, _)| key == "swim.guest.6")
+    };
+    until("another member knows", || knows(&second, "node1")).await;
+    let question = IndirectPingRequest {
+        requester_id: "9".into(),
+        target_id: "6".into(),
+        proxy_nodes: Vec::new(),
+    };
+    let answer = detector(&second).await.indirect_ping(question).await;
+    assert!(answer.unwrap().into_inner().success);
+    first.shutdown().await;
+    until("it takes over", || knows(&second, "node2")).await;
+    let pings = guest.pings();
+    until("it pings", || guest.pings() > pings).await;
+    let third = Guest::serve(Serves::Disseminate);
+    let list = join(&newcomer("7", &third, &second), None, Speech::Silent).await;
+    assert!(list.unwrap().contains(&guest.address.to_string()));
+    assert!(!guest.heard_of(&guest.address.to_string()), "{host}");
 }
 
 #[tokio::test]
