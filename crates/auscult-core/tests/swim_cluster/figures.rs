@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use auscult_core::rng::Rng;
-use auscult_core::swim::{EventKind, ProbeOrder, SuspicionRule};
+use auscult_core::swim::{EventKind, ProbeOrder, StreamProbe, SuspicionRule, Timing};
 use auscult_core::time::Instant;
 
 use crate::cluster::{Cluster, lan};
@@ -124,4 +124,51 @@ fn two_hundred_members_that_join_at_once_agree_in_ten_seconds() {
     assert!(took <= 10 * SECOND, "{took:?}");
     assert_eq!(cluster.convictions(), []);
     cluster.check_invariants();
+}
+
+/// [SWIM 3.1, 5] How often a probe of a member that runs fails: `(1 - q^2)(1 - q^4)^k`, where `q`
+/// is the share of datagrams that arrive. The paper's table has that times `e / (e - 1)`, as
+/// several may probe one member in a period there; with the shared order exactly one does. There
+/// are enough probes for 10 % at three deviations: 900 failures in each cell.
+#[test]
+fn probes_fail_as_often_as_published() {
+    for (loss, relays) in [
+        (50, 0),
+        (100, 0),
+        (100, 1),
+        (100, 2),
+        (100, 3),
+        (200, 1),
+        (200, 3),
+    ] {
+        let mut params = lan();
+        params.timing = Timing::Fixed;
+        params.stream_probe = StreamProbe::Off;
+        params.indirect_probes = relays;
+        params.health_max = 0;
+        // Neighbours do not probe a suspect besides, and nobody is convicted.
+        params.suspicion = SuspicionRule::Logarithmic;
+        params.suspicion_multiplier = 100;
+        let arrives = 1.0 - loss as f64 / 1_000.0;
+        let expected = (1.0 - arrives.powi(2)) * (1.0 - arrives.powi(4)).powi(relays as i32);
+        let members = 24;
+        let mut cluster = Cluster::joined(params, loss + relays as u64, members);
+        let count = |cluster: &Cluster| {
+            let counters = cluster.nodes.iter().map(|node| node.swim.counters());
+            counters.fold((0, 0), |(probes, failed), counters| {
+                (probes + counters.probes, failed + counters.probes_failed)
+            })
+        };
+        let before = count(&cluster);
+        cluster.loss = loss;
+        let seconds = (900.0 / expected / members as f64).ceil();
+        cluster.run(SECOND.mul_f64(seconds + 1.0));
+        let after = count(&cluster);
+        let share = (after.1 - before.1) as f64 / (after.0 - before.0) as f64;
+        let ratio = share / expected;
+        assert!(
+            (0.9..=1.1).contains(&ratio),
+            "{loss} {relays}: {share} {expected}"
+        );
+    }
 }
