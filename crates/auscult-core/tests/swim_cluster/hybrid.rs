@@ -146,3 +146,21 @@ fn a_watched_member_is_judged_by_its_heartbeats_in_a_large_group() {
     assert!(by_the_watcher.event.at.since(crashed_at) <= SECOND * 3 / 2);
     cluster.check_invariants();
 }
+
+/// What heartbeats cost each member in a period, and what 28 bytes of headers add.
+#[test]
+fn heartbeats_cost_what_the_limit_says() {
+    for (members, datagrams, kilobytes) in [(25, 50.5, 2.4), (50, 100.5, 4.8), (100, 200.5, 9.5)] {
+        let mut cluster = Cluster::joined(hybrid(), 1, members);
+        cluster.run(20 * SECOND);
+        (cluster.sent, cluster.bytes) = (0, 0);
+        cluster.run(20 * SECOND);
+        let each = 1.0 / members as f64 / 20.0;
+        let sent = cluster.sent as f64 * each;
+        let bytes = (cluster.bytes + 28 * cluster.sent) as f64 * each;
+        assert!(
+            sent <= datagrams && bytes <= kilobytes * 1_000.0,
+            "{sent} {bytes}"
+        );
+    }
+}
