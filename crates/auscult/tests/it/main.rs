@@ -7,6 +7,7 @@ mod command_line;
 mod demo;
 mod http;
 mod https;
+mod lab;
 mod members;
 mod node;
 mod process;
