@@ -3,12 +3,14 @@
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use super::config::SuspicionRule;
 use super::event::{Accusation, Accuser, Attempt, EventKind, Output, Reject};
 use super::member::{Claim, MemberId, State};
 use super::members::{ME, NotAdded, Slot};
 use super::message::{Body, Record, Update};
 use super::metadata::Stamp;
-use super::suspicion::{Allowance, Confirmed, Suspicion};
+use super::probes::Purpose;
+use super::suspicion::{Allowance, Confirmed, LastWord, Suspicion};
 use super::{Stage, Swim};
 use crate::time::Instant;
 
@@ -31,13 +33,24 @@ impl Swim {
             self.reject(from, Reject::Name);
             return;
         }
-        let known = entry.claim();
+        let (known, known_address) = (entry.claim(), entry.address);
         if let Update::Dead { by, .. } = update
             && update.claim().overrides(known)
             && known.state == State::Suspect
             && self.reprieve(slot).is_some()
         {
             self.agree(slot, by);
+            return;
+        }
+        if let Update::Dead { by, .. } = update
+            && update.claim().overrides(known)
+            && update.claim().incarnation == known.incarnation
+            && let Some(until) = self.ask_for_last_word(slot)
+        {
+            if self.suspicions.condemn(slot, by, until) {
+                // Others ask for themselves, so they need not wait for this answer.
+                self.spread(update);
+            }
             return;
         }
         if update.claim().overrides(known) {
@@ -51,7 +64,7 @@ impl Swim {
         }
         match update {
             Update::Suspect { by, .. } => self.agree(slot, by),
-            Update::Alive { address, .. } if address != entry.address => {
+            Update::Alive { address, .. } if address != known_address => {
                 // Two processes, one name, and neither has contradicted yet.
                 self.say(slot, EventKind::NameConflict { address });
             }
@@ -315,9 +328,13 @@ impl Swim {
                 self.suspicions.defer(slot, until);
                 continue;
             }
+            if let Some(until) = self.ask_for_last_word(slot) {
+                self.suspicions.defer(slot, until);
+                continue;
+            }
             let entry = self.members.entry(slot);
             let (member, incarnation) = (entry.id, entry.claim().incarnation);
-            let by = self.me;
+            let by = self.suspicions.condemned_by(slot).unwrap_or(self.me);
             self.apply(
                 slot,
                 Update::Dead {
@@ -327,6 +344,33 @@ impl Swim {
                 },
             );
         }
+    }
+
+    /// Nobody is convicted by hearsay: whoever did not ask a suspect in vain itself asks it, and
+    /// tells it what it is accused of, before it convicts. Who runs and is reached contradicts in
+    /// the answer. Says how long it has for that; `None` once it had its time. A member that was
+    /// blocked, and tells of its suspicion and of its verdict at the same time, has so not the
+    /// last word.
+    fn ask_for_last_word(&mut self, slot: Slot) -> Option<Instant> {
+        if self.config.params().suspicion == SuspicionRule::Logarithmic {
+            return None;
+        }
+        match self.suspicions.last_word(slot, self.now) {
+            LastWord::ToBeAsked => {}
+            LastWord::Awaited(until) => return Some(until),
+            LastWord::Had => return None,
+        }
+        // Who was never asked before is as near as others are.
+        let params = self.config.params();
+        let near = params.probe_timeout_least * 2;
+        let time = match self.members.entry(slot).round_trip.mean() {
+            Some(_) => self.direct_time(slot).min(params.probe_timeout / 2),
+            None => near.min(params.probe_timeout / 2),
+        };
+        let until = self.now.after(time);
+        self.suspicions.note_asked(slot, until);
+        self.probe(slot, Purpose::LastWord);
+        Some(until)
     }
 
     /// News about this member itself: what it does not say itself it contradicts.

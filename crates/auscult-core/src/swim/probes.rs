@@ -24,6 +24,8 @@ pub(super) enum Purpose {
     Silence,
     /// Datagrams may not pass between it and this member.
     Link,
+    /// It is about to be convicted.
+    LastWord,
     /// It is dead, and may be back.
     Heal,
 }

@@ -210,9 +210,11 @@ impl Swim {
             // The way round takes two round trips.
             Timing::Measured => {
                 let least = match purpose {
-                    Purpose::Period | Purpose::Confirm | Purpose::Link | Purpose::Heal => {
-                        params.probe_timeout
-                    }
+                    Purpose::Period
+                    | Purpose::Confirm
+                    | Purpose::Link
+                    | Purpose::LastWord
+                    | Purpose::Heal => params.probe_timeout,
                     // There was time to answer before it was asked.
                     Purpose::Silence => params.probe_timeout / 2,
                 };
@@ -229,7 +231,7 @@ impl Swim {
         let indirect_at = match purpose {
             Purpose::Period | Purpose::Confirm | Purpose::Silence => Some(self.now.after(direct)),
             Purpose::Link => Some(self.now),
-            Purpose::Heal => None,
+            Purpose::Heal | Purpose::LastWord => None,
         };
         self.probes.add(Probe {
             target,
@@ -324,7 +326,7 @@ impl Swim {
                 self.compare_views(slot, view);
                 self.compare_metadata(slot, sequence, metadata);
             }
-            Purpose::Confirm | Purpose::Link => {}
+            Purpose::Confirm | Purpose::Link | Purpose::LastWord => {}
             Purpose::Silence => self.end_silence(slot),
             Purpose::Heal => self.sync_with(slot),
         }
@@ -363,8 +365,9 @@ impl Swim {
             {
                 self.ask_again_of_link(slot);
             }
-            if matches!(probe.purpose, Purpose::Heal | Purpose::Link) {
-                continue;
+            match probe.purpose {
+                Purpose::Heal | Purpose::Link | Purpose::LastWord => continue,
+                Purpose::Period | Purpose::Confirm | Purpose::Silence => {}
             }
             self.counters.probes_failed += 1;
             // A relay that nacks shows that we are heard, and hear. [LG]
@@ -390,7 +393,7 @@ impl Swim {
         match probe.purpose {
             Purpose::Silence => self.silence(slot, probe.attempts()),
             Purpose::Period | Purpose::Confirm => self.accuse(slot, probe.attempts()),
-            Purpose::Link | Purpose::Heal => {}
+            Purpose::Link | Purpose::Heal | Purpose::LastWord => {}
         }
     }
 

@@ -99,6 +99,11 @@ pub(super) struct Suspicion {
     stalled: Duration,
     /// It is not over before this.
     reprieve: Instant,
+    /// Who convicted the suspect first, when that is to count here unless the suspect contradicts.
+    condemned_by: Option<MemberId>,
+    /// How often this member asked the suspect for its last word, and until when it waits.
+    asked: u8,
+    asked_until: Instant,
 }
 
 impl Suspicion {
@@ -107,11 +112,11 @@ impl Suspicion {
         let time = self.allowance.time(confirmations);
         Deadline {
             since: self.since,
-            at: self
-                .since
-                .after(self.stalled)
-                .after(time)
-                .max(self.reprieve),
+            at: match self.condemned_by {
+                None => self.since.after(self.stalled).after(time),
+                Some(_) => self.since,
+            }
+            .max(self.reprieve),
             least: self.allowance.least,
             most: self.allowance.most,
             confirmations,
@@ -125,6 +130,20 @@ impl Suspicion {
         self.accusers.len().saturating_sub(1) as u32
     }
 }
+
+/// Whether a suspect had its last word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LastWord {
+    /// It is to be asked now.
+    ToBeAsked,
+    /// It was asked, and has until then.
+    Awaited(Instant),
+    /// This member asked it in vain, for a last word or before.
+    Had,
+}
+
+/// One datagram may be lost.
+const LAST_WORDS: u8 = 2;
 
 /// Whether an accuser was new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,6 +214,9 @@ impl Suspicions {
             allowance,
             stalled: Duration::ZERO,
             reprieve: Instant::ORIGIN,
+            condemned_by: None,
+            asked: 0,
+            asked_until: Instant::ORIGIN,
         };
         self.due.insert((suspicion.deadline().at, slot));
         self.by_slot.insert(slot, suspicion);
@@ -234,6 +256,48 @@ impl Suspicions {
         }
     }
 
+    /// Another member convicted the suspect: it has until then, and no longer. Says whether that
+    /// is new.
+    pub(super) fn condemn(&mut self, slot: Slot, by: MemberId, until: Instant) -> bool {
+        let Some(suspicion) = self.by_slot.get_mut(&slot) else {
+            return false;
+        };
+        self.due.remove(&(suspicion.deadline().at, slot));
+        let is_new = suspicion.condemned_by.replace(by).is_none();
+        suspicion.reprieve = until;
+        self.due.insert((suspicion.deadline().at, slot));
+        is_new
+    }
+
+    /// Who convicted the suspect first, if it was another member.
+    pub(super) fn condemned_by(&self, slot: Slot) -> Option<MemberId> {
+        self.by_slot.get(&slot)?.condemned_by
+    }
+
+    /// Whether the suspect is still to have its last word here.
+    pub(super) fn last_word(&self, slot: Slot, now: Instant) -> LastWord {
+        match self.by_slot.get(&slot) {
+            Some(suspicion) if suspicion.attempts.is_empty() => {
+                if suspicion.asked_until > now {
+                    LastWord::Awaited(suspicion.asked_until)
+                } else if suspicion.asked < LAST_WORDS {
+                    LastWord::ToBeAsked
+                } else {
+                    LastWord::Had
+                }
+            }
+            Some(_) | None => LastWord::Had,
+        }
+    }
+
+    /// The suspect is asked for its last word, and has until then.
+    pub(super) fn note_asked(&mut self, slot: Slot, until: Instant) {
+        if let Some(suspicion) = self.by_slot.get_mut(&slot) {
+            suspicion.asked += 1;
+            suspicion.asked_until = until;
+        }
+    }
+
     /// Notes how this member asked the suspect itself.
     pub(super) fn note_attempts(&mut self, slot: Slot, attempts: Vec<Attempt>) {
         if let Some(suspicion) = self.by_slot.get_mut(&slot) {
@@ -246,6 +310,8 @@ impl Suspicions {
         self.due.clear();
         for (&slot, suspicion) in &mut self.by_slot {
             suspicion.stalled += span;
+            suspicion.reprieve = suspicion.reprieve.after(span);
+            suspicion.asked_until = suspicion.asked_until.after(span);
             self.due.insert((suspicion.deadline().at, slot));
         }
     }

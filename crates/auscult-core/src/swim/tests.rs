@@ -330,8 +330,18 @@ fn a_conviction_counts_where_the_suspicion_was_known() {
     let mut swim = member(5, params());
     receive(&mut swim, 3, Body::Gossip, vec![suspect(1, 0, 3)]);
     receive(&mut swim, 3, Body::Gossip, vec![dead(1), dead(2)]);
-    let state = |number| swim.member(&name(number)).unwrap().state();
-    assert_eq!((state(1), state(2)), (State::Dead, State::Suspect));
+    let state = |swim: &Swim, number| swim.member(&name(number)).unwrap().state();
+    // It is asked for its last word, twice.
+    for _ in 0..2 {
+        assert_eq!(state(&swim, 1), State::Suspect);
+        let deadline = swim.member(&name(1)).unwrap().deadline().unwrap();
+        assert!(deadline.at.since(swim.now) <= params().probe_timeout / 2);
+        swim.handle(deadline.at, Input::Tick);
+    }
+    assert_eq!(
+        (state(&swim, 1), state(&swim, 2)),
+        (State::Dead, State::Suspect)
+    );
 }
 
 /// A process that did not run convicts nobody for that time.

@@ -65,6 +65,7 @@ pub fn all() -> Vec<Box<dyn Checker>> {
         Box::new(no_resurrection::NoResurrection::default()),
         Box::new(incarnations::Incarnations::default()),
         Box::new(agreement::Agreement::default()),
+        Box::new(no_false_conviction::NoFalseConviction::default()),
         Box::new(bounded_memory::BoundedMemory::default()),
         Box::new(bounded_messages::BoundedMessages::default()),
         Box::new(life_story::LifeStory::default()),

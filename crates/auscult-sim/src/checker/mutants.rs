@@ -9,7 +9,6 @@ use auscult_core::swim::{
 };
 use auscult_core::time::Instant;
 
-use super::no_false_conviction::NoFalseConviction;
 use super::{Checker, Finding, all};
 use crate::machine::{Birth, Machine};
 use crate::observation::Interest;
@@ -118,7 +117,6 @@ fn story(mutant: Option<fn() -> Box<dyn Tamper>>) -> Vec<Finding> {
         Some(_) | None => Box::new(birth.swim()),
     });
     let mut checkers = all();
-    checkers.push(Box::new(NoFalseConviction::default()));
     let interests = checkers.iter().map(|checker| checker.interest());
     world.listen(interests.fold(Interest::NONE, |sum, one| sum | one));
     world.add_many(12);
