@@ -49,6 +49,7 @@ mod machine;
 mod member;
 mod net;
 mod observation;
+pub mod papers;
 mod queue;
 mod run;
 pub mod script;

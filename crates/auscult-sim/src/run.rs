@@ -50,7 +50,11 @@ impl World {
                     self.enqueue(place, Parcel::Tick);
                 }
             }
-            Power::Stalls(Stall::Process) | Power::Off(_) => {}
+            // It goes on until it wants to send.
+            Power::Stalls(Stall::Sending) if member.outbox.is_empty() => {
+                self.handle(place, Parcel::Tick);
+            }
+            Power::Stalls(Stall::Process | Stall::Sending) | Power::Off(_) => {}
         }
     }
 
@@ -140,9 +144,13 @@ impl World {
         if !matches!(self.members[place].power, Power::Stalls(_)) {
             return;
         }
-        self.members[place].power = Power::Runs;
+        let before = std::mem::replace(&mut self.members[place].power, Power::Runs);
         while let Some(output) = self.members[place].outbox.pop_front() {
             self.take(place, output);
+        }
+        if before == Power::Stalls(Stall::Sending) {
+            // Its timers were over before it could read.
+            self.handle(place, Parcel::Tick);
         }
         if self.members[place].each.is_zero() {
             while let Some(parcel) = self.members[place].inbox.pop_front() {
@@ -231,7 +239,10 @@ impl World {
     }
 
     fn take(&mut self, place: usize, output: Output) {
-        let held = self.members[place].power == Power::Stalls(Stall::Messages);
+        let held = match self.members[place].power {
+            Power::Stalls(Stall::Messages | Stall::Sending) => true,
+            Power::Runs | Power::Stalls(Stall::Process) | Power::Off(_) => false,
+        };
         match output {
             Output::Send { .. } | Output::Ask { .. } | Output::Answer { .. } if held => {
                 self.members[place].outbox.push_back(output);

@@ -370,6 +370,8 @@ impl Reader {
             "stall" => {
                 let stall = if words.accept("messages") {
                     Stall::Messages
+                } else if words.accept("sending") {
+                    Stall::Sending
                 } else {
                     Stall::Process
                 };

@@ -78,6 +78,7 @@ pub(crate) fn deed_text(names: &Names, members: usize, deed: &Deed) -> String {
         Deed::Stall { member, stall } => match stall {
             Stall::Process => format!("stall {}", of(member)),
             Stall::Messages => format!("stall {} messages", of(member)),
+            Stall::Sending => format!("stall {} sending", of(member)),
         },
         Deed::Resume { member } => format!("resume {}", of(member)),
         Deed::Slow { member, each } => format!("slow {} {}", of(member), span_text(*each)),
