@@ -6,6 +6,7 @@ pub mod check;
 pub mod engine;
 pub mod events;
 pub mod ingest;
+pub mod membership;
 pub mod metrics;
 pub mod registry;
 pub mod replication;

@@ -23,8 +23,8 @@ use super::problem::{Kind, Problem};
 use crate::check::CheckRunner;
 use crate::ingest::RejectReason;
 use crate::metrics::{
-    CheckFigures, DatagramFigures, Figures, HttpFigures, LabelText, RhythmFigures, SettingsFigures,
-    SignalFigures, TargetFigures, VerdictFigures, render,
+    CheckFigures, DatagramFigures, Figures, HttpFigures, LabelText, MembershipFigures,
+    RhythmFigures, SettingsFigures, SignalFigures, TargetFigures, VerdictFigures, render,
 };
 use crate::settings::TargetSpec;
 
@@ -92,6 +92,7 @@ fn gather(state: &ApiState) -> Figures {
         datagrams: datagrams(state),
         http: HttpFigures::read(state.connections(), state.requests(), state.streams()),
         settings: settings(state),
+        membership: state.agent().map(MembershipFigures::read),
         ..Figures::default()
     };
     figures.verdicts.events = state.events().appended();

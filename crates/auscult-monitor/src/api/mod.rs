@@ -18,6 +18,7 @@ use std::sync::Arc;
 use auscult_core::monitor::TargetView;
 use auscult_core::time::Instant;
 use axum::Router;
+use axum::extract::FromRef;
 use axum::middleware::{from_fn, from_fn_with_state};
 use tokio::sync::Semaphore;
 use utoipa::OpenApi;
@@ -31,7 +32,9 @@ use crate::events::EventLog;
 use crate::ingest::UdpReceiver;
 use crate::registry::Registry;
 
-use auscult_agent::http::{extract, guard, json, log, problem};
+use auscult_agent::AgentHandle;
+use auscult_agent::http::group::Group;
+use auscult_agent::http::{extract, guard, json, log, members, problem};
 
 pub use auscult_agent::http::connections::{ConnectionCounters, ConnectionLimits, serve};
 pub use auscult_agent::http::stop::{Stop, Stopper};
@@ -54,6 +57,8 @@ pub struct ApiParts {
     pub stop: Stop,
     /// Counted by [`serve`], read by the metrics.
     pub connections: Arc<ConnectionCounters>,
+    /// What makes it a member of a group, if it is one.
+    pub agent: Option<AgentHandle>,
 }
 
 /// Targets that are read under one lock: some 50 us.
@@ -121,6 +126,10 @@ impl ApiState {
         }
     }
 
+    fn agent(&self) -> Option<&AgentHandle> {
+        self.0.parts.agent.as_ref()
+    }
+
     fn stop(&self) -> &Stop {
         &self.0.parts.stop
     }
@@ -138,6 +147,12 @@ impl ApiState {
     }
 }
 
+impl FromRef<ApiState> for Group {
+    fn from_ref(state: &ApiState) -> Self {
+        Self(state.0.parts.agent.clone())
+    }
+}
+
 /// What the OpenAPI document says of all routes together.
 #[derive(OpenApi)]
 #[openapi(
@@ -152,6 +167,7 @@ impl ApiState {
     tags(
         (name = "targets", description = "What is watched"),
         (name = "heartbeats", description = "'I am here'"),
+        (name = "members", description = "The group that the monitor belongs to"),
         (name = "events", description = "What happened"),
         (name = "operation", description = "The monitor itself"),
         (name = "seeds", description = "Routes of programs that this one follows")
@@ -192,6 +208,7 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(targets::pause))
         .routes(routes!(targets::resume))
         .routes(routes!(heartbeats::get, heartbeats::post))
+        .merge(members::routes())
         .routes(routes!(events::list))
         .routes(routes!(events::stream))
         .routes(routes!(health::monitor))

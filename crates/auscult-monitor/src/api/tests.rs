@@ -63,6 +63,7 @@ impl Bench {
             udp: None,
             stop,
             connections: Arc::default(),
+            agent: None,
         });
         Self {
             router: router(state),

@@ -41,7 +41,8 @@ impl Registry {
         let hidden = places.file.contains_key(id) || places.stored.contains_key(id);
         if let Some(spec) = places.members.get(id) {
             let before = self.words.lock().insert(id.clone(), word.clone());
-            if before != Some(word) && !hidden {
+            let same = |known: &MemberWord| known.verdict == word.verdict && known.why == word.why;
+            if !before.as_ref().is_some_and(same) && !hidden {
                 self.tell_again(spec);
             }
             return Ok(());
@@ -84,6 +85,12 @@ impl Registry {
             }
             Some(_) => {}
         }
+    }
+
+    /// The present moment, by the clock of the machine.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.engine.clock().now()
     }
 
     /// The names of the members that are known here.

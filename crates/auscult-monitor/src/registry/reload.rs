@@ -114,6 +114,11 @@ impl Registry {
                 "the settings of the observer have changed; they take effect after a restart"
             );
         }
+        if places.taken && self.settings.load().membership != plan.settings.membership {
+            tracing::warn!(
+                "the settings of the membership have changed; they take effect after a restart"
+            );
+        }
         places.file = plan.file;
         places.taken = true;
         let reloaded = self.turn(&before, &places)?;

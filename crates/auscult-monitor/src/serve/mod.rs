@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use auscult_agent::AgentHandle;
 use tokio::net::TcpListener;
 use tokio::task::JoinError;
 
@@ -19,12 +20,16 @@ use crate::engine::Engine;
 use crate::events::EventLog;
 use crate::ingest::udp::BoundUdp;
 use crate::ingest::{Admission, UdpReceiver};
+use crate::membership::{self, MembershipError};
 use crate::registry::{Registry, ReloadError, Reloaded};
 use crate::settings::Settings;
 use crate::store::{Store, StoreError};
 
 /// How long the end of the server may take. What does not end by itself in that time is ended.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(5);
+
+/// How long saying goodbye to the group may take.
+const LEAVE_MAX: Duration = Duration::from_secs(2);
 
 /// What a server reads once, at its start.
 #[derive(Clone, Debug)]
@@ -70,6 +75,8 @@ pub enum ServeError {
     Settings(ReloadError),
     /// The data folder cannot be used.
     Store(StoreError),
+    /// It cannot become a member of its group.
+    Membership(MembershipError),
     /// The system has no thread or socket for us.
     System(io::Error),
 }
@@ -91,12 +98,19 @@ impl fmt::Display for ServeError {
             }
             Self::Settings(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
+            Self::Membership(error) => error.fmt(f),
             Self::System(error) => write!(f, "the system refused what a server needs: {error}"),
         }
     }
 }
 
 impl std::error::Error for ServeError {}
+
+impl From<MembershipError> for ServeError {
+    fn from(error: MembershipError) -> Self {
+        Self::Membership(error)
+    }
+}
 
 impl From<StoreError> for ServeError {
     fn from(error: StoreError) -> Self {
@@ -134,6 +148,7 @@ pub struct Server {
     settings: Settings,
     stopper: Stopper,
     stop: Stop,
+    agent: Option<AgentHandle>,
 }
 
 /// Makes a running server read its settings file again.
@@ -182,6 +197,10 @@ impl Server {
         let http = http.map_err(bind_error(http_bind, "--http-bind"))?;
         let udp = udp_bind.map(|addr| BoundUdp::bind(addr).map_err(bind_error(addr, "--udp-bind")));
         let udp = udp.transpose()?;
+        let agent = match &settings.membership {
+            Some(group) => Some(membership::start(group).await?),
+            None => None,
+        };
         let store = match data_dir {
             Some(folder) => {
                 let opened = tokio::task::spawn_blocking(move || Store::open(&folder));
@@ -207,6 +226,7 @@ impl Server {
             settings,
             stopper,
             stop,
+            agent,
         })
     }
 
@@ -220,6 +240,12 @@ impl Server {
     #[must_use]
     pub const fn udp_addr(&self) -> Option<SocketAddr> {
         self.udp_addr
+    }
+
+    /// The agent that makes it a member of a group, if it is one.
+    #[must_use]
+    pub const fn agent(&self) -> Option<&AgentHandle> {
+        self.agent.as_ref()
     }
 
     /// The engine.
@@ -263,7 +289,16 @@ impl Server {
             udp: receiver.clone(),
             stop: self.stop.clone(),
             connections: Arc::clone(&connections),
+            agent: self.agent.clone(),
         });
+        if let Some(agent) = &self.agent {
+            let registry = Arc::clone(&self.registry);
+            tokio::spawn(membership::follow(
+                agent.clone(),
+                registry,
+                self.stop.clone(),
+            ));
+        }
         let limits = ConnectionLimits::default();
         let served = api::serve(
             self.http,
@@ -280,7 +315,12 @@ impl Server {
         self.stopper.stop();
         let checks = self.checks;
         let engine = self.engine;
+        let agent = self.agent;
         let end = async {
+            if let Some(agent) = agent {
+                // Whoever is not heard in that time is found out by the others.
+                let _silent = tokio::time::timeout(LEAVE_MAX, agent.leave()).await;
+            }
             checks.shutdown().await;
             engine.clear_drain_sources();
             if let Some(receiver) = receiver {

@@ -10,9 +10,9 @@ use auscult_core::monitor::MonitorConfig;
 
 use super::problem::{Problems, Span};
 use super::report::{At, Report};
-use super::schema::{CREATED, DEFAULTS, HEARTBEATS, OBSERVER, PUSH, ROOT};
+use super::schema::{CREATED, DEFAULTS, HEARTBEATS, MEMBERSHIP, OBSERVER, PUSH, ROOT};
 use super::section::Section;
-use super::{Defaults, HeartbeatSettings, Settings, TargetSpec, Template};
+use super::{Defaults, HeartbeatSettings, MembershipSettings, Settings, TargetSpec, Template};
 use super::{judge, resolve, seed, walk, yaml};
 
 /// Why a settings file gives no settings. Nothing was changed.
@@ -136,11 +136,19 @@ fn from_root(report: &mut Report<'_>, root: &Section) -> Option<Settings> {
     }
     let heartbeats = heartbeats(report, &root.section("heartbeats", &HEARTBEATS), &defaults)?;
     let observer = observer(&root.section("observer", &OBSERVER))?;
+    let membership = match root.says("membership") {
+        true => {
+            let section = root.section("membership", &MEMBERSHIP);
+            Some(MembershipSettings::read(report, &section)?)
+        }
+        false => None,
+    };
     Some(Settings {
         targets,
         defaults: Defaults(defaults),
         heartbeats,
         observer,
+        membership,
     })
 }
 

@@ -11,6 +11,7 @@ mod body;
 mod duration;
 mod judge;
 mod load;
+mod membership;
 mod node;
 mod openapi;
 mod problem;
@@ -40,6 +41,7 @@ use report::{At, Report};
 use section::Section;
 
 pub use load::LoadError;
+pub use membership::{MembershipSettings, Profile};
 pub use problem::{Problem, Problems, Span};
 pub use reference::reference;
 pub use target::{
@@ -59,6 +61,8 @@ pub struct Settings {
     pub heartbeats: HeartbeatSettings,
     /// How the observer judges itself.
     pub observer: MonitorConfig,
+    /// The group of members that it belongs to, if it belongs to one.
+    pub membership: Option<MembershipSettings>,
 }
 
 /// What holds for targets that do not say otherwise: the `defaults` of a settings file.

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use crate::http::{addr_in, get};
-use crate::process::{Process, run, stderr, stdout};
+use crate::process::{PATIENCE, Process, run, stderr, stdout};
+use crate::serve::Monitor;
 
 /// A member of a group with its HTTP address.
 struct Node {
@@ -177,4 +178,41 @@ fn an_agent_that_does_not_answer_is_named() {
         "{said}"
     );
     assert!(said.contains("auscult agent --http"), "{said}");
+}
+
+#[test]
+fn a_monitor_that_is_a_member_has_the_others_as_targets() {
+    let mut b = Node::start("b", None);
+    let monitor = Monitor::new();
+    let file = monitor.settings(&format!(
+        "membership:\n  name: watcher\n  bind: 127.0.0.1:0\n  profile: local\n  join: {}\n",
+        b.address
+    ));
+    let server = monitor.start(&["-c", &file.display().to_string()]);
+    b.process.line("member watcher joined");
+    let url = format!("http://{}", server.http);
+    let mut events = Process::start(["events", "-f", "--since", "0", "--url", &url]);
+    events.line_within("b is up: alive at", PATIENCE);
+    let members = get(&server.http, "/v1/members");
+    assert_eq!(members.status, 200, "{}", members.body);
+    let metrics = get(&server.http, "/metrics").body;
+    assert!(
+        metrics.contains("auscult_members{state=\"alive\"} 2"),
+        "{metrics}"
+    );
+
+    b.process.signal("KILL");
+    events.line("b is late: suspected by watcher");
+    events.line("b is down: convicted by watcher");
+    let target = get(&server.http, "/v1/targets/b");
+    let target: Value = serde_json::from_str(&target.body).unwrap();
+    assert_eq!(
+        (&target["status"], &target["group"]),
+        (&"down".into(), &"members".into())
+    );
+    assert_eq!(target["origin"]["kind"], "membership");
+    assert_eq!(target["signals"][0]["source"], "membership");
+
+    server.process.signal("TERM");
+    assert!(server.process.end().0.success());
 }

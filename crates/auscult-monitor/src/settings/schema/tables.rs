@@ -73,6 +73,13 @@ pub(in super::super) static ROOT: Table = Table {
             "What happens to heartbeats that are sent to us.",
         ),
         Key::new(
+            "membership",
+            Section(&MEMBERSHIP),
+            Nothing,
+            "The group of members that this monitor belongs to. Without it, it belongs to none.",
+        )
+        .elsewhere(&["cluster", "gossip", "members", "swim", "agent"]),
+        Key::new(
             "observer",
             Section(&OBSERVER),
             Nothing,
@@ -540,6 +547,74 @@ pub(in super::super) static HEARTBEATS: Table = Table {
             Section(&CREATED),
             Nothing,
             "What holds for targets created in this way, over the file's `defaults`.",
+        ),
+    ]],
+};
+
+pub(in super::super) static MEMBERSHIP: Table = Table {
+    title: "membership",
+    component: "MembershipSettings",
+    doc: "The monitor runs an agent, which makes it a member; each member of the group is a target of the \
+          group `members`, judged by the group itself. `membership: {}` is enough for a first member. \
+          Changes take effect after a restart.",
+    groups: &[&[
+        Key::new(
+            "name",
+            Name,
+            Rule("the name of the machine"),
+            "The monitor's name in the group.",
+        ),
+        Key::new(
+            "bind",
+            Text { bytes_max: 64 },
+            Value("127.0.0.1:7946"),
+            "Where to listen, over UDP and TCP: `address:port`.",
+        ),
+        Key::new(
+            "advertise",
+            Text { bytes_max: 64 },
+            Rule("where it listens"),
+            "Where others reach it: `address:port`.",
+        ),
+        Key::new(
+            "join",
+            Text { bytes_max: 4_096 },
+            Nothing,
+            "Members to join through: `host:port`, several with commas between them.",
+        )
+        .elsewhere(&["seeds", "peers"]),
+        Key::new(
+            "label",
+            Name,
+            Value("default"),
+            "The group's name: members of another one are refused.",
+        ),
+        Key::new(
+            "key_file",
+            Path,
+            Nothing,
+            "The group's keys, one a line; the first one seals what is said. Without it nothing is sealed.",
+        ),
+        Key::new(
+            "direct_limit",
+            Count {
+                min: 0,
+                max: 1_000_000,
+            },
+            Rule("100"),
+            "Members up to which all exchange direct heartbeats; 0 for never.",
+        ),
+        Key::new(
+            "snapshot",
+            Text { bytes_max: 4_096 },
+            Nothing,
+            "A file that keeps the incarnation and the addresses of others over restarts.",
+        ),
+        Key::new(
+            "profile",
+            Choice(&["local", "lan", "wan"]),
+            Value("lan"),
+            "How far members are from each other.",
         ),
     ]],
 };
