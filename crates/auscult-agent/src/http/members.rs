@@ -1,6 +1,7 @@
 //! The members of the group over HTTP, with the evidence against suspects.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use auscult_core::detector::Level;
 use auscult_core::swim::{Accuser, Deadline, Link, MemberId, State, WatchRefusal};
@@ -234,7 +235,7 @@ pub(super) async fn read(
     }))
 }
 
-/// Direct heartbeats, as they are now: levels grow all the time, so no snapshot has them.
+/// What changes all the time, as it is now: a snapshot is only as fresh as its last reader asked.
 #[derive(Debug, Default)]
 struct Heartbeats {
     mode: &'static str,
@@ -246,6 +247,8 @@ struct Heartbeats {
 struct Pulse {
     level: Option<f64>,
     watched: bool,
+    heard_at: Option<Instant>,
+    round_trip: Option<Duration>,
 }
 
 impl Heartbeats {
@@ -254,10 +257,14 @@ impl Heartbeats {
             mode: swim.mode().as_str(),
             pulses: swim
                 .members()
-                .filter_map(|member| {
-                    let level = member.level(now).map(Level::get);
-                    let watched = member.watched();
-                    (level.is_some() || watched).then_some((member.id(), Pulse { level, watched }))
+                .map(|member| {
+                    let pulse = Pulse {
+                        level: member.level(now).map(Level::get),
+                        watched: member.watched(),
+                        heard_at: member.heard_at(),
+                        round_trip: member.round_trip().mean(),
+                    };
+                    (member.id(), pulse)
                 })
                 .collect(),
         });
@@ -342,6 +349,8 @@ impl MemberView {
     fn new(clock: &Clock, member: &Member, heartbeats: &Heartbeats, now: Instant) -> Self {
         let suspicion = member.deadline.as_ref();
         let pulse = heartbeats.pulses.get(&member.id);
+        let heard_at = pulse.map_or(member.heard_at, |pulse| pulse.heard_at);
+        let round_trip = pulse.map_or(member.round_trip, |pulse| pulse.round_trip);
         Self {
             name: member.name.to_string(),
             id: format!("{:016x}", member.id.to_bits()),
@@ -350,9 +359,9 @@ impl MemberView {
             since: Time::of(clock, member.since),
             incarnation: member.incarnation.number(),
             me: member.is_me,
-            heard_at: member.heard_at.map(|at| Time::of(clock, at)),
-            age_ms: member.heard_at.map(|at| millis(now.since(at))),
-            rtt_ms: member.round_trip.map(millis),
+            heard_at: heard_at.map(|at| Time::of(clock, at)),
+            age_ms: heard_at.map(|at| millis(now.since(at))),
+            rtt_ms: round_trip.map(millis),
             link: LinkView::new(member.link),
             level: pulse.and_then(|pulse| pulse.level),
             watched: pulse.is_some_and(|pulse| pulse.watched),
@@ -418,7 +427,7 @@ pub fn arithmetic(deadline: &Deadline) -> String {
         members,
         stalled,
     } = *deadline;
-    let seconds = |span: std::time::Duration| format!("{:.1} s", span.as_secs_f64());
+    let seconds = |span: Duration| format!("{:.1} s", span.as_secs_f64());
     let mut text = format!(
         "{}, between {} and {}, as {confirmations} of {needed} agree in a group of {members}",
         seconds(at.since(since)),
@@ -437,7 +446,6 @@ pub fn arithmetic(deadline: &Deadline) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn a_deadline_says_how_it_was_computed() {

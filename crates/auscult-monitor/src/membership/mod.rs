@@ -153,11 +153,12 @@ fn suspected(member: &Member) -> String {
 fn convicted(agent: &AgentHandle, member: &Member) -> String {
     let page = agent.events().since(0, usize::MAX);
     let failed = page.events.iter().rev().find_map(|logged| {
-        let of_it = logged.event.member == member.name;
-        match &logged.event.kind {
-            EventKind::Failed { by, accusation } if of_it => Some((by, accusation)),
-            _ => None,
+        if let EventKind::Failed { by, accusation } = &logged.event.kind
+            && logged.event.member == member.name
+        {
+            return Some((by, accusation));
         }
+        None
     });
     let Some((by, accusation)) = failed else {
         return "dead, as others say".to_owned();
