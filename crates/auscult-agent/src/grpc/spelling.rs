@@ -24,13 +24,15 @@ impl Spelling {
         written.next().map(|(&address, _)| address)
     }
 
-    /// Resolves these, forgetting what was known before.
+    /// Resolves these, forgetting what was known before. One after the other: each name that is
+    /// looked up occupies a thread, and its memory.
     pub(super) async fn learn(&self, texts: &[String]) {
-        let found = texts.iter().map(|text| super::node::resolve(text));
-        let found = futures_util::future::join_all(found).await;
-        let pairs = found.into_iter().zip(texts);
-        let known = pairs.filter_map(|(address, text)| Some((address?, text.clone())));
-        let known: BTreeMap<SocketAddr, String> = known.collect();
+        let mut known = BTreeMap::new();
+        for text in texts {
+            if let Some(address) = super::node::resolve(text).await {
+                known.insert(address, text.clone());
+            }
+        }
         if !known.is_empty() {
             *self.0.write() = known;
         }
