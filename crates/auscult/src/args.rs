@@ -189,6 +189,43 @@ pub(crate) struct SimArgs {
 pub(crate) enum SimCommand {
     /// Play a story that is written down, or a history of faults from a seed; checkers watch
     Run(SimRunArgs),
+    /// Lifeguard's grid: members that are blocked, and who is convicted for it
+    Lifeguard(SimLifeguardArgs),
+    /// SWIM's experiments: 17 members at 10 % loss, and how soon a crash is found
+    Swim,
+    /// Rapid's experiments: many join at once, and a hundredth is unwell
+    Rapid(SimRapidArgs),
+}
+
+/// `auscult sim lifeguard`. The whole grid takes minutes for each setting.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SimLifeguardArgs {
+    /// Settings: swim, lha-probe, lha-suspicion, buddy, lifeguard, ours [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub(crate) setting: Vec<String>,
+    /// How many members are blocked [default: the paper's 1 to 32]
+    #[arg(long, value_delimiter = ',', value_name = "COUNT")]
+    pub(crate) affected: Vec<usize>,
+    /// For how long they are blocked, in milliseconds [default: the paper's 128 to 32768]
+    #[arg(long, value_delimiter = ',', value_name = "MS")]
+    pub(crate) spans: Vec<u64>,
+    /// For how long they are let go between, in milliseconds [default: the paper's 1 to 16384]
+    #[arg(long, value_delimiter = ',', value_name = "MS")]
+    pub(crate) gaps: Vec<u64>,
+    /// How long a member that was blocked takes to read a message, in microseconds [default: 50]
+    #[arg(long, value_name = "MICROSECONDS")]
+    pub(crate) each: Option<u64>,
+}
+
+/// `auscult sim rapid`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SimRapidArgs {
+    /// How many members
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(100..=10_000))]
+    pub(crate) members: u16,
+    /// For how many seconds a hundredth is unwell
+    #[arg(long, default_value_t = 120)]
+    pub(crate) seconds: u32,
 }
 
 const SIM_RUN_EXAMPLES: &str = "\

@@ -1,5 +1,6 @@
 //! `auscult sim`: groups of members in virtual time, played from a story or made from a seed.
 
+mod papers;
 mod show;
 
 use std::io::{self, Read as _};
@@ -19,6 +20,9 @@ use show::Run;
 pub(crate) fn run(args: &SimArgs) -> Result<(), Stop> {
     match &args.command {
         SimCommand::Run(args) => run_story(args),
+        SimCommand::Lifeguard(args) => papers::lifeguard(args),
+        SimCommand::Swim => papers::swim(),
+        SimCommand::Rapid(args) => papers::rapid(args),
     }
 }
 
