@@ -1,4 +1,4 @@
-//! `auscult sim lifeguard | swim | rapid`: the papers' experiments, with what the papers saw beside.
+//! `auscult sim lifeguard | swim | rapid`: the papers' experiments, and what the papers saw.
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
