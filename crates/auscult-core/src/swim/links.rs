@@ -123,7 +123,7 @@ impl Swim {
     /// A datagram came from where a member is: it is heard.
     pub(super) fn note_heard(&mut self, slot: Slot) {
         let link = self.members.entry(slot).link;
-        if link.hears == Direction::Blocked {
+        if link.hears != Direction::Passes {
             let hears = Direction::Passes;
             self.set_link(slot, Link { hears, ..link });
         }

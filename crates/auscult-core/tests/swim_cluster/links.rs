@@ -22,6 +22,16 @@ fn changes(cluster: &Cluster) -> usize {
         .count()
 }
 
+/// With heartbeats every member is known to be heard long before its turn to be probed.
+#[test]
+fn who_is_heard_is_known_to_be_heard() {
+    let mut cluster = Cluster::joined(hybrid(), 0, 25);
+    cluster.run(3 * SECOND);
+    for other in 1..25 {
+        assert_eq!(link(&cluster, 0, other).hears, Direction::Passes, "{other}");
+    }
+}
+
 /// Losses alone never make a link look blocked: not once in 25 members' probes of ten minutes.
 #[test]
 fn losses_are_not_taken_for_a_blocked_link() {
