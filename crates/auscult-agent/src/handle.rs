@@ -29,6 +29,7 @@ use crate::join::{self, JoinResult};
 use crate::keys::{Keys, SharedRing};
 use crate::layers::Layers;
 use crate::layers::entropy::{NoEntropy, SystemEntropy};
+use crate::links::Links;
 use crate::members::Members;
 use crate::record::Opened;
 use crate::stream::{Opener, Streams};
@@ -45,6 +46,7 @@ pub struct AgentHandle {
     commands: mpsc::Sender<Command>,
     shared: Arc<Shared>,
     keys: Option<Arc<Keys>>,
+    links: Arc<Links>,
 }
 
 /// The agent has stopped, so nothing can be asked of it. State: unchanged.
@@ -199,10 +201,7 @@ impl Agent {
             return Err(StartError::Advertise { bind: config.bind });
         }
         let layers = layers(&config)?;
-        let mut params = config.params.clone();
-        let room = params.datagram_bytes;
-        params.datagram_bytes = room.saturating_sub(layers.datagram_overhead());
-        let machine = Config::new(params).map_err(StartError::Params)?;
+        let machine = machine(&config, &layers)?;
         #[cfg(feature = "grpc")]
         let mut doors = grpc::Bound::open(&config)?;
         let (carrier, bound) = open(
@@ -227,19 +226,24 @@ impl Agent {
             address,
             incarnation,
         };
-        let served_time = machine.params().stream_timeout;
         let swim = Swim::new(identity, machine, seed, now);
         let shared = Arc::new(Shared::new(&swim, now, clock, config.events_kept));
         let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
-        let dialler = carrier.dialler(bound.ip());
-        let opener = Opener::new(dialler, layers.ring().cloned());
+        let opener = Opener::new(carrier.dialler(bound.ip()), layers.ring().cloned());
         let keys = Keys::of(&opener, &shared);
-        let (streams, reports) =
-            Streams::new(opener, keys.clone(), config.streams_max, served_time);
+        let links = Links::of(&config.params.label, &opener, &shared);
+        let (streams, reports) = Streams::new(
+            opener,
+            keys.clone(),
+            Arc::clone(&links),
+            config.streams_max,
+            config.params.stream_timeout,
+        );
         let handle = AgentHandle {
             commands,
             shared: Arc::clone(&shared),
             keys,
+            links,
         };
         let driver = Driver {
             swim,
@@ -278,6 +282,14 @@ async fn open_record(
         Ok(opened) => opened.map(Some).map_err(StartError::Record),
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
+}
+
+/// What the machine is to do, in datagrams that leave room for what the layers add.
+fn machine(config: &AgentConfig, layers: &Layers) -> Result<Config, StartError> {
+    let mut params = config.params.clone();
+    let room = params.datagram_bytes;
+    params.datagram_bytes = room.saturating_sub(layers.datagram_overhead());
+    Config::new(params).map_err(StartError::Params)
 }
 
 fn layers(config: &AgentConfig) -> Result<Layers, StartError> {
@@ -405,6 +417,10 @@ impl AgentHandle {
         self.keys.as_deref()
     }
 
+    pub(crate) fn links(&self) -> &Links {
+        &self.links
+    }
+
     /// What was counted, as it was after the last batch of inputs.
     #[must_use]
     pub fn counters(&self) -> Arc<Counters> {
@@ -453,6 +469,7 @@ impl AgentHandle {
             commands: self.commands.downgrade(),
             shared: Arc::clone(&self.shared),
             keys: self.keys.clone(),
+            links: Arc::clone(&self.links),
         }
     }
 
@@ -589,6 +606,7 @@ pub(crate) struct WeakHandle {
     commands: mpsc::WeakSender<Command>,
     shared: Arc<Shared>,
     keys: Option<Arc<Keys>>,
+    links: Arc<Links>,
 }
 
 #[cfg(feature = "grpc")]
@@ -599,6 +617,7 @@ impl WeakHandle {
             commands: self.commands.upgrade()?,
             shared: Arc::clone(&self.shared),
             keys: self.keys.clone(),
+            links: Arc::clone(&self.links),
         })
     }
 }

@@ -41,7 +41,6 @@ pub mod http;
 mod join;
 pub mod keys;
 pub mod layers;
-#[cfg(feature = "http")]
 pub mod links;
 mod members;
 mod record;

@@ -18,6 +18,7 @@ use tokio::time::{timeout, timeout_at};
 use crate::carrier::{Connection, Dialler};
 use crate::keys::{self, EVERYWHERE_TIME, Keys, SharedRing};
 use crate::layers::{LayerReject, only_sealed};
+use crate::links::{self, Links};
 use crate::udp::plain;
 use wire::{LARGE_MESSAGES_MAX, Message, Wire};
 
@@ -77,6 +78,8 @@ pub(crate) struct Streams {
     opener: Opener,
     /// By which streams are sealed, and which they can change.
     keys: Option<Arc<Keys>>,
+    /// What those are told who ask for links.
+    links: Arc<Links>,
     served_max: usize,
     served_time: Duration,
     /// Those of others, the oldest first.
@@ -97,6 +100,7 @@ impl Streams {
     pub(crate) fn new(
         opener: Opener,
         keys: Option<Arc<Keys>>,
+        links: Arc<Links>,
         served_max: usize,
         served_time: Duration,
     ) -> (Self, mpsc::Receiver<Report>) {
@@ -104,6 +108,7 @@ impl Streams {
         let streams = Self {
             opener,
             keys,
+            links,
             served_max: served_max.max(1),
             served_time,
             served: Vec::new(),
@@ -122,12 +127,13 @@ impl Streams {
         let ticket = self.next_ticket();
         let (sender, answer) = oneshot::channel();
         let (opener, keys) = (self.opener.clone(), self.keys.clone());
+        let links = Arc::clone(&self.links);
         let (reports, time) = (self.reports.clone(), self.served_time);
         let task = tokio::spawn(async move {
             let from = plain(from);
             let served = async {
                 let wire = opener.take(stream).await?;
-                serve(wire, ticket, from, &reports, answer).await
+                serve(wire, ticket, from, &links, &reports, answer).await
             };
             let result = match timeout(time, served).await {
                 Ok(Ok(Served::Answered)) => Ok(()),
@@ -177,11 +183,9 @@ impl Streams {
         let (opener, reports) = (self.opener.clone(), self.reports.clone());
         tokio::spawn(async move {
             let asked = async {
-                let mut wire = opener.open(to).await?;
                 let mut body = Vec::new();
                 encode_request(&request, &mut body);
-                wire.write(&body).await?;
-                let message = wire.read().await?;
+                let message = opener.ask(to, &body).await?;
                 decode_answer(&message.bytes).map_err(|_| Broken::Malformed)
             };
             let result = match timeout_at(until.into(), asked).await {
@@ -213,6 +217,7 @@ async fn serve(
     mut wire: Wire<Connection>,
     ticket: Ticket,
     from: SocketAddr,
+    links: &Links,
     reports: &mpsc::Sender<Report>,
     answer: oneshot::Receiver<Answer>,
 ) -> Result<Served, Broken> {
@@ -220,6 +225,11 @@ async fn serve(
     // Who does not have the key has no say in what it is.
     if wire.is_sealed() && message.bytes.first() == Some(&keys::MAGIC) {
         return Ok(Served::AskedForKeys(wire, message));
+    }
+    if message.bytes.first() == Some(&links::MAGIC) {
+        wire.write(&links.answer(&message.bytes)?).await?;
+        wire.io.shutdown().await?;
+        return Ok(Served::Answered);
     }
     let request = decode_request(&message.bytes).map_err(|_| Broken::Malformed)?;
     drop(message);
@@ -278,7 +288,7 @@ impl Opener {
     }
 
     /// Opens a stream, sealed if there is a key.
-    pub(crate) async fn open(&self, to: SocketAddr) -> Result<Wire<Connection>, Broken> {
+    async fn open(&self, to: SocketAddr) -> Result<Wire<Connection>, Broken> {
         let Some(ring) = &self.ring else {
             return self.open_plain(to).await;
         };
@@ -286,6 +296,13 @@ impl Opener {
             Err(Broken::Refused(Refusal::Plain)) if !only_sealed(ring) => self.open_plain(to).await,
             result => result,
         }
+    }
+
+    /// Asks over a stream of its own.
+    pub(crate) async fn ask(&self, to: SocketAddr, request: &[u8]) -> Result<Message, Broken> {
+        let mut wire = self.open(to).await?;
+        wire.write(request).await?;
+        wire.read().await
     }
 
     /// Opens a stream that is sealed, whatever else is taken.

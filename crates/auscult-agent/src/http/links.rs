@@ -29,10 +29,10 @@ pub(super) struct RowView {
     /// The member.
     #[schema(example = "web-1")]
     observer: String,
-    /// How old its word is.
+    /// How old its word is; none when it did not answer.
     #[schema(required)]
     age_ms: Option<f64>,
-    /// Why it did not answer: unreachable, timed_out, refused or malformed.
+    /// Why it did not answer: unanswered, refused, malformed or unasked (there was no time left).
     #[schema(required)]
     error: Option<&'static str>,
     /// Its links to live members, by their names.

@@ -9,6 +9,7 @@ mod corpus;
 mod harness;
 mod hostile;
 mod keys;
+mod links;
 mod membership;
 mod restart;
 mod roles;

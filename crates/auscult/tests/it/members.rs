@@ -117,7 +117,7 @@ fn whoever_is_told_to_stop_leaves_and_is_not_suspected() {
 
 #[test]
 fn links_are_a_matrix_of_all_live_members() {
-    let [a, ..] = three();
+    let [a, _b, _c] = three();
     let links = a.json("/v1/links");
     let observers: Vec<&str> = links["rows"]
         .as_array()
@@ -126,6 +126,8 @@ fn links_are_a_matrix_of_all_live_members() {
         .filter_map(|row| row["observer"].as_str())
         .collect();
     assert_eq!(observers, ["a", "b", "c"]);
+    let rows = links["rows"].as_array().unwrap();
+    assert!(rows.iter().all(|row| row["error"].is_null()), "{links}");
     let matrix = a.run("members links");
     assert!(matrix.contains("a row hears a column"), "{matrix}");
     assert!(

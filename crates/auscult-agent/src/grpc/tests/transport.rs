@@ -4,6 +4,7 @@ use auscult_core::swim::State;
 
 use super::{config, group, start, state, until};
 use crate::grpc::Tls;
+use crate::links::{LinkError, LinkRow, collect};
 use crate::{Agent, JoinFailure, StartError};
 
 #[tokio::test]
@@ -16,6 +17,21 @@ async fn members_find_each_other_and_the_one_that_is_killed() {
     }
     first.leave().await;
     until("it left", || state(&second, "node1") == Some(State::Left)).await;
+}
+
+#[tokio::test]
+async fn links_are_told_by_all() {
+    let [first, _second, third] = group(["node1", "node2", "node3"]).await;
+    let rows = collect(&first).await;
+    let told = |row: &LinkRow| row.links.clone().map(|links| links.len());
+    assert!(rows.iter().map(told).eq([Ok(2); 3]), "{rows:?}");
+    third.shutdown().await;
+    let rows = collect(&first).await;
+    let unanswered = Err(LinkError::Unanswered);
+    assert!(
+        rows.iter().map(told).eq([Ok(2), Ok(2), unanswered]),
+        "{rows:?}"
+    );
 }
 
 #[tokio::test]

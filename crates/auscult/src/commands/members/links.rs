@@ -173,14 +173,14 @@ mod tests {
                 { "peer": "a", "hears": "blocked", "heard": "passes" },
                 { "peer": "c", "hears": "passes", "heard": "passes" },
             ] },
-            { "observer": "c", "error": "timed_out", "links": [] },
+            { "observer": "c", "error": "unanswered", "links": [] },
         ] });
         let expected = "\
 a row hears a column:  + yes  x no  . not known yet
      1 2 3
 1 a  - + .
 2 b  x - +  7.0 s old
-3 c  . + -  no answer: timed_out
+3 c  . + -  no answer: unanswered
 b does not hear a, though the way back passes
 ";
         assert_eq!(printed(&answer), expected);
