@@ -1,5 +1,7 @@
 //! Who hears whom, from the mouth of every member.
 
+use std::time::Duration;
+
 use auscult_agent::keys::{Key, KeyRing};
 use auscult_agent::links::{LinkError, LinkRow, collect};
 use auscult_agent::{Agent, AgentHandle};
@@ -39,8 +41,11 @@ async fn every_member_tells_of_its_links(keys: Option<KeyRing>) {
         let mut links = row.links.iter().flatten();
         links.all(|one| one.link.hears == Direction::Passes)
     };
+    // Every look opens streams, whose ports are not free again at once.
+    let mut looks = tokio::time::interval(Duration::from_millis(50));
     let rows = soon(async {
         loop {
+            looks.tick().await;
             let rows = collect(&a).await;
             if rows.iter().all(heard) {
                 return rows;
