@@ -270,7 +270,8 @@ def main():
         report = Report(cluster)
         try:
             measure_start(cluster, report)
-            measure_idle(cluster, report, wanted.idle, wanted.settle)
+            if wanted.idle:
+                measure_idle(cluster, report, wanted.idle, wanted.settle)
             if wanted.kills:
                 measure_kills(cluster, report, wanted.kills)
             if wanted.saturate:

@@ -7,7 +7,7 @@ use std::time::Duration;
 use auscult_agent::keys::KeyId;
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 
-use crate::node::{JoinArgs, NodeArgs};
+use crate::commands::{self, JoinArgs, NodeArgs};
 
 /// The end of `auscult help`.
 const AFTER_HELP: &str = "\
@@ -338,7 +338,7 @@ pub(crate) struct AgentArgs {
         long,
         value_name = "ADDR[:PORT]",
         env = "AUSCULT_BIND",
-        value_parser = crate::agent::bind_addr
+        value_parser = commands::bind_addr
     )]
     pub(crate) bind: Option<SocketAddr>,
     /// Where others reach this member [default: where it listens]
@@ -346,7 +346,7 @@ pub(crate) struct AgentArgs {
         long,
         value_name = "ADDR[:PORT]",
         env = "AUSCULT_ADVERTISE",
-        value_parser = crate::agent::bind_addr
+        value_parser = commands::bind_addr
     )]
     pub(crate) advertise: Option<SocketAddr>,
     /// A member to join through; may be repeated. Asked again until one lets us in
@@ -451,7 +451,7 @@ pub(crate) struct ClusterKeysArgs {
         long,
         value_name = "ADDR[:PORT]",
         default_value = "127.0.0.1:7946",
-        value_parser = crate::agent::bind_addr
+        value_parser = commands::bind_addr
     )]
     pub(crate) agent: SocketAddr,
     /// The key file of a member

@@ -1,17 +1,13 @@
 //! The auscult command line: one file per command under `commands/`, results on stdout, everything
 //! else on stderr, exit codes as `auscult help` lists them.
 
-mod agent;
 mod args;
 mod client;
 mod commands;
 mod exit;
-mod keys;
 mod logging;
-mod node;
 mod pulser;
 mod render;
-mod sim;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;

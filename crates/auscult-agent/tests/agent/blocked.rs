@@ -13,17 +13,15 @@ use crate::harness::{config, start, state, until};
 async fn a_member_that_only_streams_reach_is_no_suspect() {
     let first = start("first").await;
     // Others reach the second one by way of an address at which datagrams are not read.
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    // Both have an IP that no other test takes ports of.
+    let listener = TcpListener::bind("127.0.0.78:0").await.unwrap();
     let outside = listener.local_addr().unwrap();
     let _deaf = UdpSocket::bind(outside).await.unwrap();
     let mut behind = config("second");
     behind.advertise = Some(outside);
-    let mut bound = UdpSocket::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    bound.set_ip([127, 0, 0, 1].into());
+    let free = UdpSocket::bind("127.0.0.77:0").await.unwrap();
+    let bound = free.local_addr().unwrap();
+    drop(free);
     behind.bind = bound;
     let second = Agent::start(behind).await.unwrap();
     tokio::spawn(forward(listener, bound));

@@ -1,19 +1,25 @@
 //! One file per command.
 
+mod agent;
 mod check_config;
 mod completions;
 mod demo;
 mod events;
 mod heartbeat;
 mod interrupt;
+mod keys;
 mod members;
+mod node;
 mod pulser;
 mod serve;
 mod server;
+mod sim;
 mod targets;
 mod watched;
 
+pub(crate) use agent::bind_addr;
 pub(crate) use interrupt::Interrupts;
+pub(crate) use node::{JoinArgs, NodeArgs};
 
 use crate::args::Command;
 use crate::exit::Stop;
@@ -21,10 +27,10 @@ use crate::exit::Stop;
 /// Does what the command line asks for.
 pub(crate) async fn run(command: Command) -> Result<(), Stop> {
     match command {
-        Command::Agent(args) => crate::agent::run(&args).await,
-        Command::Join(args) => crate::node::join(&args).await,
-        Command::Sim(args) => crate::sim::run(&args),
-        Command::Keys(args) => crate::keys::run(&args).await,
+        Command::Agent(args) => agent::run(&args).await,
+        Command::Join(args) => node::join(&args).await,
+        Command::Sim(args) => sim::run(&args),
+        Command::Keys(args) => keys::run(&args).await,
         Command::Pulser(args) => pulser::run(&args).await,
         Command::Targets(args) => targets::run(&args).await,
         Command::CheckConfig(args) => check_config::run(&args),

@@ -13,11 +13,11 @@ use auscult_agent::{Agent, AgentConfig, AgentHandle, StartError};
 use auscult_core::swim::{Event, Label, MemberName, Params, State};
 use tokio::net::TcpListener;
 
+use super::node;
 use crate::args::{AgentArgs, LogFormat, Profile};
 use crate::commands::Interrupts;
 use crate::exit::{self, Exit, Stop};
 use crate::logging;
-use crate::node;
 
 pub(crate) async fn run(args: &AgentArgs) -> Result<(), Stop> {
     let mut interrupts = Interrupts::install()?;
