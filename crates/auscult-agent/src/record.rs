@@ -255,19 +255,22 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
-    /// Reads the file, and writes the incarnation of this run into it.
+    /// Reads the file, and writes the incarnation of this run into it before anybody hears of it:
+    /// one that is greater than whatever an earlier run said of itself. That run may have
+    /// contradicted a few times more than it found time to write, and `now`, the seconds since
+    /// 1970, is ahead of it even where its disk was full, unless the clock was set back.
     pub(crate) fn open(
         path: &Path,
         name: &MemberName,
         label: &Label,
-        first: Incarnation,
+        now: Incarnation,
     ) -> Result<Self, RecordError> {
         let path = path.to_owned();
         let record = match Record::read(&path)? {
             None => Record {
                 name: name.clone(),
                 label: label.clone(),
-                incarnation: first,
+                incarnation: now,
                 others: Vec::new(),
             },
             Some(record) if record.name != *name => {
@@ -279,7 +282,7 @@ impl Opened {
                 return Err(RecordError::Label { path, label });
             }
             Some(mut record) => {
-                record.incarnation = record.incarnation.next();
+                record.incarnation = after_unwritten(record.incarnation).max(now);
                 record
             }
         };
@@ -318,6 +321,13 @@ impl Opened {
             errors,
         }
     }
+}
+
+/// The first incarnation that the run which wrote `kept` cannot have had.
+fn after_unwritten(kept: Incarnation) -> Incarnation {
+    let next = kept.number() + UNWRITTEN_MAX + 1;
+    // Nobody gets there by contradicting; the last one of all is the best that is left.
+    Incarnation::new(next).unwrap_or(kept.next())
 }
 
 fn is_full(error: &io::Error) -> bool {
@@ -418,11 +428,17 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 const WRITE_PAUSE: Duration = Duration::from_secs(1);
 const RETRY_PAUSE: Duration = Duration::from_secs(10);
 const CLOSE_TIME: Duration = Duration::from_secs(1);
+/// Contradictions of a run that its end may have kept from the disk. A member that is accused
+/// contradicts once for each suspicion, and a suspicion takes seconds; between two writes lies
+/// [`WRITE_PAUSE`].
+const UNWRITTEN_MAX: u64 = 63;
 
 const _: () = assert!(OTHERS_MAX <= MEMBERS_MAX && OTHERS_MAX * 256 < FILE_BYTES_MAX as usize);
 
 #[cfg(test)]
 mod tests {
+    use auscult_core::bounds::INCARNATION_MAX;
+
     use super::*;
 
     #[test]
@@ -485,8 +501,26 @@ mod tests {
             .map(|_| open(&path, "web-1", "test").unwrap())
             .map(|opened| opened.incarnation().number())
             .collect();
-        assert_eq!(incarnations, [1_000, 1_001, 1_002]);
+        assert_eq!(incarnations, [1_000, 1_064, 1_128]);
         assert!(open(&folder.path().join("none/member"), "web-1", "test").is_err());
+
+        // Also where the run before could write nothing: time has passed.
+        let later = Incarnation::new(2_000).unwrap();
+        let (name, label) = (
+            MemberName::new("web-1").unwrap(),
+            Label::new("test").unwrap(),
+        );
+        let opened = Opened::open(&path, &name, &label, later).unwrap();
+        assert_eq!(opened.incarnation(), later);
+        assert_eq!(Record::read(&path).unwrap().unwrap().incarnation, later);
+    }
+
+    #[test]
+    fn the_last_incarnations_do_not_overflow() {
+        let last = Incarnation::new(INCARNATION_MAX).unwrap();
+        let before = Incarnation::new(INCARNATION_MAX - 1).unwrap();
+        assert_eq!(after_unwritten(last), last);
+        assert_eq!(after_unwritten(before), last);
     }
 
     fn open(path: &Path, name: &str, label: &str) -> Result<Opened, RecordError> {

@@ -1,7 +1,7 @@
 //! What a member takes along over a restart.
 
 use auscult_agent::Agent;
-use auscult_core::swim::State;
+use auscult_core::swim::{Body, Label, MemberName, Packet, State, Update};
 
 use crate::harness::{config, start, state, until};
 
@@ -35,6 +35,47 @@ async fn a_restart_finds_the_others_and_overrides_what_was_said_of_it() {
     assert_eq!(after.address, again.address());
     assert!(after.incarnation > before.incarnation);
     assert_eq!(again.counters().record_errors, 0);
+}
+
+/// What the earlier run said last did not reach the disk before it was killed.
+#[tokio::test]
+async fn a_restart_overrides_also_what_the_disk_does_not_know() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("second");
+    let first = start("first").await;
+    let mut remembering = config("second");
+    remembering.snapshot = Some(path.clone());
+    remembering.join = vec![first.address().to_string()];
+    let second = Agent::start(remembering.clone()).await.unwrap();
+    let at_start = std::fs::read(&path).unwrap();
+    let me = || second.members().me().unwrap().incarnation;
+    let began = me();
+    until("first sees it", || state(&first, "second").is_some()).await;
+
+    // Somebody says that it is dead, and it contradicts.
+    let id = |name: &str| MemberName::new(name).unwrap().id();
+    let label = Label::new("test").unwrap().tag();
+    let mut accusation = Packet::bare(label, id("first"), Body::Gossip);
+    accusation.updates.push(Update::Dead {
+        member: id("second"),
+        incarnation: began,
+        by: id("first"),
+    });
+    second
+        .take_packet(first.address(), accusation)
+        .await
+        .unwrap();
+    until("it contradicts", || me() > began).await;
+    let said = me();
+    until("first hears it", || {
+        first.members().get("second").unwrap().incarnation == said
+    })
+    .await;
+    second.shutdown().await;
+
+    std::fs::write(&path, at_start).unwrap();
+    let again = Agent::start(remembering).await.unwrap();
+    assert!(again.members().me().unwrap().incarnation > said);
 }
 
 #[tokio::test]

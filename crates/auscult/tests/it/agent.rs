@@ -38,6 +38,32 @@ fn members_join_freeze_and_leave() {
     }
 }
 
+/// Its port changes, too: nobody takes the second run for the first one.
+#[test]
+fn a_member_that_is_killed_and_started_again_at_once_takes_the_place_of_the_old_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let snapshot = folder.path().join("second");
+    let snapshot = snapshot.to_str().unwrap();
+    let mut first = start("first", &[]);
+    let address = address_in(&first.line("member first is up at "));
+    let remembers = ["--join", &address, "--snapshot", snapshot];
+    let mut incarnations = Vec::new();
+    for _ in 0..3 {
+        let mut second = start("second", &remembers);
+        let at = address_in(&second.line("member second is up at "));
+        // Dead before it said anything more than where it is.
+        first.line(&format!(" {at}"));
+        second.signal("KILL");
+        second.end();
+        let kept = std::fs::read_to_string(snapshot).unwrap();
+        let kept = kept
+            .lines()
+            .find_map(|line| line.strip_prefix("incarnation "));
+        incarnations.push(kept.unwrap().parse::<u64>().unwrap());
+    }
+    assert!(incarnations.is_sorted_by(|a, b| a < b), "{incarnations:?}");
+}
+
 #[test]
 fn lines_can_be_objects() {
     let mut first = start("first", &["--log-format", "json"]);
@@ -56,4 +82,8 @@ fn lines_can_be_objects() {
 fn start(name: &str, args: &[&str]) -> Process {
     let own = ["agent", "--name", name, "--bind", "127.0.0.1:0"];
     Process::start(own.iter().chain(args))
+}
+
+fn address_in(line: &str) -> String {
+    line.rsplit(' ').next().unwrap().to_owned()
 }
