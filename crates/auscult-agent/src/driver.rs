@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,13 +15,14 @@ use auscult_core::bounds::MEMBERSHIP_DATAGRAM_BYTES_MAX;
 use auscult_core::swim::{Answer, Input, JoinOutcome, Output, Packet, Swim, Ticket};
 use auscult_core::time::Instant;
 use auscult_core::wire::swim::{decode_packet, encode_packet};
-use tokio::sync::{mpsc, oneshot};
+use futures_util::FutureExt as _;
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::carrier::{Carrier, Connection};
 use crate::counters::Counters;
 #[cfg(feature = "grpc")]
 use crate::grpc;
-use crate::handle::{Broadcast, Command, Shared};
+use crate::handle::{Broadcast, Command, Ending, Shared};
 use crate::layers::{LayerReject, Layers};
 use crate::members::Members;
 use crate::record::Recorder;
@@ -73,12 +75,27 @@ enum Woken {
 /// Whether the task goes on.
 enum Next {
     Go,
-    Stop(Option<oneshot::Sender<()>>),
+    Stop(Ending, Option<oneshot::Sender<()>>),
 }
 
 impl Driver {
+    /// Runs until it ends, and says why it did: also that of a panic, which nobody who holds a
+    /// handle would otherwise see.
+    pub(crate) async fn run_until_it_ends(self, ended: watch::Sender<Option<Ending>>) {
+        // Nothing of the driver is left when it panicked, so nothing half done is seen.
+        let ran = AssertUnwindSafe(self.run()).catch_unwind().await;
+        let ending = ran.unwrap_or_else(|thrown| {
+            let text = thrown.downcast_ref::<&str>().copied();
+            let text = text.or_else(|| thrown.downcast_ref::<String>().map(String::as_str));
+            let text = text.unwrap_or("it does not say which");
+            tracing::error!("the member has stopped, as there is a fault in this program: {text}");
+            Ending::Fault(text.into())
+        });
+        ended.send_replace(Some(ending));
+    }
+
     /// Runs until the member has left, somebody shuts it down, or no handle is left.
-    pub(crate) async fn run(mut self) {
+    async fn run(mut self) -> Ending {
         let mut desk = Desk {
             counters: Counters::default(),
             joins: Vec::new(),
@@ -94,7 +111,7 @@ impl Driver {
         let sleep = tokio::time::sleep_until(far.into());
         tokio::pin!(sleep);
         let mut set = Instant::FAR_FUTURE;
-        let stopped = loop {
+        let (ending, stopped) = loop {
             let wanted = self.swim.poll_timeout().map(|(at, _)| at);
             let wanted = wanted.unwrap_or(Instant::FAR_FUTURE);
             if wanted != set {
@@ -109,8 +126,8 @@ impl Driver {
                 accepted = self.carrier.accept() => Woken::Accepted(accepted),
                 () = &mut sleep => Woken::Timer,
             };
-            if let Next::Stop(waits) = self.turn(woken, &mut desk) {
-                break waits;
+            if let Next::Stop(ending, waits) = self.turn(woken, &mut desk) {
+                break (ending, waits);
             }
         };
         let Self {
@@ -128,6 +145,7 @@ impl Driver {
         for done in desk.leaves.into_iter().chain(stopped) {
             let _nobody_waits = done.send(());
         }
+        ending
     }
 
     fn turn(&mut self, woken: Woken, desk: &mut Desk) -> Next {
@@ -140,7 +158,7 @@ impl Driver {
         let mut command = None;
         match woken {
             Woken::Command(Some(taken)) => command = Some(taken),
-            Woken::Command(None) => return Next::Stop(None),
+            Woken::Command(None) => return Next::Stop(Ending::Shutdown, None),
             Woken::Report(report) => self.take_reports(heard_at, report, desk),
             Woken::Accepted(accepted) => self.accept(accepted, desk),
             Woken::Readable | Woken::Timer => {}
@@ -154,7 +172,7 @@ impl Driver {
             next = self.obey(now, command, desk);
         }
         if self.flush(desk) {
-            next = Next::Stop(None);
+            next = Next::Stop(Ending::Left, None);
         }
         self.publish(now, desk);
         next
@@ -261,7 +279,7 @@ impl Driver {
                 desk.leaves.push(done);
                 self.swim.handle(now, Input::Leave);
             }
-            Command::Shutdown { done } => return Next::Stop(Some(done)),
+            Command::Shutdown { done } => return Next::Stop(Ending::Shutdown, Some(done)),
             Command::Read(read) => read(&self.swim, now),
             Command::Change(change) => {
                 change(&mut self.swim, now);

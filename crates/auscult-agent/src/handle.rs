@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::net::SocketAddr;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 #[cfg(feature = "grpc")]
 use std::sync::OnceLock;
@@ -14,7 +15,7 @@ use auscult_core::swim::{
     MetadataRefusal, Mode, Packet, Request, Swim, WatchRefusal,
 };
 use auscult_core::time::Instant;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
 
 use crate::carrier::Carrier;
@@ -60,6 +61,20 @@ impl fmt::Display for Stopped {
 }
 
 impl std::error::Error for Stopped {}
+
+/// Why an agent stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It said goodbye.
+    Left,
+    /// It was shut down, or nobody held a handle any more, or its runtime was.
+    Shutdown,
+    /// A fault of this program: an invariant does not hold, and it says so with this text. What
+    /// the machine would do next is not to be trusted, so it does nothing, and its sockets are
+    /// closed: the others find out, as if the process had died. It is not started again here, as
+    /// whoever embeds it must learn of it.
+    Fault(Arc<str>),
+}
 
 /// Why something was not done. State: unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,15 +126,24 @@ pub(crate) struct Shared {
     /// Whether somebody read the snapshot since it was taken.
     members_read: AtomicBool,
     pub(crate) counters: ArcSwap<Counters>,
+    /// Why it stopped; the driver's task holds the other end.
+    ending: watch::Receiver<Option<Ending>>,
     /// Where the services of the demonstrator are served.
     #[cfg(feature = "grpc")]
     pub(crate) served: OnceLock<grpc::Served>,
 }
 
 impl Shared {
-    fn new(swim: &Swim, now: Instant, clock: Clock, events_kept: usize) -> Self {
+    /// What is there at the start, and the driver's end of why it stopped.
+    fn new(
+        swim: &Swim,
+        now: Instant,
+        clock: Clock,
+        events_kept: usize,
+    ) -> (Arc<Self>, watch::Sender<Option<Ending>>) {
+        let (ended, ending) = watch::channel(None);
         let me = swim.me();
-        Self {
+        let shared = Self {
             name: me.name().clone(),
             address: me.address(),
             events: EventLog::keeping(events_kept, clock.clone()),
@@ -128,9 +152,11 @@ impl Shared {
             members: ArcSwap::from_pointee(Members::read(swim, now, &Members::none())),
             members_read: AtomicBool::new(false),
             counters: ArcSwap::default(),
+            ending,
             #[cfg(feature = "grpc")]
             served: OnceLock::new(),
-        }
+        };
+        (Arc::new(shared), ended)
     }
 
     pub(crate) fn members(&self) -> Arc<Members> {
@@ -227,7 +253,7 @@ impl Agent {
             incarnation,
         };
         let swim = Swim::new(identity, machine, seed, now);
-        let shared = Arc::new(Shared::new(&swim, now, clock, config.events_kept));
+        let (shared, ended) = Shared::new(&swim, now, clock, config.events_kept);
         let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
         let opener = Opener::new(carrier.dialler(bound.ip()), layers.ring().cloned());
         let keys = Keys::of(&opener, &shared);
@@ -259,7 +285,7 @@ impl Agent {
             #[cfg(feature = "grpc")]
             doors: doors.serve(&handle, &config.params.label)?,
         };
-        tokio::spawn(driver.run());
+        tokio::spawn(driver.run_until_it_ends(ended));
         if !join.is_empty() {
             let door = handle.commands.downgrade();
             tokio::spawn(join::keep_joining(door, Arc::clone(&shared), join, seed));
@@ -280,7 +306,7 @@ async fn open_record(
     let opened = spawn_blocking(move || Opened::open(&path, &name, &label, first)).await;
     match opened {
         Ok(opened) => opened.map(Some).map_err(StartError::Record),
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        Err(thrown) => panic::resume_unwind(thrown.into_panic()),
     }
 }
 
@@ -473,26 +499,39 @@ impl AgentHandle {
         }
     }
 
-    /// Waits until the agent has stopped, for whatever reason.
-    pub async fn stopped(&self) {
-        self.commands.closed().await;
+    /// Waits until the agent has stopped, and tells why.
+    pub async fn stopped(&self) -> Ending {
+        let mut ending = self.shared.ending.clone();
+        match ending.wait_for(Option::is_some).await {
+            Ok(ending) => ending.clone().unwrap_or(Ending::Shutdown),
+            // The task went with its runtime.
+            Err(_) => Ending::Shutdown,
+        }
     }
 
     /// Reads the machine, on the driver's task and between two of its inputs.
     ///
     /// # Errors
     /// When the agent has stopped. State: unchanged.
+    ///
+    /// # Panics
+    /// When `read` does: it panics here, and the agent goes on.
     pub async fn view<R: Send + 'static>(
         &self,
         read: impl FnOnce(&Swim, Instant) -> R + Send + 'static,
     ) -> Result<R, Stopped> {
         let (reply, result) = oneshot::channel();
         let read = Box::new(move |swim: &Swim, now: Instant| {
-            let _nobody_waits = reply.send(read(swim, now));
+            // The machine is only looked at, so whatever the closure leaves behind is its own.
+            let read = AssertUnwindSafe(|| read(swim, now));
+            let _nobody_waits = reply.send(panic::catch_unwind(read));
         });
         let sent = self.commands.send(Command::Read(read)).await;
         sent.map_err(|_| Stopped)?;
-        result.await.map_err(|_| Stopped)
+        match result.await.map_err(|_| Stopped)? {
+            Ok(value) => Ok(value),
+            Err(thrown) => panic::resume_unwind(thrown),
+        }
     }
 
     /// Tells the users of all members something. With a key, it takes the place of what this
@@ -624,3 +663,41 @@ impl WeakHandle {
 
 /// Commands that wait for the driver; those who send more wait themselves.
 const COMMANDS_MAX: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use auscult_core::swim::{Label, Params};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_fault_ends_the_agent_and_says_why() {
+        let agent = start().await;
+        let broken = Command::Change(Box::new(|_, _| panic!("an invariant is {}", "broken")));
+        assert!(agent.commands.send(broken).await.is_ok());
+        let fault = Ending::Fault("an invariant is broken".into());
+        assert_eq!(agent.stopped().await, fault);
+        assert_eq!(agent.stopped().await, fault, "also to who asks later");
+        assert_eq!(agent.view(|_, _| ()).await, Err(Stopped));
+        let again = sockets(agent.address());
+        assert!(again.is_ok(), "its sockets are closed: {:?}", again.err());
+    }
+
+    #[tokio::test]
+    async fn a_closure_that_panics_does_so_where_it_came_from() {
+        let agent = start().await;
+        let reader = agent.clone();
+        let read = tokio::spawn(async move { reader.view(|_, _| panic!("not mine")).await });
+        assert!(read.await.is_err_and(|error| error.is_panic()));
+        assert_eq!(agent.view(|swim, _| swim.live()).await, Ok(1));
+        agent.leave().await;
+        assert_eq!(agent.stopped().await, Ending::Left);
+    }
+
+    async fn start() -> AgentHandle {
+        let params = Params::local(Label::new("test").unwrap());
+        let name = MemberName::new("first").unwrap();
+        let config = AgentConfig::new(name, ([127, 0, 0, 1], 0).into(), params);
+        Agent::start(config).await.unwrap()
+    }
+}

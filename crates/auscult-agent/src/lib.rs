@@ -52,7 +52,7 @@ mod udp;
 pub use config::{AgentConfig, StartError, Transport};
 pub use counters::Counters;
 pub use events::EventLog;
-pub use handle::{Agent, AgentHandle, Broadcast, Refused, Stopped};
+pub use handle::{Agent, AgentHandle, Broadcast, Ending, Refused, Stopped};
 pub use join::{JoinFailure, JoinResult};
 pub use members::{Member, Members};
 pub use record::RecordError;

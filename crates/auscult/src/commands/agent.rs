@@ -9,8 +9,8 @@ use auscult_agent::events::{LoggedEvent, Reading};
 use auscult_agent::http::stop::{Stop as Closing, Stopper};
 use auscult_agent::http::{AgentState, Company, serve_agent};
 use auscult_agent::keys::{KeyRing, Plain};
-use auscult_agent::{Agent, AgentConfig, AgentHandle, StartError};
-use auscult_core::swim::{Event, Label, MemberName, Params, State};
+use auscult_agent::{Agent, AgentConfig, AgentHandle, Ending, StartError};
+use auscult_core::swim::{Event, Label, MemberName, Params};
 use tokio::net::TcpListener;
 
 use super::node;
@@ -53,7 +53,7 @@ pub(crate) async fn run(args: &AgentArgs) -> Result<(), Stop> {
     let told = tokio::select! {
         told = tell(&agent, lines) => told,
         () = interrupts.next() => Ok(()),
-        () = agent.stopped() => has_left(&agent),
+        ending = agent.stopped() => has_left(ending),
     };
     interrupts.then_exit_at_once();
     // Whoever is not heard in that time is found out by the others.
@@ -63,11 +63,14 @@ pub(crate) async fn run(args: &AgentArgs) -> Result<(), Stop> {
 }
 
 /// Whether an agent that stopped was asked to.
-fn has_left(agent: &AgentHandle) -> Result<(), Stop> {
-    match agent.members().me().map(|me| me.state) {
-        Some(State::Left) => Ok(()),
-        Some(State::Alive | State::Suspect | State::Dead) | None => {
-            let message = "the member stopped by itself, which is a fault of this program";
+fn has_left(ending: Ending) -> Result<(), Stop> {
+    match ending {
+        Ending::Left | Ending::Shutdown => Ok(()),
+        Ending::Fault(text) => {
+            let message = format!(
+                "the member has stopped, as there is a fault in this program: {text}; the others \
+                 will find it dead. Please report this, and start it again"
+            );
             Err(Stop::new(Exit::Cannot, message))
         }
     }
