@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use openraft::{AnyError, StorageIOError};
 use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
@@ -9,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{Group, Monitor};
-use crate::store::{DataFile, Layout, StoreError, Trouble};
+use crate::store::{DataFile, Disk, InFolder, InMemory, Layout, StoreError, Trouble, Work};
 
 /// The file's name in the data folder.
 pub const FILE_NAME: &str = "settings.redb";
@@ -81,7 +82,23 @@ impl Journal {
     /// # Errors
     /// Why not, with what to do about it. State: an existing file is as it was.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
-        let (file, ()) = DataFile::open(&folder.join(FILE_NAME), &LAYOUT)?;
+        Self::on(Box::new(InFolder::new(folder.join(FILE_NAME))))
+    }
+
+    /// A new journal in memory: it ends with the process.
+    ///
+    /// # Errors
+    /// None but what redb may find wrong with memory. State: there is no journal.
+    pub fn in_memory() -> Result<Self, StoreError> {
+        Self::on(Box::new(InMemory::default()))
+    }
+
+    /// Opens the journal on a disk that nobody else uses; it is made when it is not there.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open). State: an existing file is as it was.
+    pub fn on(disk: Box<dyn Disk>) -> Result<Self, StoreError> {
+        let (file, ()) = DataFile::open(disk, &LAYOUT)?;
         Ok(Self(file))
     }
 
@@ -149,13 +166,21 @@ pub(super) fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Troub
 
 /// Runs work on the file where it holds up no event loop.
 pub(super) async fn apart<R: Send + 'static>(
-    work: impl FnOnce() -> Result<R, StoreError> + Send + 'static,
+    journal: &Arc<Journal>,
+    work: impl FnOnce(&Journal) -> Result<R, StoreError> + Send + 'static,
 ) -> Result<R, AnyError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result.map_err(|error| AnyError::new(&error)),
-        // The runtime goes down, and the process with it.
-        Err(error) => Err(AnyError::new(&error)),
-    }
+    let result = match journal.0.work() {
+        Work::Here => work(journal),
+        Work::Apart => {
+            let journal = Arc::clone(journal);
+            match tokio::task::spawn_blocking(move || work(&journal)).await {
+                Ok(result) => result,
+                // The runtime goes down, and the process with it.
+                Err(error) => return Err(AnyError::new(&error)),
+            }
+        }
+    };
+    result.map_err(|error| AnyError::new(&error))
 }
 
 /// What openraft calls trouble of the disk: it stops, and says so.

@@ -28,17 +28,17 @@ impl Log {
         value: &T,
     ) -> Result<(), openraft::AnyError> {
         let bytes = journal::encode(value);
-        let file = Arc::clone(&self.0);
-        apart(move || file.write(|transaction| journal::put_bytes(transaction, item, &bytes?)))
-            .await
+        apart(&self.0, move |file| {
+            file.write(|transaction| journal::put_bytes(transaction, item, &bytes?))
+        })
+        .await
     }
 
     async fn item<T: serde::de::DeserializeOwned + Send + 'static>(
         &self,
         item: Item,
     ) -> Result<Option<T>, openraft::AnyError> {
-        let file = Arc::clone(&self.0);
-        apart(move || file.item(item)).await
+        apart(&self.0, move |file| file.item(item)).await
     }
 }
 
@@ -47,9 +47,8 @@ impl RaftLogReader<Group> for Log {
         &mut self,
         range: RB,
     ) -> Result<Vec<Entry<Group>>, StorageError<u64>> {
-        let file = Arc::clone(&self.0);
         let bounds = (range.start_bound().cloned(), range.end_bound().cloned());
-        let read = apart(move || {
+        let read = apart(&self.0, move |file| {
             file.read(|transaction| {
                 let table = transaction.open_table(ENTRIES)?;
                 let entries = table.range::<u64>(bounds)?;
@@ -66,8 +65,7 @@ impl RaftLogStorage<Group> for Log {
     type LogReader = Self;
 
     async fn get_log_state(&mut self) -> Result<LogState<Group>, StorageError<u64>> {
-        let file = Arc::clone(&self.0);
-        let read = apart(move || {
+        let read = apart(&self.0, move |file| {
             let purged: Option<LogId<u64>> = file.item(Item::Purged)?;
             let last: Option<Entry<Group>> = file.read(|transaction| {
                 let table = transaction.open_table(ENTRIES)?;
@@ -123,8 +121,7 @@ impl RaftLogStorage<Group> for Log {
         I::IntoIter: OptionalSend,
     {
         let entries: Vec<Entry<Group>> = entries.into_iter().collect();
-        let file = Arc::clone(&self.0);
-        let written = apart(move || {
+        let written = apart(&self.0, move |file| {
             file.write(|transaction| {
                 let mut table = transaction.open_table(ENTRIES)?;
                 for entry in &entries {
@@ -139,8 +136,7 @@ impl RaftLogStorage<Group> for Log {
     }
 
     async fn truncate(&mut self, log_id: LogId<u64>) -> Result<(), StorageError<u64>> {
-        let file = Arc::clone(&self.0);
-        let written = apart(move || {
+        let written = apart(&self.0, move |file| {
             file.write(|transaction| {
                 let mut table = transaction.open_table(ENTRIES)?;
                 table.retain_in(log_id.index.., |_, _| false)?;
@@ -151,8 +147,7 @@ impl RaftLogStorage<Group> for Log {
     }
 
     async fn purge(&mut self, log_id: LogId<u64>) -> Result<(), StorageError<u64>> {
-        let file = Arc::clone(&self.0);
-        let written = apart(move || {
+        let written = apart(&self.0, move |file| {
             file.write(|transaction| {
                 journal::put(transaction, Item::Purged, &log_id)?;
                 let mut table = transaction.open_table(ENTRIES)?;

@@ -57,8 +57,8 @@ impl Machine {
     }
 
     async fn keep(&self, meta: &SnapshotMeta, bytes: Vec<u8>) -> Result<(), AnyError> {
-        let (journal, meta) = (Arc::clone(&self.journal), meta.clone());
-        apart(move || {
+        let meta = meta.clone();
+        apart(&self.journal, move |journal| {
             journal.write(|transaction| {
                 journal::put(transaction, Item::SnapshotMeta, &meta)?;
                 journal::put_bytes(transaction, Item::Snapshot, &bytes)
@@ -94,10 +94,9 @@ impl RaftSnapshotBuilder<Group> for Machine {
             last_membership: state.membership,
             snapshot_id: format!("{term}-{index}-{:016x}", state.registry.digest()),
         };
-        let path = self.journal.path().to_owned();
-        let encoded = apart(move || {
+        let encoded = apart(&self.journal, move |journal| {
             let record = RegistryRecord::from(&state.registry);
-            journal::encode(&record).map_err(|trouble| StoreError::new(&path, trouble))
+            journal::encode(&record).map_err(|trouble| StoreError::new(journal.path(), trouble))
         });
         let signature = Some(meta.signature());
         let broken = |error| Broken::write_snapshot(signature.clone(), error);
@@ -158,10 +157,9 @@ impl RaftStateMachine<Group> for Machine {
         let bytes = snapshot.into_inner();
         let signature = Some(meta.signature());
         let broken = |error| Broken::read_snapshot(signature.clone(), error);
-        let path = self.journal.path().to_owned();
-        let decoded = apart(move || {
-            let registry =
-                registry_of(&bytes).map_err(|trouble| StoreError::new(&path, trouble))?;
+        let decoded = apart(&self.journal, move |journal| {
+            let registry = registry_of(&bytes);
+            let registry = registry.map_err(|trouble| StoreError::new(journal.path(), trouble))?;
             Ok((registry, bytes))
         });
         let (registry, bytes) = decoded.await.map_err(broken)?;
@@ -171,8 +169,7 @@ impl RaftStateMachine<Group> for Machine {
     }
 
     async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot<Group>>, StorageError<u64>> {
-        let journal = Arc::clone(&self.journal);
-        let read = apart(move || {
+        let read = apart(&self.journal, |journal| {
             let meta: Option<SnapshotMeta> = journal.item(Item::SnapshotMeta)?;
             Ok(meta.zip(journal.bytes(Item::Snapshot)?))
         });

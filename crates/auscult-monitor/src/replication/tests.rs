@@ -29,9 +29,24 @@ fn open(folder: &TempDir) -> (Log, Machine) {
     (Log::new(journal), machine)
 }
 
+struct InMemory;
+
+impl StoreBuilder<Group, Log, Machine> for InMemory {
+    async fn build(&self) -> Result<((), Log, Machine), StorageError<u64>> {
+        let journal = Arc::new(Journal::in_memory().unwrap());
+        let machine = Machine::open(Arc::clone(&journal)).unwrap();
+        Ok(((), Log::new(journal), machine))
+    }
+}
+
 #[test]
 fn openrafts_own_suite_passes() {
     Suite::test_all(OnDisk).unwrap();
+}
+
+#[test]
+fn openrafts_own_suite_passes_in_memory() {
+    Suite::test_all(InMemory).unwrap();
 }
 
 fn change(number: u64) -> Change {

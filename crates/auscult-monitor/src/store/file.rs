@@ -4,9 +4,7 @@
 //! copy in memory, checked to the last page and read, and only when all of that went well is the
 //! file itself touched.
 
-use std::fs::{self, File};
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use parking_lot::Mutex;
 use redb::backends::InMemoryBackend;
@@ -15,6 +13,7 @@ use redb::{
     WriteTransaction,
 };
 
+use super::disk::{Disk, Work};
 use super::error::{StoreError, Trouble};
 use super::guarded;
 
@@ -35,7 +34,7 @@ pub(crate) struct Layout<T> {
 /// An open file. The folder that it stands in must be locked by this process.
 #[derive(Debug)]
 pub(crate) struct DataFile {
-    path: PathBuf,
+    disk: Box<dyn Disk>,
     /// Empty after an error of the disk, until the next change opens the file again: what a failed
     /// transaction left behind is then found out from the file itself.
     pub(super) database: Mutex<Option<Database>>,
@@ -46,14 +45,14 @@ impl DataFile {
     ///
     /// # Errors
     /// Why not, with what to do about it. State: an existing file is as it was.
-    pub(crate) fn open<T>(path: &Path, layout: &Layout<T>) -> Result<(Self, T), StoreError> {
+    pub(crate) fn open<T>(
+        disk: Box<dyn Disk>,
+        layout: &Layout<T>,
+    ) -> Result<(Self, T), StoreError> {
+        let path = disk.path();
         let about = |trouble| StoreError::new(path, trouble);
-        let exists = path.try_exists();
-        if !exists.map_err(|error| about(Trouble::from(error)))? {
-            create(path, layout).map_err(about)?;
-        }
-        let contents = rehearse(path, layout).map_err(about)?;
-        let database = match open_file(path) {
+        let contents = contents(&*disk, layout).map_err(about)?;
+        let database = match open_file(&*disk) {
             Ok(database) => Some(database),
             // What is stored is known, so a full disk is no reason not to watch. The next change
             // tries again.
@@ -63,16 +62,18 @@ impl DataFile {
             }
             Err(trouble) => return Err(about(trouble)),
         };
-        let file = Self {
-            path: path.to_owned(),
-            database: Mutex::new(database),
-        };
-        Ok((file, contents))
+        let database = Mutex::new(database);
+        Ok((Self { disk, database }, contents))
     }
 
     /// Where it is.
     pub(crate) fn path(&self) -> &Path {
-        &self.path
+        self.disk.path()
+    }
+
+    /// Where work on it is done.
+    pub(crate) fn work(&self) -> Work {
+        self.disk.work()
     }
 
     /// Changes it, all or nothing. It is on the disk when this returns, so it takes as long as the
@@ -109,28 +110,28 @@ impl DataFile {
         let attempt = || {
             let open = match database.take() {
                 Some(open) => open,
-                None => open_file(&self.path)?,
+                None => open_file(&*self.disk)?,
             };
             let result = guarded::run(|| work(&open))?;
             *database = Some(open);
             Ok(result)
         };
-        attempt().map_err(|trouble| StoreError::new(&self.path, trouble))
+        attempt().map_err(|trouble| StoreError::new(self.path(), trouble))
     }
 }
 
-/// Makes an empty file under another name and renames it when it is complete, so that no crash
-/// leaves half a file behind.
-fn create<T>(path: &Path, layout: &Layout<T>) -> Result<(), Trouble> {
-    let mut new = path.as_os_str().to_owned();
-    new.push(".new");
-    let new = PathBuf::from(new);
-    match fs::remove_file(&new) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error.into()),
+/// What the file holds; it is made when it is not there.
+fn contents<T>(disk: &dyn Disk, layout: &Layout<T>) -> Result<T, Trouble> {
+    if let Some(bytes) = disk.bytes()? {
+        return rehearse(&bytes, layout);
     }
-    let database = Database::create(&new)?;
+    create(disk, layout)?;
+    rehearse(&disk.bytes()?.unwrap_or_default(), layout)
+}
+
+/// Puts an empty file in its place when it is complete.
+fn create<T>(disk: &dyn Disk, layout: &Layout<T>) -> Result<(), Trouble> {
+    let database = disk.draft()?;
     let transaction = database.begin_write()?;
     {
         let mut meta = transaction.open_table(META)?;
@@ -141,24 +142,18 @@ fn create<T>(path: &Path, layout: &Layout<T>) -> Result<(), Trouble> {
     (layout.create)(&transaction)?;
     transaction.commit()?;
     drop(database);
-    fs::rename(&new, path)?;
-    // The rename is on the disk when the folder is.
-    if let Some(folder) = path.parent() {
-        File::open(folder)?.sync_all()?;
-    }
+    disk.publish()?;
     Ok(())
 }
 
 /// Opens a copy of the file in memory, checks and reads it.
-pub(super) fn rehearse<T>(path: &Path, layout: &Layout<T>) -> Result<T, Trouble> {
-    let bytes = fs::read(path)?;
+pub(super) fn rehearse<T>(bytes: &[u8], layout: &Layout<T>) -> Result<T, Trouble> {
     if bytes.is_empty() {
         return Err(Trouble::Torn("it is empty".to_owned()));
     }
     let copy = InMemoryBackend::new();
     copy.set_len(bytes.len() as u64)?;
-    copy.write(0, &bytes)?;
-    drop(bytes);
+    copy.write(0, bytes)?;
     let outcome = guarded::run(move || {
         let mut database = Database::builder().create_with_backend(copy)?;
         if !database.check_integrity()? {
@@ -175,8 +170,8 @@ pub(super) fn rehearse<T>(path: &Path, layout: &Layout<T>) -> Result<T, Trouble>
     })
 }
 
-fn open_file(path: &Path) -> Result<Database, Trouble> {
-    guarded::run(|| Ok(Database::open(path)?))
+fn open_file(disk: &dyn Disk) -> Result<Database, Trouble> {
+    guarded::run(|| Ok(disk.open()?))
 }
 
 fn check_format(transaction: &ReadTransaction, known: u64) -> Result<(), Trouble> {

@@ -2,6 +2,7 @@
 //!
 //! Every change is one transaction, on the disk before it is answered.
 
+mod disk;
 mod error;
 mod file;
 mod guarded;
@@ -11,6 +12,8 @@ use std::path::Path;
 
 use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
+pub use disk::{Disk, Work};
+pub(crate) use disk::{InFolder, InMemory};
 pub use error::StoreError;
 pub(crate) use error::Trouble;
 pub(crate) use file::{DataFile, Layout};
@@ -72,7 +75,8 @@ impl Store {
     pub fn open(folder: &Path) -> Result<(Self, Contents), StoreError> {
         fs::create_dir_all(folder).map_err(|error| StoreError::folder(folder, &error))?;
         let lock = lock(folder)?;
-        let (file, contents) = DataFile::open(&folder.join(FILE_NAME), &LAYOUT)?;
+        let (file, contents) =
+            DataFile::open(Box::new(InFolder::new(folder.join(FILE_NAME))), &LAYOUT)?;
         Ok((Self { file, _lock: lock }, contents))
     }
 
