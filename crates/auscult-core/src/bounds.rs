@@ -131,3 +131,6 @@ const _: () = assert!(MEMBERS_MAX * (UPDATE_BYTES_MAX + 22) <= MEMBERSHIP_FRAME_
 const _: () = assert!(METADATA_ANSWER_BYTES_MAX * 8 <= MEMBERSHIP_FRAME_BYTES_MAX);
 const _: () = assert!(2 * BROADCASTS_QUEUED_MAX as u64 <= BROADCAST_WINDOW);
 const _: () = assert!(SEEDS_MAX <= EXCHANGES_MAX);
+
+/// Monitors in a group that observes together: one bit each, and more would only vote slower.
+pub const MONITORS_MAX: usize = 64;

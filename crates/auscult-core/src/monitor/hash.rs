@@ -65,7 +65,7 @@ const fn round(state: &mut [u64; 4]) {
 }
 
 /// The finaliser of SplitMix64.
-const fn mix(mut value: u64) -> u64 {
+pub(super) const fn mix(mut value: u64) -> u64 {
     value = (value ^ value >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     value = (value ^ value >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
     value ^ value >> 31

@@ -55,6 +55,7 @@ mod index;
 pub mod input;
 mod invariants;
 mod kinds;
+pub mod observers;
 pub mod registry;
 mod schedule;
 mod signals;

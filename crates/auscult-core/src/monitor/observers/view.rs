@@ -1,0 +1,126 @@
+//! What can be read of a target that several monitors observe.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::panel::Seen;
+use super::verdict::{Held, MonitorName, Ruling, Verdict};
+use super::{Liveness, ME, Observers, Seat};
+use crate::time::Instant;
+
+/// A target.
+#[derive(Clone, Debug)]
+pub struct PanelView {
+    /// What stands now: what was told last, or that this monitor is isolated.
+    pub verdict: Verdict,
+    /// The last ruling that was announced, or the none before the first.
+    pub ruling: Ruling,
+    /// Who turns the reports into the verdict.
+    pub owner: MonitorName,
+    /// Those who observe the target, the owner first.
+    pub observers: Vec<ObserverView>,
+    /// Why the last verdict stands where no other is found.
+    pub held: Option<Held>,
+    /// Who says what now.
+    pub text: String,
+    /// Observers with a fresh report that do not say what most of them say.
+    pub dissent: usize,
+}
+
+/// One observer of a target.
+#[derive(Clone, Debug)]
+pub struct ObserverView {
+    /// Its name.
+    pub monitor: MonitorName,
+    /// What it said last, if it said something.
+    pub seen: Option<Seen>,
+    /// When it was heard last; now for this monitor.
+    pub heard_at: Option<Instant>,
+    /// Whether its report counts.
+    pub fresh: bool,
+    /// Whether it calls down most of what others reach, so that it is left out.
+    pub isolated: bool,
+}
+
+impl Observers {
+    /// A target; none where nothing is known of it, or this monitor has no company.
+    #[must_use]
+    pub fn view(&self, target: &str) -> Option<PanelView> {
+        let panel = self.panels.get(target)?;
+        if !self.has_company() {
+            return None;
+        }
+        let observers = self.observers_of(target);
+        let tally = self.tally(target, &observers);
+        let found = tally.find();
+        let verdict = match panel.ruling.told {
+            _ if self.isolated => Verdict::ObserverIsolated,
+            true => panel.ruling.verdict,
+            false => panel.ruling.from,
+        };
+        let owner = observers.first().copied().unwrap_or(ME);
+        let text = tally.describe(found.unwrap_or(verdict), |slot| {
+            self.peers[slot].name.to_string()
+        });
+        Some(PanelView {
+            verdict,
+            ruling: panel.ruling.clone(),
+            owner: self.peers[owner].name.clone(),
+            held: found.err(),
+            text,
+            dissent: tally.dissent(),
+            observers: observers
+                .iter()
+                .map(|&slot| ObserverView {
+                    monitor: self.peers[slot].name.clone(),
+                    seen: panel.report(slot).cloned(),
+                    heard_at: match slot {
+                        ME => Some(self.now),
+                        _ => self.peers[slot].incoming.heard_at,
+                    },
+                    fresh: self.arrangement.fresh >> slot & 1 == 1,
+                    isolated: self.arrangement.isolated >> slot & 1 == 1,
+                })
+                .collect(),
+        })
+    }
+
+    /// The group, this monitor first.
+    #[must_use]
+    pub fn roster(&self) -> Vec<Seat> {
+        let all = self.peers.iter().filter(|peer| peer.in_group);
+        all.map(|peer| Seat {
+            name: peer.name.clone(),
+            liveness: match peer.live {
+                true => Liveness::Live,
+                false => Liveness::Gone,
+            },
+        })
+        .collect()
+    }
+
+    /// Targets that this monitor owns.
+    #[must_use]
+    pub fn owned(&self) -> usize {
+        self.panels.values().filter(|panel| panel.owned).count()
+    }
+
+    /// The place of this monitor among the observers of a target, and how many they are; none when
+    /// it does not observe the target.
+    #[must_use]
+    pub fn rank(&self, target: &str) -> Option<(usize, usize)> {
+        let observers = self.observers_of(target);
+        let place = observers.iter().position(|&slot| slot == ME)?;
+        Some((place, observers.len()))
+    }
+
+    /// The other observers of a target that live.
+    #[must_use]
+    pub fn others(&self, target: &str) -> Vec<MonitorName> {
+        let observers = self.observers_of(target).into_iter();
+        observers
+            .filter(|&slot| slot != ME)
+            .map(|slot| self.peers[slot].name.clone())
+            .collect()
+    }
+}
