@@ -2,6 +2,7 @@
 //! `auscult_core::monitor`.
 
 pub mod api;
+mod base64;
 pub mod check;
 pub mod engine;
 pub mod events;

@@ -190,14 +190,7 @@ fn targets(report: &mut Report<'_>, root: &Section, defaults: &Section) -> Vec<T
                 groups.insert(name.clone(), at.clone());
             }
         }
-        let own = group.section("defaults", &DEFAULTS).over(defaults);
-        // The labels of the group itself lie over those of its defaults.
-        let labelled = Section {
-            table: &DEFAULTS,
-            at: group.at.clone(),
-            entries: group.entry("labels").into_iter().cloned().collect(),
-        };
-        let inherited = labelled.over(&own);
+        let inherited = group_defaults(group).over(defaults);
         for section in group.list("targets") {
             let spec = resolve::target(report, section, &inherited, Some(&name));
             keep(report, section, spec);
@@ -210,7 +203,17 @@ fn targets(report: &mut Report<'_>, root: &Section, defaults: &Section) -> Vec<T
     targets
 }
 
-fn stands_twice(report: &mut Report<'_>, what: &str, name: &str, at: &At, first: &At) {
+/// What a group says for its targets: its own labels lie over those of its defaults.
+pub(super) fn group_defaults(group: &Section) -> Section {
+    let labelled = Section {
+        table: &DEFAULTS,
+        at: group.at.clone(),
+        entries: group.entry("labels").into_iter().cloned().collect(),
+    };
+    labelled.over(&group.section("defaults", &DEFAULTS))
+}
+
+pub(super) fn stands_twice(report: &mut Report<'_>, what: &str, name: &str, at: &At, first: &At) {
     let message = format!("the {what} `{name}` stands twice: first{}", first.in_line());
     let hint = match what {
         "target" => "every target needs an id of its own",

@@ -8,6 +8,7 @@
 //! anything.
 
 mod body;
+pub mod documents;
 mod duration;
 mod judge;
 mod load;

@@ -68,8 +68,12 @@ fn of_key(key: &'static Key) -> RefOr<Schema> {
                 ObjectBuilder::new().schema_type(either).build(),
             ))
         }
+        Kind::Names | Kind::Words => Some(RefOr::<Schema>::from(
+            ObjectBuilder::new().schema_type(Type::String).build(),
+        )),
         Kind::Duration { .. }
         | Kind::Millis { .. }
+        | Kind::Time
         | Kind::Count { .. }
         | Kind::Number { .. }
         | Kind::Flag
@@ -139,6 +143,9 @@ fn single(kind: &Kind, key: &Key) -> ObjectBuilder {
         | Kind::Path
         | Kind::Pattern
         | Kind::Statuses
+        | Kind::Names
+        | Kind::Words
+        | Kind::Time
         | Kind::Section(_)
         | Kind::List(_) => object.schema_type(of(Type::String)),
     }
@@ -170,6 +177,8 @@ fn preset(key: &Key) -> Option<serde_json::Value> {
         | Value::Pattern(_)
         | Value::Statuses(_)
         | Value::Texts(_)
+        | Value::Names(_)
+        | Value::Time(_)
         | Value::Section(_)
         | Value::List(_) => text.into(),
     };

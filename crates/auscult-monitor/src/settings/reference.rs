@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::duration;
-use super::schema::{Edge, Key, Kind, Preset, ROOT, Table};
+use super::schema::{Edge, Key, Kind, PAUSE, Preset, ROOT, SHARED, TOKEN, Table};
 
 /// The reference of all settings, as Markdown.
 #[must_use]
@@ -13,6 +13,9 @@ pub fn reference() -> String {
     let mut text = String::from(INTRODUCTION);
     let mut written = BTreeSet::new();
     table(&mut text, &ROOT, &mut written);
+    for shared in [&SHARED, &TOKEN, &PAUSE] {
+        table(&mut text, shared, &mut written);
+    }
     text
 }
 
@@ -103,6 +106,9 @@ fn kind(kind: &Kind) -> String {
         Kind::Path => "path of a file".into(),
         Kind::Pattern => "regular expression".into(),
         Kind::Statuses => "status codes".into(),
+        Kind::Names => "list of names".into(),
+        Kind::Words => "list of texts".into(),
+        Kind::Time => "time, as `2026-05-01T12:00:00Z`".into(),
         Kind::Labels | Kind::Headers => "texts by name".into(),
         Kind::Section(table) => format!("mapping, see `{}`", table.title),
         Kind::List(table) => format!("list of `{}`", table.title.trim_end_matches("[]")),

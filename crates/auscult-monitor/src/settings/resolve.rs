@@ -53,6 +53,15 @@ pub(super) fn target(
     (!spec.signals.is_empty()).then_some(spec)
 }
 
+/// Reports what is wrong with the sources that a target names, whatever it inherits.
+pub(super) fn check_source(report: &mut Report<'_>, own: &Section) {
+    if one_source(report, own, &["url", "push", "signals"]) == Some("signals") {
+        for section in own.list("signals") {
+            let _ = one_source(report, section, &["url", "push"]);
+        }
+    }
+}
+
 /// The labels of a merged section.
 pub(super) fn labels(report: &mut Report<'_>, merged: &Section) -> Labels {
     let labels: Labels = merged

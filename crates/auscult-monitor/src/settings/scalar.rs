@@ -76,10 +76,24 @@ pub(super) fn read(kind: &Kind, scalar: &Scalar) -> Result<Value, Fault> {
             })
         }
         Kind::Statuses => Ok(Value::Statuses(StatusRanges::new(vec![statuses(text)?]))),
-        Kind::Labels | Kind::Headers | Kind::Section(_) | Kind::List(_) => {
-            Err(expected(&kind.describe(), scalar))
-        }
+        Kind::Time => time(text),
+        Kind::Names
+        | Kind::Words
+        | Kind::Labels
+        | Kind::Headers
+        | Kind::Section(_)
+        | Kind::List(_) => Err(expected(&kind.describe(), scalar)),
     }
+}
+
+fn time(text: &str) -> Result<Value, Fault> {
+    text.parse().map(Value::Time).map_err(|_| {
+        let message = format!("`{}` is no time", shown(text));
+        Fault::new(
+            message,
+            "write it as `2026-05-01T12:00:00Z`, with `Z` or an offset",
+        )
+    })
 }
 
 fn expected(what: &str, scalar: &Scalar) -> Fault {

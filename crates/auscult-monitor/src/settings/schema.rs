@@ -1,8 +1,12 @@
 //! What settings there are, as data: read by the walker, the suggestions and the generated
 //! `api/config.md`.
 
+mod shared;
 mod tables;
 
+pub(super) use shared::{
+    GROUP_DOCUMENT, MATCHER, NAMED, PAUSE, RECEIVER, SHARED, SILENCE, TOKEN, VALUE,
+};
 pub(super) use tables::{
     CREATED, DEFAULTS, DETECTOR, HEARTBEATS, HTTP, MEMBERSHIP, OBSERVER, PUSH, ROOT, SEED_MONITOR,
     SEED_SERVER, TARGET, TLS,
@@ -61,6 +65,12 @@ pub(super) enum Kind {
     Pattern,
     /// Status codes: `200`, `2xx`, `200-204`, or a list of them.
     Statuses,
+    /// A list of names of other settings.
+    Names,
+    /// A list of texts.
+    Words,
+    /// A moment, as RFC 3339 writes it.
+    Time,
     /// Texts by name, with the names that metric labels may have.
     Labels,
     /// Texts by name, with the names that HTTP headers may have.
@@ -107,6 +117,9 @@ impl Kind {
             Self::Path => "the path of a file".into(),
             Self::Pattern => "a regular expression".into(),
             Self::Statuses => "status codes".into(),
+            Self::Names => "a list of names".into(),
+            Self::Words => "a list of texts".into(),
+            Self::Time => "a time".into(),
             Self::Labels | Self::Headers => "a mapping of names to texts".into(),
             Self::Section(_) => "a mapping".into(),
             Self::List(_) => "a list of mappings".into(),

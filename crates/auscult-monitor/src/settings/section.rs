@@ -59,6 +59,8 @@ pub(super) enum Value {
     Url(CheckUrl),
     Pattern(Pattern),
     Statuses(StatusRanges),
+    Names(Vec<Box<str>>),
+    Time(jiff::Timestamp),
     /// By name; `None` takes an inherited one away.
     Texts(Vec<(Box<str>, Option<Box<str>>)>),
     Section(Section),
@@ -175,6 +177,20 @@ impl Section {
             return None;
         };
         Some(ranges)
+    }
+
+    pub(super) fn names(&self, name: &str) -> &[Box<str>] {
+        match self.entry(name).map(|entry| &entry.value) {
+            Some(Value::Names(names)) => names,
+            _ => &[],
+        }
+    }
+
+    pub(super) fn time(&self, name: &str) -> Option<jiff::Timestamp> {
+        let Value::Time(time) = self.value(name) else {
+            return None;
+        };
+        Some(time)
     }
 
     /// The texts by name, without those that were taken away.

@@ -13,6 +13,14 @@ pub(super) fn server(
     server: &Section,
     inherited: &Section,
 ) -> Option<TargetSpec> {
+    let own = native(report, server)?;
+    let mut inherited = inherited.clone();
+    inherited.entries.retain(|entry| entry.name != "detector");
+    resolve::target(report, &own, &inherited, None)
+}
+
+/// An entry of `servers` in the form of a target, with its whole detector said.
+pub(super) fn native(report: &mut Report<'_>, server: &Section) -> Option<Section> {
     let (id, name) = (server.text("id"), server.text("name"));
     let Some(said) = id.clone().or_else(|| name.clone()) else {
         if !server.says("id") && !server.says("name") {
@@ -40,14 +48,11 @@ pub(super) fn server(
         renamed("detector", "monitor", Value::Section(detector(server))),
     ];
     entries.push(server.entry("url")?.clone());
-    let own = Section {
+    Some(Section {
         table: &TARGET,
         at: server.at.clone(),
         entries,
-    };
-    let mut inherited = inherited.clone();
-    inherited.entries.retain(|entry| entry.name != "detector");
-    resolve::target(report, &own, &inherited, None)
+    })
 }
 
 /// The detector that `monitor` describes, each of its keys said.
@@ -73,6 +78,13 @@ fn detector(server: &Section) -> Section {
             name,
             at: monitor.at("threshold").clone(),
             value: Value::Number(level),
+        });
+    }
+    for (name, word) in [("kind", "phi"), ("distribution", "normal")] {
+        entries.push(Entry {
+            name,
+            at: monitor.at.clone(),
+            value: Value::Word(word),
         });
     }
     Section {

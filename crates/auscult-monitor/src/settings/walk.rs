@@ -6,7 +6,7 @@ use hyper::header::{HeaderName, HeaderValue};
 use super::node::{self, Node, shown};
 use super::report::{At, Report};
 use super::scalar::{self, Fault};
-use super::schema::{Key, Kind, Preset, ROOT, Table};
+use super::schema::{Key, Kind, Preset, ROOT, SHARED, Table};
 use super::section::{Entry, Section, Value};
 use super::suggest::nearest;
 use super::target::StatusRanges;
@@ -91,6 +91,8 @@ fn entry(report: &mut Report<'_>, key: &'static Key, node: &Node, at: &At) -> Va
         (Kind::Labels, node::Value::Map(entries)) => texts(report, entries, at, label),
         (Kind::Headers, node::Value::Map(entries)) => texts(report, entries, at, header),
         (Kind::Statuses, node::Value::List(items)) => return statuses(report, items, at),
+        (Kind::Names, node::Value::List(items)) => return names(report, items, at),
+        (Kind::Words, node::Value::List(items)) => return words(report, items, at),
         (kind, node::Value::Scalar(scalar)) => {
             scalar::read(kind, scalar).and_then(|value| existing(report, value))
         }
@@ -100,7 +102,8 @@ fn entry(report: &mut Report<'_>, key: &'static Key, node: &Node, at: &At) -> Va
                 key.kind.describe(),
                 node.describe()
             ),
-            hint: matches!(key.kind, Kind::List(_)).then(|| "begin each item with `- `".to_owned()),
+            hint: matches!(key.kind, Kind::List(_) | Kind::Names | Kind::Words)
+                .then(|| "begin each item with `- `".to_owned()),
         }),
     };
     value.unwrap_or_else(|Fault { message, hint }| {
@@ -134,6 +137,47 @@ fn nothing(report: &mut Report<'_>, key: &'static Key, at: &At) -> Value {
             Value::Invalid
         }
     }
+}
+
+fn names(report: &mut Report<'_>, items: &[Node], at: &At) -> Value {
+    let mut names: Vec<Box<str>> = Vec::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        let at = at.item(index, item.span);
+        match single_text(&Kind::Name, item) {
+            Ok(name) if names.contains(&name) => {
+                report.value(&at, format!("`{name}` stands twice"), None);
+            }
+            Ok(name) => names.push(name),
+            Err(Fault { message, hint }) => report.value(&at, message, hint),
+        }
+    }
+    Value::Names(names)
+}
+
+fn words(report: &mut Report<'_>, items: &[Node], at: &At) -> Value {
+    let kind = Kind::Text {
+        bytes_max: TEXT_BYTES_MAX,
+    };
+    let mut words = Vec::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        match single_text(&kind, item) {
+            Ok(word) => words.push(word),
+            Err(Fault { message, hint }) => report.value(&at.item(index, item.span), message, hint),
+        }
+    }
+    Value::Names(words)
+}
+
+fn single_text(kind: &Kind, item: &Node) -> Result<Box<str>, Fault> {
+    if let node::Value::Scalar(scalar) = &item.value
+        && let Value::Text(text) = scalar::read(kind, scalar)?
+    {
+        return Ok(text);
+    }
+    Err(Fault {
+        message: format!("expected {}, found {}", kind.describe(), item.describe()),
+        hint: None,
+    })
 }
 
 fn statuses(report: &mut Report<'_>, items: &[Node], at: &At) -> Value {
@@ -258,7 +302,8 @@ fn unknown_key(
     table: &'static Table,
     at: &At,
 ) -> Option<&'static str> {
-    if std::ptr::eq(table, &raw const ROOT) && name.starts_with("x-") {
+    let whole = [&raw const ROOT, &raw const SHARED].contains(&std::ptr::from_ref(table));
+    if whole && name.starts_with("x-") {
         return None;
     }
     if report.is_full() {
@@ -272,6 +317,14 @@ fn unknown_key(
 
 /// Which key of `table` was probably meant by `name`, and how to say so.
 fn meant(name: &str, table: &'static Table) -> (Option<&'static str>, String) {
+    if std::ptr::eq(table, &raw const SHARED) && ROOT.key(name).is_some() {
+        let hint = "it concerns one monitor: it stands in the file that `--config` names";
+        return (None, hint.to_owned());
+    }
+    if std::ptr::eq(table, &raw const ROOT) && SHARED.key(name).is_some() {
+        let hint = "all monitors share it: `auscult apply -f FILE` puts it there";
+        return (None, hint.to_owned());
+    }
     if let Some(section) = table.below(name) {
         return (None, format!("`{name}` belongs under `{section}`"));
     }

@@ -25,17 +25,23 @@ pub enum Kind {
     Silence,
     /// Who may change settings; the secret only as a hash.
     Token,
+    /// What is not judged until an operator says so, wherever it comes from.
+    Pause,
+    /// What programs keep here for themselves: bytes that mean nothing to us.
+    Value,
 }
 
 impl Kind {
     /// Every kind, in the order in which settings are listed.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Defaults,
         Self::Group,
         Self::Target,
         Self::Receiver,
         Self::Silence,
         Self::Token,
+        Self::Pause,
+        Self::Value,
     ];
 
     /// The name used in every interface.
@@ -48,6 +54,8 @@ impl Kind {
             Self::Receiver => "receiver",
             Self::Silence => "silence",
             Self::Token => "token",
+            Self::Pause => "pause",
+            Self::Value => "value",
         }
     }
 }

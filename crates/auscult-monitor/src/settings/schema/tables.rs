@@ -17,7 +17,7 @@ const SPAN: Kind = Kind::Duration {
 };
 
 /// Intervals and time-outs of checks.
-const CHECK_SPAN: Kind = Kind::Duration {
+pub(super) const CHECK_SPAN: Kind = Kind::Duration {
     ms_min: 10,
     ms_max: YEAR_MS,
 };
@@ -262,7 +262,7 @@ const JUDGING: &[Key] = &[
     ]),
 ];
 
-const LABELLING: &[Key] = &[Key::new(
+pub(super) const LABELLING: &[Key] = &[Key::new(
     "labels",
     Labels,
     Nothing,

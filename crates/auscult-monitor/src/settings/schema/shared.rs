@@ -1,0 +1,351 @@
+//! Every key of the settings that monitors share, beside those that a settings file has as well.
+
+use super::tables::{CHECK_SPAN, DEFAULTS, LABELLING, SEED_SERVER, TARGET};
+use super::{Key, Kind, Preset, Table};
+use Kind::{Choice, Headers, List, Name, Names, Path, Section, Text, Time, Url};
+use Preset::{Nothing, Required, Rule, Value};
+
+/// A file that `auscult apply` takes, and the body of `POST /v1/settings`.
+pub(in super::super) static SHARED: Table = Table {
+    title: "Shared settings",
+    component: "SharedSettings",
+    doc: "What all monitors of a group share, as `auscult apply -f FILE` and `POST /v1/settings` take \
+          it: YAML or JSON. Keys that begin with `x-` are yours. Tokens have no place in a file; \
+          `auscult settings token NAME` makes one.",
+    groups: &[&[
+        Key::new(
+            "defaults",
+            Section(&DEFAULTS),
+            Nothing,
+            "What holds for every target that does not say otherwise.",
+        ),
+        Key::new(
+            "groups",
+            List(&SHARED_GROUP),
+            Nothing,
+            "What targets share.",
+        ),
+        Key::new("targets", List(&TARGET), Nothing, "What to watch.").elsewhere(&[
+            "endpoints",
+            "monitors",
+            "checks",
+            "services",
+            "hosts",
+        ]),
+        Key::new(
+            "servers",
+            List(&SEED_SERVER),
+            Nothing,
+            "What to watch, in the form of `servers.yml`.",
+        ),
+        Key::new("receivers", List(&RECEIVER), Nothing, "Who is told.").elsewhere(&[
+            "contacts",
+            "notifiers",
+            "notifications",
+            "channels",
+        ]),
+        Key::new(
+            "silences",
+            List(&SILENCE),
+            Nothing,
+            "What nobody is told for a while.",
+        )
+        .elsewhere(&["maintenance", "mutes"]),
+        Key::new(
+            "delete",
+            Section(&NAMED),
+            Nothing,
+            "What shall be gone. What is not there is no error.",
+        ),
+    ]],
+};
+
+static SHARED_GROUP: Table = Table {
+    title: "groups[] (shared)",
+    component: "SharedGroupSettings",
+    doc: "Targets listed here belong to the group, and so does any target that says `group: NAME`.",
+    groups: &[
+        GROUP,
+        &[Key::new(
+            "targets",
+            List(&TARGET),
+            Nothing,
+            "The group's targets.",
+        )],
+        LABELLING,
+    ],
+};
+
+/// A group, without its targets.
+pub(in super::super) static GROUP_DOCUMENT: Table = Table {
+    title: "group",
+    component: "GroupDocument",
+    doc: "",
+    groups: &[GROUP, LABELLING],
+};
+
+const GROUP: &[Key] = &[
+    Key::new("name", Name, Required, "The group's name."),
+    Key::new(
+        "defaults",
+        Section(&DEFAULTS),
+        Nothing,
+        "What holds for the group's targets.",
+    ),
+    Key::new(
+        "receivers",
+        Names,
+        Nothing,
+        "Who is told of the group's targets: names of receivers.",
+    ),
+];
+
+/// A receiver.
+pub(in super::super) static RECEIVER: Table = Table {
+    title: "receivers[]",
+    component: "ReceiverSettings",
+    doc: "Each `type` has keys of its own. Secrets stand in files that every monitor has.",
+    groups: &[
+        &[
+            Key::new("name", Name, Required, "The receiver's name."),
+            Key::new(
+                "type",
+                Choice(&[
+                    "webhook",
+                    "alertmanager",
+                    "slack",
+                    "email",
+                    "command",
+                    "log",
+                ]),
+                Required,
+                "How it is told.",
+            )
+            .elsewhere(&["kind"]),
+        ],
+        REACHING,
+        MAILING,
+    ],
+};
+
+const REACHING: &[Key] = &[
+    Key::new("url", Url, Nothing, "Where to send it over HTTP.")
+        .elsewhere(&["webhook_url", "api_url", "endpoint"])
+        .only(&["webhook", "alertmanager", "slack"]),
+    Key::new(
+        "url_file",
+        Path,
+        Nothing,
+        "A file with the URL, where the URL is a secret.",
+    )
+    .only(&["webhook", "slack"]),
+    Key::new(
+        "headers",
+        Headers,
+        Nothing,
+        "Headers to send beside our own.",
+    )
+    .only(&["webhook", "alertmanager"]),
+    Key::new(
+        "token_file",
+        Path,
+        Nothing,
+        "A file with a token for `Authorization: Bearer`.",
+    )
+    .elsewhere(&["bearer_token_file"])
+    .only(&["webhook", "alertmanager"]),
+    Key::new(
+        "timeout",
+        CHECK_SPAN,
+        Value("10s"),
+        "How long one attempt may take.",
+    )
+    .only(&["webhook", "alertmanager", "slack", "email", "command"]),
+    Key::new(
+        "channel",
+        Text { bytes_max: 256 },
+        Nothing,
+        "The channel, where it is not the webhook's own.",
+    )
+    .only(&["slack"]),
+    Key::new(
+        "command",
+        Kind::Words,
+        Nothing,
+        "The program and its arguments; the news comes as JSON on its standard input.",
+    )
+    .elsewhere(&["exec", "cmd", "args"])
+    .only(&["command"]),
+];
+
+const MAILING: &[Key] = &[
+    Key::new(
+        "smarthost",
+        Text { bytes_max: 512 },
+        Nothing,
+        "The mail server: `host:port`.",
+    )
+    .elsewhere(&["smtp_smarthost", "server"])
+    .only(&["email"]),
+    Key::new(
+        "from",
+        Text { bytes_max: 512 },
+        Nothing,
+        "The sender's address.",
+    )
+    .only(&["email"]),
+    Key::new("to", Kind::Words, Nothing, "The addresses that it goes to.").only(&["email"]),
+    Key::new(
+        "username",
+        Text { bytes_max: 512 },
+        Nothing,
+        "The name to log in with at the mail server.",
+    )
+    .only(&["email"]),
+    Key::new(
+        "password_file",
+        Path,
+        Nothing,
+        "A file with the password for it.",
+    )
+    .only(&["email"]),
+];
+
+/// A silence.
+pub(in super::super) static SILENCE: Table = Table {
+    title: "silences[]",
+    component: "SilenceSettings",
+    doc: "It holds for targets that all of its matchers fit, from `from` until `until`.",
+    groups: &[&[
+        Key::new("name", Name, Required, "The silence's name.").elsewhere(&["id"]),
+        Key::new(
+            "matchers",
+            List(&MATCHER),
+            Required,
+            "For what it holds; at least one.",
+        ),
+        Key::new("from", Time, Rule("at once"), "When it begins.")
+            .elsewhere(&["starts_at", "start"]),
+        Key::new("until", Time, Required, "When it ends.").elsewhere(&["ends_at", "end", "to"]),
+        Key::new("author", Text { bytes_max: 256 }, Nothing, "Who wants it.")
+            .elsewhere(&["created_by"]),
+        Key::new("comment", Text { bytes_max: 4096 }, Required, "Why.").elsewhere(&["reason"]),
+    ]],
+};
+
+/// What a silence holds for.
+pub(in super::super) static MATCHER: Table = Table {
+    title: "silences[].matchers[]",
+    component: "MatcherSettings",
+    doc: "It has exactly one of `is`, `is_not`, `matches` and `matches_not`. An expression must match \
+          the whole text.",
+    groups: &[&[
+        Key::new(
+            "label",
+            Text { bytes_max: 128 },
+            Required,
+            "`target`, `group`, or the name of a label.",
+        ),
+        Key::new(
+            "is",
+            Text { bytes_max: 4096 },
+            Nothing,
+            "The text that it must be.",
+        ),
+        Key::new(
+            "is_not",
+            Text { bytes_max: 4096 },
+            Nothing,
+            "The text that it must not be.",
+        ),
+        Key::new(
+            "matches",
+            Kind::Pattern,
+            Nothing,
+            "An expression that it must match.",
+        ),
+        Key::new(
+            "matches_not",
+            Kind::Pattern,
+            Nothing,
+            "An expression that it must not match.",
+        ),
+    ]],
+};
+
+/// A token.
+pub(in super::super) static TOKEN: Table = Table {
+    title: "token",
+    component: "TokenSettings",
+    doc: "Who may use the API. Only the hash of its secret is kept.",
+    groups: &[&[
+        Key::new(
+            "name",
+            Name,
+            Required,
+            "The token's name: the author of what is changed with it.",
+        ),
+        Key::new(
+            "role",
+            Choice(&["read", "write", "admin"]),
+            Required,
+            "`read` reads; `write` changes settings and sends heartbeats as well; `admin` also \
+             changes tokens and the group of monitors.",
+        ),
+        Key::new(
+            "sha256",
+            Text { bytes_max: 64 },
+            Required,
+            "The SHA-256 of the secret, as 64 hexadecimal digits.",
+        ),
+    ]],
+};
+
+/// What an operator paused.
+pub(in super::super) static PAUSE: Table = Table {
+    title: "pause",
+    component: "PauseSettings",
+    doc: "The target of that name is not judged, wherever it comes from.",
+    groups: &[&[Key::new(
+        "reason",
+        Text { bytes_max: 4096 },
+        Nothing,
+        "Why.",
+    )]],
+};
+
+/// What programs keep for themselves.
+pub(in super::super) static VALUE: Table = Table {
+    title: "value",
+    component: "ValueSettings",
+    doc: "Bytes that programs keep under `/keys/NAME/`.",
+    groups: &[&[Key::new(
+        "value",
+        Text { bytes_max: 60_000 },
+        Required,
+        "The bytes, in base64.",
+    )]],
+};
+
+/// Names of settings by kind.
+pub(in super::super) static NAMED: Table = Table {
+    title: "delete",
+    component: "NamedSettings",
+    doc: "",
+    groups: &[&[
+        Key::new(
+            "groups",
+            Names,
+            Nothing,
+            "Groups, which no target may name any more.",
+        ),
+        Key::new("targets", Names, Nothing, "Targets."),
+        Key::new(
+            "receivers",
+            Names,
+            Nothing,
+            "Receivers, which no group may name any more.",
+        ),
+        Key::new("silences", Names, Nothing, "Silences."),
+    ]],
+};
