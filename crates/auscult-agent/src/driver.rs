@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::carrier::{Carrier, Connection};
 use crate::counters::Counters;
+use crate::event::{AgentEvent, RejectReason, Rejection, Rejections};
 #[cfg(feature = "grpc")]
 use crate::grpc;
 use crate::handle::{Broadcast, Command, Ending, Shared};
@@ -59,8 +60,7 @@ struct Desk {
     stale: bool,
     body: Vec<u8>,
     datagram: Vec<u8>,
-    /// When each kind of rejection was warned of last.
-    warned_at: [Option<Instant>; LayerReject::ALL.len()],
+    rejections: Rejections,
 }
 
 /// What woke the task.
@@ -105,7 +105,7 @@ impl Driver {
             stale: false,
             body: Vec::new(),
             datagram: Vec::new(),
-            warned_at: [None; LayerReject::ALL.len()],
+            rejections: Rejections::default(),
         };
         let far = self.shared.clock.std(Instant::FAR_FUTURE);
         let sleep = tokio::time::sleep_until(far.into());
@@ -193,7 +193,7 @@ impl Driver {
             counters.bytes_received += bytes as u64;
             let received = &mut buffer[..bytes];
             match self.layers.unwrap(at, from, received, &mut desk.datagram) {
-                Err(reason) => desk.reject(at, reason),
+                Err(reason) => self.shared.say(at, desk.reject(at, Some(from), reason)),
                 Ok(None) => {}
                 Ok(Some(body)) => match decode_packet(body) {
                     Err(_) => counters.datagrams_malformed += 1,
@@ -241,7 +241,7 @@ impl Driver {
             Report::Ended { ticket, result } => {
                 self.streams.ended(ticket);
                 if let Err(broken) = result {
-                    desk.count_broken(at, broken);
+                    self.shared.say(at, desk.count_broken(at, broken));
                 }
             }
             Report::Answered { exchange, result } => match result {
@@ -249,7 +249,7 @@ impl Driver {
                 Err(broken) => {
                     desk.counters.streams_unanswered += 1;
                     if let Broken::Layer(reason) = broken {
-                        desk.reject(at, reason);
+                        self.shared.say(at, desk.reject(at, None, reason));
                     }
                     let failure = broken.failure();
                     self.swim.handle(at, Input::Failed { exchange, failure });
@@ -333,7 +333,8 @@ impl Driver {
                     }
                     let text = sentence(&event, &self.swim);
                     tracing::debug!(target: "auscult::membership", "{text}");
-                    self.shared.events.append(event.at, event, text);
+                    let (at, event) = (event.at, AgentEvent::Member(event));
+                    self.shared.events.append(at, event, text);
                 }
                 Output::Joined { seed, outcome } => {
                     let asked = |join: &mut (SocketAddr, _)| join.0 == seed;
@@ -355,9 +356,18 @@ impl Driver {
                 Output::ModeChanged { mode, members } => {
                     desk.stale = true;
                     tracing::info!(target: "auscult::membership", %mode, members, "mode");
+                    let text = format!("{mode} from now on, among {members} live members");
+                    let event = AgentEvent::ModeChanged { mode, members };
+                    self.shared
+                        .events
+                        .append(self.shared.clock.now(), event, text);
                 }
                 Output::Rejected { from, reason } => {
                     tracing::debug!(target: "auscult::membership", %from, %reason, "rejected");
+                    let now = self.shared.clock.now();
+                    let reason = RejectReason::Machine(reason);
+                    self.shared
+                        .say(now, desk.rejections.note(now, Some(from), reason));
                 }
                 Output::Gone => gone = true,
             }
@@ -427,32 +437,40 @@ impl Driver {
 }
 
 impl Desk {
-    fn count_broken(&mut self, at: Instant, broken: Broken) {
+    fn count_broken(&mut self, at: Instant, broken: Broken) -> Option<Rejection> {
         match broken {
             Broken::Unreachable | Broken::TimedOut | Broken::Refused(_) => {
                 self.counters.streams_failed += 1;
             }
             Broken::Malformed => self.counters.streams_malformed += 1,
-            Broken::Layer(reason) => self.reject(at, reason),
+            Broken::Layer(reason) => return self.reject(at, None, reason),
         }
+        None
     }
 
-    /// Counts what the layers did not take, and now and then says what an operator can do about it.
-    fn reject(&mut self, at: Instant, reason: LayerReject) {
+    /// Counts what the layers did not take. Gives what an operator should hear of it now.
+    fn reject(
+        &mut self,
+        at: Instant,
+        from: Option<SocketAddr>,
+        reason: LayerReject,
+    ) -> Option<Rejection> {
         self.counters.count_layer_rejected(reason);
-        let Some(advice) = reason.advice() else {
-            return;
-        };
-        let warned_at = &mut self.warned_at[reason as usize];
-        if warned_at.is_none_or(|last| at.since(last) >= WARNINGS_APART) {
-            *warned_at = Some(at);
-            let rejected = self.counters.layer_rejected(reason);
-            tracing::warn!(reason = reason.as_str(), rejected, "{advice}");
+        self.rejections.note(at, from, RejectReason::Layer(reason))
+    }
+}
+
+impl Shared {
+    /// Tells those who read the log or the events.
+    fn say(&self, at: Instant, rejection: Option<Rejection>) {
+        if let Some(rejection) = rejection {
+            let text = rejection.to_string();
+            tracing::warn!(target: "auscult::membership", "{text}");
+            self.events
+                .append(at, AgentEvent::Rejected(rejection), text);
         }
     }
 }
 
-/// Between two warnings of the same kind.
-const WARNINGS_APART: Duration = Duration::from_secs(60);
 const DATAGRAMS_PER_TURN_MAX: usize = 1_024;
 const REPORTS_PER_TURN_MAX: usize = 64;

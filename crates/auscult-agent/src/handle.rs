@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use auscult_core::swim::{
-    Answer, BroadcastRefusal, Config, Event, Identity, Incarnation, JoinOutcome, Key, MemberName,
+    Answer, BroadcastRefusal, Config, Identity, Incarnation, JoinOutcome, Key, MemberName,
     MetadataRefusal, Mode, Packet, Request, Swim, WatchRefusal,
 };
 use auscult_core::time::Instant;
@@ -23,6 +23,7 @@ use crate::clock::Clock;
 use crate::config::{AgentConfig, StartError, Transport};
 use crate::counters::Counters;
 use crate::driver::Driver;
+use crate::event::AgentEvent;
 use crate::events::EventLog;
 #[cfg(feature = "grpc")]
 use crate::grpc;
@@ -120,7 +121,7 @@ pub(crate) struct Shared {
     pub(crate) name: MemberName,
     pub(crate) address: SocketAddr,
     pub(crate) clock: Clock,
-    pub(crate) events: EventLog<Event>,
+    pub(crate) events: EventLog<AgentEvent>,
     pub(crate) broadcasts: EventLog<Broadcast>,
     members: ArcSwap<Members>,
     /// Whether somebody read the snapshot since it was taken.
@@ -425,9 +426,9 @@ impl AgentHandle {
         }
     }
 
-    /// What happened to members.
+    /// What happened to members, and what an operator should know of this one.
     #[must_use]
-    pub fn events(&self) -> &EventLog<Event> {
+    pub fn events(&self) -> &EventLog<AgentEvent> {
         &self.shared.events
     }
 

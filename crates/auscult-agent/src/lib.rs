@@ -32,6 +32,7 @@ pub mod clock;
 mod config;
 mod counters;
 mod driver;
+mod event;
 pub mod events;
 #[cfg(feature = "grpc")]
 pub mod grpc;
@@ -51,6 +52,7 @@ mod udp;
 
 pub use config::{AgentConfig, StartError, Transport};
 pub use counters::Counters;
+pub use event::{AgentEvent, RejectReason, Rejection};
 pub use events::EventLog;
 pub use handle::{Agent, AgentHandle, Broadcast, Ending, Refused, Stopped};
 pub use join::{JoinFailure, JoinResult};

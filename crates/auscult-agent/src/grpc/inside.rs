@@ -292,11 +292,14 @@ impl Inside {
             let Reading::Event(logged) = reading else {
                 continue;
             };
-            if matches!(logged.event.kind, EventKind::Joined { .. }) {
+            let Some(event) = logged.event.of_member() else {
+                continue;
+            };
+            if matches!(event.kind, EventKind::Joined { .. }) {
                 // Names of members may have got an address, or another one.
                 self.spelling.learn(&self.members).await;
             }
-            self.hear(&agent, &logged.event, &mut elsewhere).await;
+            self.hear(&agent, event, &mut elsewhere).await;
         }
     }
 

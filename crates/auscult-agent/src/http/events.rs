@@ -14,24 +14,27 @@ use super::members::{AccuserView, LinkView, SuspicionView};
 use super::problem::Problem;
 use super::time::{Time, millis};
 use crate::clock::Clock;
+use crate::event::AgentEvent;
 use crate::events::LoggedEvent;
 
-/// Something that happened to a member.
+/// Something that happened to a member, or that an operator should know of this one.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct MemberEvent {
     /// Its number; to be given as `since` or `Last-Event-ID`.
     id: u64,
     /// When it happened.
     at: Time,
-    /// What happened: joined, updated, suspected, refuted, failed, left, forgotten, link_changed or
-    /// name_conflict.
+    /// What happened: joined, updated, suspected, refuted, failed, left, forgotten, link_changed,
+    /// name_conflict, rejected or mode_changed.
     #[schema(example = "suspected")]
     kind: &'static str,
-    /// The member.
-    member: String,
+    /// The member it is about; absent where it is about what this one takes or does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    member: Option<String>,
     /// What happened, as one sentence.
     text: String,
-    /// Joined, updated: where it listens. Name conflict: where the other one does.
+    /// Joined, updated: where it listens. Name conflict: where the other one does. Rejected: where
+    /// the last one came from, unless a stream brought it.
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<String>,
     /// Joined, updated, refuted, suspected, failed: in which incarnation.
@@ -58,6 +61,25 @@ pub(super) struct MemberEvent {
     /// Link changed: both directions, now.
     #[serde(skip_serializing_if = "Option::is_none")]
     link: Option<LinkView>,
+    /// Rejected: messages since the last event of this reason, and why they were not taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rejected: Option<RejectedView>,
+    /// Mode changed: direct or gossip.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<&'static str>,
+}
+
+/// Messages that were not taken.
+#[derive(Debug, Serialize, ToSchema)]
+struct RejectedView {
+    /// Which layer refused them: seal or machine.
+    #[schema(example = "seal")]
+    layer: &'static str,
+    /// Why, as `auscult_swim_rejected_total` has it.
+    #[schema(example = "unknown_key")]
+    reason: &'static str,
+    /// How many there were since the last event of this reason.
+    count: u64,
 }
 
 /// Who accused a member, on what evidence.
@@ -94,12 +116,6 @@ struct AttemptView {
     #[schema(example = "nack")]
     outcome: &'static str,
 }
-
-const SHOW: Show<Event, MemberEvent> = Show {
-    view: MemberEvent::new,
-    code: |event| event.kind.as_str(),
-    is_about: |event, name| event.member.as_str() == name,
-};
 
 /// Reads events of members.
 ///
@@ -151,9 +167,16 @@ pub(super) async fn stream(
     served(&state).stream(params, &headers)
 }
 
-fn served(state: &AgentState) -> ServedLog<'_, Event, MemberEvent> {
+fn served(state: &AgentState) -> ServedLog<'_, AgentEvent, MemberEvent> {
     ServedLog {
-        show: SHOW,
+        show: Show {
+            view: MemberEvent::new,
+            code: AgentEvent::as_str,
+            is_about: |event, name| {
+                let event = event.of_member();
+                event.is_some_and(|event| event.member.as_str() == name)
+            },
+        },
         log: state.agent().events(),
         clock: state.agent().clock(),
         streams: state.streams(),
@@ -162,13 +185,12 @@ fn served(state: &AgentState) -> ServedLog<'_, Event, MemberEvent> {
 }
 
 impl MemberEvent {
-    fn new(clock: &Clock, logged: &LoggedEvent<Event>) -> Self {
-        let event = &logged.event;
+    fn new(clock: &Clock, logged: &LoggedEvent<AgentEvent>) -> Self {
         let mut view = Self {
             id: logged.id,
             at: Time(logged.at),
-            kind: event.kind.as_str(),
-            member: event.member.to_string(),
+            kind: logged.event.as_str(),
+            member: None,
             text: logged.text.clone(),
             address: None,
             incarnation: None,
@@ -179,12 +201,26 @@ impl MemberEvent {
             after_ms: None,
             accusers: Vec::new(),
             link: None,
+            rejected: None,
+            mode: None,
         };
-        view.fill(clock, event);
+        match &logged.event {
+            AgentEvent::Member(event) => view.fill(clock, event),
+            AgentEvent::Rejected(rejection) => {
+                view.address = rejection.from.map(|from| from.to_string());
+                view.rejected = Some(RejectedView {
+                    layer: rejection.reason.layer(),
+                    reason: rejection.reason.as_str(),
+                    count: rejection.count,
+                });
+            }
+            AgentEvent::ModeChanged { mode, .. } => view.mode = Some(mode.as_str()),
+        }
         view
     }
 
     fn fill(&mut self, clock: &Clock, event: &Event) {
+        self.member = Some(event.member.to_string());
         match &event.kind {
             EventKind::Joined {
                 address,

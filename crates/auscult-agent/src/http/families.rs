@@ -65,6 +65,12 @@ families! {
         "Live members that this one does not hear (hears), or that do not hear it (heard).";
     ROUND_TRIP: Gauge "auscult_member_round_trip_seconds" ["member"]
         "Mean of the round trips to a member. Absent before the first one, and in groups of more than 128.";
+    MODE: Gauge "auscult_swim_mode" ["mode"]
+        "1 for how failures are found now: by heartbeats from all to all (direct) or by probes and gossip (gossip).";
+    HEARTBEATS_SENT: Counter "auscult_swim_heartbeats_sent_total" []
+        "Direct heartbeats sent to other members.";
+    HEARTBEATS_HEARD: Counter "auscult_swim_heartbeats_heard_total" []
+        "Direct heartbeats of other members that were heard.";
     LOCAL_HEALTH: Gauge "auscult_swim_local_health" []
         "How slow this member thinks itself to be: 0 is well, and it is patient with others by as much.";
     BACKLOG: Gauge "auscult_swim_gossip_backlog" []
@@ -163,6 +169,9 @@ pub static MEMBERSHIP: Section = Section {
         &MEMBERS,
         &LINKS_BLOCKED,
         &ROUND_TRIP,
+        &MODE,
+        &HEARTBEATS_SENT,
+        &HEARTBEATS_HEARD,
         &LOCAL_HEALTH,
         &BACKLOG,
         &INCARNATION,

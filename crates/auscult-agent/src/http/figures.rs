@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use auscult_core::swim::{Direction, Reject, State, Wake};
+use auscult_core::swim::{Direction, Mode, Reject, State, Wake};
 
 use super::exposition::{Exposition, LabelText, Number};
 use super::families as family;
@@ -46,6 +46,8 @@ pub struct MembershipFigures {
     pub blocked: [u64; 2],
     /// Members, and the seconds that a round trip to them takes.
     pub round_trips: Vec<(LabelText, f64)>,
+    /// How failures are found now.
+    pub mode: Option<Mode>,
     /// Its own incarnation.
     pub incarnation: u64,
     /// What the agent counted.
@@ -66,6 +68,7 @@ impl MembershipFigures {
             states: [0; State::ALL.len()],
             blocked: [0; 2],
             round_trips: Vec::new(),
+            mode: Some(members.mode),
             incarnation: members.me().map_or(0, |me| me.incarnation.number()),
             counters: agent.counters(),
             events: agent.events().appended(),
@@ -108,6 +111,11 @@ pub fn write_membership(out: &mut Exposition, figures: &MembershipFigures) {
         out.sample(labels, *seconds);
     }
     let counters = &figures.counters;
+    let modes = Mode::ALL.iter();
+    let is = |mode: Mode| u64::from(figures.mode == Some(mode));
+    out.by(&family::MODE, modes.map(|&mode| (mode.as_str(), is(mode))));
+    out.single(&family::HEARTBEATS_SENT, counters.swim.heartbeats_sent);
+    out.single(&family::HEARTBEATS_HEARD, counters.swim.heartbeats_heard);
     out.single(&family::LOCAL_HEALTH, u64::from(counters.local_health));
     out.single(&family::BACKLOG, counters.backlog);
     out.single(&family::INCARNATION, figures.incarnation);

@@ -73,8 +73,9 @@ impl Bench {
         let heard = async {
             loop {
                 if let Reading::Event(logged) = reader.next().await
-                    && logged.event.member.as_str() == member
-                    && is(&logged.event.kind)
+                    && let Some(event) = logged.event.of_member()
+                    && event.member.as_str() == member
+                    && is(&event.kind)
                 {
                     return;
                 }

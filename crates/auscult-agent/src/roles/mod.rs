@@ -444,13 +444,12 @@ fn witnesses(member: &AgentHandle, address: SocketAddr) -> Vec<SocketAddr> {
         return Vec::new();
     };
     let log = member.events().since(0, usize::MAX).events;
-    let about = log
-        .iter()
-        .rev()
-        .filter(|logged| logged.event.member == accused.name);
-    let mut accusations = about.filter_map(|logged| {
-        if let EventKind::Suspected(accusation) | EventKind::Failed { accusation, .. } =
-            &logged.event.kind
+    let events = log.iter().rev();
+    let about = events
+        .filter_map(|logged| logged.event.of_member())
+        .filter(|event| event.member == accused.name);
+    let mut accusations = about.filter_map(|event| {
+        if let EventKind::Suspected(accusation) | EventKind::Failed { accusation, .. } = &event.kind
         {
             Some(accusation)
         } else {

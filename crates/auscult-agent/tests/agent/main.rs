@@ -11,6 +11,7 @@ mod hostile;
 mod keys;
 mod links;
 mod membership;
+mod rejects;
 mod restart;
 mod roles;
 mod stall;

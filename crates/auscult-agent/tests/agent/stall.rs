@@ -60,7 +60,9 @@ fn a_frozen_member_convicts_nobody_and_returns() {
         let log = frozen.events().since(0, 1_000).events;
         let convicted = |kind: &EventKind| matches!(kind, EventKind::Failed { .. });
         assert!(
-            !log.iter().any(|event| convicted(&event.event.kind)),
+            !log.iter()
+                .filter_map(|logged| logged.event.of_member())
+                .any(|event| convicted(&event.kind)),
             "{log:?}"
         );
         assert_eq!(frozen.counters().swim.stalls, 1);

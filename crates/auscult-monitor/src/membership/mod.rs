@@ -153,8 +153,9 @@ fn suspected(member: &Member) -> String {
 fn convicted(agent: &AgentHandle, member: &Member) -> String {
     let page = agent.events().since(0, usize::MAX);
     let failed = page.events.iter().rev().find_map(|logged| {
-        if let EventKind::Failed { by, accusation } = &logged.event.kind
-            && logged.event.member == member.name
+        if let Some(event) = logged.event.of_member()
+            && let EventKind::Failed { by, accusation } = &event.kind
+            && event.member == member.name
         {
             return Some((by, accusation));
         }

@@ -9,8 +9,8 @@ use auscult_agent::events::{LoggedEvent, Reading};
 use auscult_agent::http::stop::{Stop as Closing, Stopper};
 use auscult_agent::http::{AgentState, Company, serve_agent};
 use auscult_agent::keys::{KeyRing, Plain};
-use auscult_agent::{Agent, AgentConfig, AgentHandle, Ending, StartError};
-use auscult_core::swim::{Event, Label, MemberName, Params};
+use auscult_agent::{Agent, AgentConfig, AgentEvent, AgentHandle, Ending, StartError};
+use auscult_core::swim::{Label, MemberName, Params};
 use tokio::net::TcpListener;
 
 use super::node;
@@ -99,9 +99,10 @@ async fn tell(agent: &AgentHandle, lines: Lines) -> Result<(), Stop> {
     loop {
         match reader.next().await {
             Reading::Event(logged) => {
-                let (event, text) = (&logged.event, &logged.text);
-                let kind = event.kind.as_str();
-                lines.say(kind, &event.member, text, Some(&logged)).await?;
+                let (kind, text) = (logged.event.as_str(), &logged.text);
+                let about = logged.event.of_member();
+                let member = about.map_or(agent.name(), |event| &event.member);
+                lines.say(kind, member, text, Some(&logged)).await?;
             }
             Reading::Lagged(count) => {
                 let text = format!("lagged {count}");
@@ -124,7 +125,7 @@ impl Lines {
         kind: &'static str,
         member: &MemberName,
         text: &str,
-        logged: Option<&LoggedEvent<Event>>,
+        logged: Option<&LoggedEvent<AgentEvent>>,
     ) -> io::Result<()> {
         let line = match self.0 {
             LogFormat::Text => text.to_owned(),

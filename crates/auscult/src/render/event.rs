@@ -45,9 +45,9 @@ impl EventLine {
             }
             "flapping_started" | "observer_suspects_itself" | "stalled" => Ink::Warning,
             "flapping_stopped" | "observer_trusts_itself" => Ink::Good,
-            "relearnt" => Ink::Strong,
+            "relearnt" | "mode_changed" => Ink::Strong,
             "joined" | "refuted" => Ink::Good,
-            "suspected" | "link_changed" | "name_conflict" => Ink::Warning,
+            "suspected" | "link_changed" | "name_conflict" | "rejected" => Ink::Warning,
             "failed" => Ink::Bad,
             "left" | "forgotten" => Ink::Quiet,
             _ => Ink::Plain,

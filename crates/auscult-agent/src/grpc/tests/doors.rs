@@ -100,7 +100,8 @@ async fn who_is_said_to_have_failed_and_is_well_contradicts() {
     assert!(answer.unwrap().into_inner().success);
     until("it contradicts", || incarnation(&first) > before).await;
     let events = first.events().since(0, 1_000).events;
-    let kinds = || events.iter().map(|logged| &logged.event.kind);
+    let told = || events.iter().filter_map(|logged| logged.event.of_member());
+    let kinds = || told().map(|event| &event.kind);
     let suspected = |kind: &EventKind| matches!(kind, EventKind::Suspected(_));
     let failed = |kind: &EventKind| matches!(kind, EventKind::Failed { .. });
     assert!(kinds().any(suspected) && !kinds().any(failed));
