@@ -13,6 +13,7 @@ pub mod registry;
 pub mod replication;
 pub mod serve;
 pub mod settings;
+pub mod shared;
 pub mod store;
 
 pub use auscult_agent::clock;

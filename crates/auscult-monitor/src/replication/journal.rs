@@ -4,7 +4,9 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use openraft::{AnyError, StorageIOError};
+use auscult_core::monitor::registry::ChangeId;
+use openraft::{AnyError, EntryPayload, StorageIOError};
+use parking_lot::Mutex;
 use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -16,6 +18,9 @@ use crate::store::{DataFile, Disk, InFolder, InMemory, Layout, StoreError, Troub
 pub const FILE_NAME: &str = "settings.redb";
 
 pub(super) const ENTRIES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("entries");
+/// Entries that may be under way at a time.
+const RECENT: usize = 4_096;
+
 /// JSON by name.
 const STATE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("state");
 
@@ -32,6 +37,8 @@ pub(super) enum Item {
     SnapshotMeta,
     /// The snapshot itself.
     Snapshot,
+    /// Who this monitor is, and of which group.
+    Identity,
 }
 
 impl Item {
@@ -42,6 +49,7 @@ impl Item {
             Self::Purged => "purged",
             Self::SnapshotMeta => "snapshot_meta",
             Self::Snapshot => "snapshot",
+            Self::Identity => "identity",
         }
     }
 }
@@ -51,7 +59,11 @@ pub(super) type SnapshotMeta = openraft::SnapshotMeta<u64, Monitor>;
 
 /// The open file.
 #[derive(Debug)]
-pub struct Journal(DataFile);
+pub struct Journal {
+    file: DataFile,
+    /// What went wrong when it was last written to; nothing after it went well.
+    trouble: Mutex<Option<StoreError>>,
+}
 
 const LAYOUT: Layout<()> = Layout {
     format: 1,
@@ -99,27 +111,54 @@ impl Journal {
     /// As [`open`](Self::open). State: an existing file is as it was.
     pub fn on(disk: Box<dyn Disk>) -> Result<Self, StoreError> {
         let (file, ()) = DataFile::open(disk, &LAYOUT)?;
-        Ok(Self(file))
+        Ok(Self {
+            file,
+            trouble: Mutex::default(),
+        })
+    }
+
+    /// What went wrong when it was last written to, if anything did.
+    #[must_use]
+    pub fn trouble(&self) -> Option<StoreError> {
+        self.trouble.lock().clone()
     }
 
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
-        self.0.path()
+        self.file.path()
     }
 
     pub(super) fn write<R>(
         &self,
         work: impl FnOnce(&WriteTransaction) -> Result<R, Trouble>,
     ) -> Result<R, StoreError> {
-        self.0.write(work)
+        let written = self.file.write(work);
+        *self.trouble.lock() = written.as_ref().err().cloned();
+        written
     }
 
     pub(super) fn read<R>(
         &self,
         work: impl FnOnce(&ReadTransaction) -> Result<R, Trouble>,
     ) -> Result<R, StoreError> {
-        self.0.read(work)
+        self.file.read(work)
+    }
+
+    /// Whether one of the last entries of the log is the change with this id.
+    pub(super) fn recently(&self, id: Option<ChangeId>) -> Result<bool, StoreError> {
+        self.read(|transaction| {
+            let table = transaction.open_table(ENTRIES)?;
+            for entry in table.iter()?.rev().take(RECENT) {
+                let entry: openraft::Entry<Group> = decode(entry?.1.value())?;
+                if let EntryPayload::Normal(command) = entry.payload
+                    && command.0.id == id
+                {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        })
     }
 
     pub(super) fn item<T: DeserializeOwned>(&self, item: Item) -> Result<Option<T>, StoreError> {
@@ -169,7 +208,7 @@ pub(super) async fn apart<R: Send + 'static>(
     journal: &Arc<Journal>,
     work: impl FnOnce(&Journal) -> Result<R, StoreError> + Send + 'static,
 ) -> Result<R, AnyError> {
-    let result = match journal.0.work() {
+    let result = match journal.file.work() {
         Work::Here => work(journal),
         Work::Apart => {
             let journal = Arc::clone(journal);

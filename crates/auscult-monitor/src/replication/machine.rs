@@ -3,13 +3,14 @@
 use std::io::Cursor;
 use std::sync::Arc;
 
-use auscult_core::monitor::registry::Registry;
+use auscult_core::monitor::registry::{Registry, Revision};
 use openraft::storage::{RaftStateMachine, Snapshot};
 use openraft::{
     AnyError, Entry, EntryPayload, LogId, OptionalSend, RaftSnapshotBuilder, StorageError,
     StoredMembership,
 };
 use parking_lot::RwLock;
+use tokio::sync::watch;
 
 use super::journal::{self, Broken, Item, Journal, SnapshotMeta, apart};
 use super::records::{Answer, RegistryRecord};
@@ -21,6 +22,16 @@ use crate::store::{StoreError, Trouble};
 pub struct Machine {
     journal: Arc<Journal>,
     state: Arc<RwLock<State>>,
+    applied: Arc<watch::Sender<Applied>>,
+}
+
+/// How far the changes are made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Applied {
+    /// The last entry of the log that is; 0 before the first one.
+    pub(super) index: u64,
+    /// What the settings came to.
+    pub(super) revision: Revision,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -47,13 +58,23 @@ impl Machine {
                 State::new(meta, registry)
             }
         };
+        let applied = Arc::new(watch::Sender::new(state.applied()));
         let state = Arc::new(RwLock::new(state));
-        Ok(Self { journal, state })
+        Ok(Self {
+            journal,
+            state,
+            applied,
+        })
     }
 
     /// Reads the settings. Changes wait meanwhile, so look and be gone.
     pub fn read<R>(&self, look: impl FnOnce(&Registry) -> R) -> R {
         look(&self.state.read().registry)
+    }
+
+    /// Follows how far the changes are made.
+    pub(super) fn applied(&self) -> watch::Receiver<Applied> {
+        self.applied.subscribe()
     }
 
     async fn keep(&self, meta: &SnapshotMeta, bytes: Vec<u8>) -> Result<(), AnyError> {
@@ -74,6 +95,13 @@ impl State {
             applied: meta.last_log_id,
             membership: meta.last_membership,
             registry,
+        }
+    }
+
+    fn applied(&self) -> Applied {
+        Applied {
+            index: self.applied.map_or(0, |id| id.index),
+            revision: self.registry.revision(),
         }
     }
 }
@@ -136,7 +164,9 @@ impl RaftStateMachine<Group> for Machine {
                 }
             }
         };
-        Ok(entries.into_iter().map(answer).collect())
+        let answers = entries.into_iter().map(answer).collect();
+        self.applied.send_replace(state.applied());
+        Ok(answers)
     }
 
     async fn get_snapshot_builder(&mut self) -> Self {
@@ -164,7 +194,10 @@ impl RaftStateMachine<Group> for Machine {
         });
         let (registry, bytes) = decoded.await.map_err(broken)?;
         self.keep(meta, bytes).await.map_err(broken)?;
-        *self.state.write() = State::new(meta.clone(), registry);
+        let state = State::new(meta.clone(), registry);
+        let applied = state.applied();
+        *self.state.write() = state;
+        self.applied.send_replace(applied);
         Ok(())
     }
 

@@ -7,19 +7,31 @@
 //! The registry itself is in memory; after a restart it is made again from the last snapshot and
 //! the log behind it.
 
+mod answer;
+mod ask;
+mod campaign;
+mod contact;
+mod identity;
 mod journal;
 mod log;
 mod machine;
+mod node;
+mod peers;
 mod records;
+mod repair;
+mod rpc;
+mod status;
 
 use std::io::Cursor;
 
-use serde::{Deserialize, Serialize};
+pub use crate::shared::Monitor;
 
 pub use journal::{FILE_NAME, Journal};
 pub use log::Log;
 pub use machine::Machine;
+pub use node::{Node, NodeConfig, StartError, Timing};
 pub use records::{Answer, Command, Malformed};
+pub use rpc::{Ask, CallError, Canvass, Network, Nobody, Reply, Request};
 
 openraft::declare_raft_types!(
     /// What is replicated, and among whom.
@@ -30,17 +42,6 @@ openraft::declare_raft_types!(
         Node = Monitor,
         SnapshotData = Cursor<Vec<u8>>,
 );
-
-/// A monitor as the others know it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Monitor {
-    /// Its name, unique in the group.
-    pub name: String,
-    /// Where the others reach its part of the group, as host and port.
-    pub raft: String,
-    /// Where clients reach it, as host and port.
-    pub http: String,
-}
 
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,9 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod alone;
+mod stage;
+
 struct OnDisk;
 
 impl StoreBuilder<Group, Log, Machine, TempDir> for OnDisk {

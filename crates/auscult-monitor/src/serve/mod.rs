@@ -1,6 +1,8 @@
 //! A whole server in one process: everything is bound first, then started, and ended in an orderly
 //! way.
 
+mod shared;
+
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -22,8 +24,11 @@ use crate::ingest::udp::BoundUdp;
 use crate::ingest::{Admission, UdpReceiver};
 use crate::membership::{self, MembershipError};
 use crate::registry::{Registry, ReloadError, Reloaded};
+use crate::replication::StartError;
 use crate::settings::Settings;
+use crate::shared::SettingsStore;
 use crate::store::{Store, StoreError};
+use shared::SharedSettings;
 
 /// How long the end of the server may take. What does not end by itself in that time is ended.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(5);
@@ -75,6 +80,8 @@ pub enum ServeError {
     Settings(ReloadError),
     /// The data folder cannot be used.
     Store(StoreError),
+    /// The shared settings cannot be used.
+    Shared(StartError),
     /// It cannot become a member of its group.
     Membership(MembershipError),
     /// The system has no thread or socket for us.
@@ -98,6 +105,7 @@ impl fmt::Display for ServeError {
             }
             Self::Settings(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
+            Self::Shared(error) => error.fmt(f),
             Self::Membership(error) => error.fmt(f),
             Self::System(error) => write!(f, "the system refused what a server needs: {error}"),
         }
@@ -109,6 +117,12 @@ impl std::error::Error for ServeError {}
 impl From<MembershipError> for ServeError {
     fn from(error: MembershipError) -> Self {
         Self::Membership(error)
+    }
+}
+
+impl From<StartError> for ServeError {
+    fn from(error: StartError) -> Self {
+        Self::Shared(error)
     }
 }
 
@@ -149,6 +163,7 @@ pub struct Server {
     stopper: Stopper,
     stop: Stop,
     agent: Option<AgentHandle>,
+    shared: SharedSettings,
 }
 
 /// Makes a running server read its settings file again.
@@ -201,6 +216,7 @@ impl Server {
             Some(group) => Some(membership::start(group).await?),
             None => None,
         };
+        let folder = data_dir.clone();
         let store = match data_dir {
             Some(folder) => {
                 let opened = tokio::task::spawn_blocking(move || Store::open(&folder));
@@ -208,6 +224,8 @@ impl Server {
             }
             None => None,
         };
+        // The folder is locked by now.
+        let shared = SharedSettings::start(folder, http.local_addr()?).await?;
         let clock = Clock::new();
         let events = EventLog::new(clock.clone());
         let engine = Engine::start(settings.observer.clone(), clock.clone(), events)?;
@@ -227,6 +245,7 @@ impl Server {
             stopper,
             stop,
             agent,
+            shared,
         })
     }
 
@@ -258,6 +277,12 @@ impl Server {
     #[must_use]
     pub const fn registry(&self) -> &Arc<Registry> {
         &self.registry
+    }
+
+    /// The settings that it shares with the other monitors of its group.
+    #[must_use]
+    pub fn shared(&self) -> Arc<dyn SettingsStore> {
+        self.shared.store()
     }
 
     /// Something to reload the settings with while the server runs.
@@ -316,6 +341,7 @@ impl Server {
         let checks = self.checks;
         let engine = self.engine;
         let agent = self.agent;
+        let shared = self.shared;
         let end = async {
             if let Some(agent) = agent {
                 // Whoever is not heard in that time is found out by the others.
@@ -327,6 +353,7 @@ impl Server {
                 let _ended = tokio::task::spawn_blocking(move || receiver.stop()).await;
             }
             let _ended = served.await;
+            shared.stop().await;
         };
         if tokio::time::timeout(SHUTDOWN_MAX, end).await.is_err() {
             tracing::warn!("not everything ended in time, and was ended");

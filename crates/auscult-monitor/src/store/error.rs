@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use redb::{DatabaseError, StorageError};
 
 /// Why the store could not be opened or written. State: what was stored before is unchanged.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum StoreError {
     /// The data folder cannot be made or locked.

@@ -1,0 +1,88 @@
+//! What a monitor answers to the others of its group.
+
+use openraft::error::{InstallSnapshotError, RaftError};
+use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, VoteRequest};
+use openraft::{LogId, ServerState};
+
+use super::Group;
+use super::contact::now;
+use super::node::Node;
+use super::rpc::{Ask, Canvass, Reply, Request};
+
+impl Node {
+    /// Answers a request of another monitor. Whoever carries requests calls this.
+    pub async fn handle(&self, request: Request) -> Reply {
+        let group = self.0.identity.read().group.clone();
+        if request.group != group {
+            return Reply::OtherGroup { group };
+        }
+        match request.ask {
+            Ask::Append(append) => self.append(append).await,
+            Ask::Vote(vote) => self.vote(vote).await,
+            Ask::Snapshot(piece) => {
+                let at = now();
+                let outcome = self.raft().install_snapshot(piece).await;
+                self.0.contact.lock().hear_leader(at);
+                match outcome {
+                    Ok(response) => Reply::Snapshot {
+                        vote: response.vote,
+                    },
+                    Err(RaftError::APIError(InstallSnapshotError::SnapshotMismatch(_))) => {
+                        Reply::SnapshotMismatch
+                    }
+                    Err(RaftError::Fatal(fatal)) => failed(&fatal),
+                }
+            }
+            Ask::Canvass { last } => Reply::Canvass(self.canvass(last)),
+            ask @ (Ask::Change(_) | Ask::Confirm) => self.decide(ask, self.0.timing.change).await,
+        }
+    }
+
+    async fn append(&self, append: AppendEntriesRequest<Group>) -> Reply {
+        let at = now();
+        let committed = append.leader_commit.map_or(0, |id| id.index);
+        match self.raft().append_entries(append).await {
+            Ok(response) => {
+                if !matches!(response, AppendEntriesResponse::HigherVote(_)) {
+                    let applied = self.0.machine.applied().borrow().index;
+                    let mut contact = self.0.contact.lock();
+                    contact.hear_leader(at);
+                    contact.learn(at, committed, applied);
+                }
+                Reply::Append(response)
+            }
+            Err(error) => failed(&error),
+        }
+    }
+
+    async fn vote(&self, vote: VoteRequest<u64>) -> Reply {
+        match self.raft().vote(vote).await {
+            Ok(response) => {
+                if response.vote_granted {
+                    self.0.contact.lock().vote(now());
+                }
+                Reply::Vote(response)
+            }
+            Err(error) => failed(&error),
+        }
+    }
+
+    fn canvass(&self, last: Option<LogId<u64>>) -> Canvass {
+        let raft = self.raft();
+        let leads = raft.server_metrics().borrow().state == ServerState::Leader;
+        let silence = self.0.contact.lock().silence(now());
+        if (leads && !self.leads_alone()) || (!leads && silence <= self.0.timing.lease) {
+            return Canvass::HasLeader;
+        }
+        if last < raft.data_metrics().borrow().last_log {
+            return Canvass::LogBehind;
+        }
+        Canvass::Yes
+    }
+}
+
+fn failed(error: &dyn std::error::Error) -> Reply {
+    Reply::Failed {
+        text: error.to_string(),
+    }
+}

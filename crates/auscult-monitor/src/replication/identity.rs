@@ -1,0 +1,82 @@
+//! Who this monitor is, kept in the journal over restarts.
+
+use auscult_core::rng::Rng;
+use serde::{Deserialize, Serialize};
+
+use super::journal::{self, Item, Journal};
+use super::{Monitor, NodeConfig};
+use crate::store::StoreError;
+
+/// Ids are 48 bits, which every reader of JSON takes as a number.
+const ID_BITS: u32 = 48;
+
+/// What a monitor remembers of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Identity {
+    /// Never given to another monitor, and never changed.
+    pub(super) id: u64,
+    /// Its group; empty before it has one.
+    pub(super) group: String,
+    /// Its name and addresses as it told the others last.
+    pub(super) monitor: Monitor,
+    /// Whom it was told to join, for as long as it is not known to have joined.
+    #[serde(default)]
+    pub(super) join: Vec<String>,
+    /// It left its group, or was removed.
+    #[serde(default)]
+    pub(super) outside: bool,
+}
+
+impl Identity {
+    /// What the journal says, with the addresses of today; a new one where it says nothing.
+    pub(super) fn take(journal: &Journal, config: &NodeConfig) -> Result<Self, StoreError> {
+        let known: Option<Self> = journal.item(Item::Identity)?;
+        let identity = match &known {
+            Some(known) => known.again(config),
+            None => Self::new(config),
+        };
+        if known.as_ref() != Some(&identity) {
+            identity.keep(journal)?;
+        }
+        Ok(identity)
+    }
+
+    pub(super) fn keep(&self, journal: &Journal) -> Result<(), StoreError> {
+        journal.write(|transaction| journal::put(transaction, Item::Identity, self))
+    }
+
+    fn new(config: &NodeConfig) -> Self {
+        let mut rng = Rng::new(config.seed);
+        let id = (rng.next_u64() >> (u64::BITS - ID_BITS)).max(1);
+        let group = if config.join.is_empty() {
+            format!("{:016x}", rng.next_u64())
+        } else {
+            String::new()
+        };
+        Self {
+            id: config.id.map_or(id, |id| id.0),
+            group,
+            monitor: config.monitor.clone(),
+            join: config.join.clone(),
+            outside: false,
+        }
+    }
+
+    /// A restart: what is not said again stays.
+    fn again(&self, config: &NodeConfig) -> Self {
+        let or = |now: &str, before: &str| match now {
+            "" => before.to_owned(),
+            now => now.to_owned(),
+        };
+        let (now, before) = (&config.monitor, &self.monitor);
+        Self {
+            monitor: Monitor {
+                name: or(&now.name, &before.name),
+                raft: or(&now.raft, &before.raft),
+                http: or(&now.http, &before.http),
+                agent: or(&now.agent, &before.agent),
+            },
+            ..self.clone()
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! openraft's side of the network: its requests as ours.
+
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "an answer to something else is the same error, whichever it is"
+)]
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use openraft::error::{
+    InstallSnapshotError, NetworkError, RPCError, RaftError, SnapshotMismatch, Unreachable,
+};
+use openraft::network::{Backoff, RPCOption, RaftNetwork, RaftNetworkFactory};
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, InstallSnapshotRequest, InstallSnapshotResponse,
+    VoteRequest, VoteResponse,
+};
+use openraft::{AnyError, SnapshotSegmentId};
+use parking_lot::Mutex;
+
+use super::contact::{Contact, now};
+use super::identity::Identity;
+use super::rpc::{Ask, CallError, Network, Reply, Request};
+use super::{Group, Monitor};
+
+/// How long a monitor that cannot be reached is left alone before it is tried again.
+const BACKOFF: Duration = Duration::from_millis(200);
+
+/// Makes clients for other monitors.
+#[derive(Clone)]
+pub(super) struct Peers {
+    group: Arc<str>,
+    pub(super) me: u64,
+    network: Arc<dyn Network>,
+    contact: Arc<Mutex<Contact>>,
+}
+
+impl Peers {
+    pub(super) fn new(
+        identity: &Identity,
+        network: &Arc<dyn Network>,
+        contact: &Arc<Mutex<Contact>>,
+    ) -> Self {
+        Self {
+            group: identity.group.as_str().into(),
+            me: identity.id,
+            network: Arc::clone(network),
+            contact: Arc::clone(contact),
+        }
+    }
+}
+
+impl RaftNetworkFactory<Group> for Peers {
+    type Network = Peer;
+
+    async fn new_client(&mut self, target: u64, monitor: &Monitor) -> Peer {
+        Peer {
+            peers: self.clone(),
+            target,
+            address: monitor.raft.clone(),
+        }
+    }
+}
+
+/// A client of one other monitor.
+pub(super) struct Peer {
+    peers: Peers,
+    target: u64,
+    address: String,
+}
+
+impl Peer {
+    async fn call<E: Error>(&self, ask: Ask, option: &RPCOption) -> Result<Reply, Failed<E>> {
+        let request = Request {
+            group: self.peers.group.to_string(),
+            from: self.peers.me,
+            ask,
+        };
+        let called = self
+            .peers
+            .network
+            .call(&self.address, request, option.hard_ttl());
+        match called.await {
+            Ok(reply) => {
+                self.peers.contact.lock().hear(self.target, now());
+                Ok(reply)
+            }
+            Err(error @ CallError::Unreachable(_)) => {
+                Err(RPCError::Unreachable(Unreachable::new(&error)))
+            }
+            Err(error @ CallError::Broken(_)) => Err(RPCError::Network(NetworkError::new(&error))),
+        }
+    }
+}
+
+type Failed<E> = RPCError<u64, Monitor, E>;
+
+/// An answer that cannot be used. The one asked is left alone for a while.
+fn unfit<E: Error>(reply: &Reply) -> Failed<E> {
+    let text = match reply {
+        Reply::OtherGroup { group } => format!("it is of the group {group}"),
+        Reply::Failed { text } => text.clone(),
+        _ => "it answers something else".to_owned(),
+    };
+    RPCError::Unreachable(Unreachable::new(&AnyError::error(text)))
+}
+
+impl RaftNetwork<Group> for Peer {
+    async fn append_entries(
+        &mut self,
+        request: AppendEntriesRequest<Group>,
+        option: RPCOption,
+    ) -> Result<AppendEntriesResponse<u64>, Failed<RaftError<u64>>> {
+        match self.call(Ask::Append(request), &option).await? {
+            Reply::Append(response) => Ok(response),
+            other => Err(unfit(&other)),
+        }
+    }
+
+    async fn install_snapshot(
+        &mut self,
+        request: InstallSnapshotRequest<Group>,
+        option: RPCOption,
+    ) -> Result<InstallSnapshotResponse<u64>, Failed<RaftError<u64, InstallSnapshotError>>> {
+        let segment = SnapshotSegmentId {
+            id: request.meta.snapshot_id.clone(),
+            offset: request.offset,
+        };
+        match self.call(Ask::Snapshot(request), &option).await? {
+            Reply::Snapshot { vote } => Ok(InstallSnapshotResponse { vote }),
+            Reply::SnapshotMismatch => {
+                let mismatch = SnapshotMismatch {
+                    expect: SnapshotSegmentId {
+                        offset: 0,
+                        ..segment.clone()
+                    },
+                    got: segment,
+                };
+                let error = RaftError::APIError(InstallSnapshotError::SnapshotMismatch(mismatch));
+                Err(RPCError::RemoteError(openraft::error::RemoteError::new(
+                    0, error,
+                )))
+            }
+            other => Err(unfit(&other)),
+        }
+    }
+
+    async fn vote(
+        &mut self,
+        request: VoteRequest<u64>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<u64>, Failed<RaftError<u64>>> {
+        match self.call(Ask::Vote(request), &option).await? {
+            Reply::Vote(response) => Ok(response),
+            other => Err(unfit(&other)),
+        }
+    }
+
+    fn backoff(&self) -> Backoff {
+        Backoff::new(std::iter::repeat(BACKOFF))
+    }
+}
