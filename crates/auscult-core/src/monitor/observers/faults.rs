@@ -14,7 +14,8 @@ impl Observers {
         let heard = all
             .filter(|&slot| self.peers[slot].in_group && self.is_heard(slot))
             .count();
-        let enough = heard * 2 >= group;
+        let live = self.peers.iter().filter(|peer| peer.live).count();
+        let enough = heard.min(live) * 2 >= group;
         // Who just began, or woke up, must be given the time to hear somebody.
         let patient = match self.presence {
             Presence::Arriving(since) => self.now.since(since) <= self.config.fresh,
@@ -30,6 +31,7 @@ impl Observers {
         }
         if !enough && self.presence == Presence::Serving {
             self.presence = Presence::Arriving(self.now);
+            self.withdraw();
             self.beat_now();
         }
     }

@@ -1,5 +1,6 @@
 //! The reports about one target, and what they add up to.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -30,6 +31,8 @@ pub(super) struct Panel {
     /// By the slot of the observer.
     pub(super) reports: Vec<(usize, Seen)>,
     pub(super) ruling: Ruling,
+    /// The ruling before, while that one is announced by this monitor and not told.
+    pub(super) before: Option<Box<Ruling>>,
     /// Monitors that have the ruling, as bits by slot.
     pub(super) held_by: u64,
     /// What was found and is not told yet because it must last a while, and since when.
@@ -49,6 +52,7 @@ impl Panel {
             watched: false,
             reports: Vec::new(),
             ruling,
+            before: None,
             held_by: 0,
             candidate: None,
             owned: false,

@@ -1,5 +1,6 @@
 //! What the owner of a target finds, announces and tells.
 
+use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::sync::Arc;
 
@@ -111,7 +112,7 @@ impl Observers {
             0 => begins,
             _ => before.turn.epoch,
         };
-        panel.ruling = Ruling {
+        let ruling = Ruling {
             turn: Turn {
                 epoch,
                 number: before.turn.number + 1,
@@ -123,6 +124,8 @@ impl Observers {
             text: Arc::from(text),
             told: false,
         };
+        let before = core::mem::replace(&mut panel.ruling, ruling);
+        panel.before = Some(Box::new(before));
         panel.held_by = 1 << ME;
         self.tell_all(target);
         self.conclude(target);
@@ -146,6 +149,7 @@ impl Observers {
             return;
         }
         panel.ruling.told = true;
+        panel.before = None;
         let ruling = panel.ruling.clone();
         self.counters.told += 1;
         self.outputs.push_back(Output::Told {
@@ -156,18 +160,65 @@ impl Observers {
         self.tell_all(target);
     }
 
+    /// Whether a ruling takes the place of another one.
+    ///
+    /// Two owners may announce under the same number while they do not know of each other. Of
+    /// those rulings only one may be told, so whoever has one keeps it, until it is told that the
+    /// other one was, or until who announced it says otherwise. Of those who announced, the one
+    /// with the smaller weight yields; and who is alive yields to who is gone, as that one may
+    /// have told its ruling.
+    fn supersedes(&self, from: usize, target: &str, theirs: &Ruling, mine: &Ruling) -> bool {
+        if theirs.turn != mine.turn {
+            return theirs.turn > mine.turn;
+        }
+        if theirs.told != mine.told {
+            return theirs.told;
+        }
+        let weight = |ruling: &Ruling| rendezvous::weight(target, &ruling.owner);
+        let heavier = weight(theirs) > weight(mine);
+        if mine.told {
+            return heavier;
+        }
+        if mine.owner == *self.me() {
+            let owner = self.slot(&theirs.owner);
+            let gone = owner.is_none_or(|slot| !self.peers[slot].live);
+            return heavier || gone;
+        }
+        mine.owner == self.peers[from].name
+    }
+
+    /// Takes back what this monitor announced and nobody is known to have: it was cut off, and
+    /// what it found then may not be so when it is heard again.
+    pub(super) fn withdraw(&mut self) {
+        for panel in self.panels.values_mut() {
+            if !panel.ruling.told
+                && panel.held_by == 1 << ME
+                && let Some(before) = panel.before.take()
+            {
+                panel.ruling = *before;
+            }
+        }
+    }
+
     /// Takes a ruling of another monitor, or says that another one is known here.
     pub(super) fn merge(&mut self, from: usize, target: &TargetId, theirs: Ruling) -> Merged {
-        let now = self.now;
-        let recent = now.since(theirs.at) <= self.config.fresh * 3;
+        let recent = self.now.since(theirs.at) <= self.config.fresh * 3;
+        let Some(known) = self.panels.get(target) else {
+            return Merged::Taken;
+        };
+        let same = theirs.turn == known.ruling.turn && theirs.verdict == known.ruling.verdict;
+        if !same && !self.supersedes(from, target, &theirs, &known.ruling) {
+            return Merged::Refused;
+        }
+        let yields = !same && !known.ruling.told && known.ruling.owner == *self.me();
+        if yields {
+            // Those who have it from here must hear that it does not stand.
+            self.tell_all(target);
+        }
         let Some(panel) = self.panels.get_mut(target) else {
             return Merged::Taken;
         };
         let mine = &mut panel.ruling;
-        let same = theirs.turn == mine.turn && theirs.verdict == mine.verdict;
-        if !same && !supersedes(target, &theirs, mine) {
-            return Merged::Refused;
-        }
         let known_before = mine.turn.number > 0;
         let news = theirs.told && !(same && mine.told);
         if same {
@@ -175,6 +226,7 @@ impl Observers {
             panel.held_by |= 1 << from;
         } else {
             *mine = theirs;
+            panel.before = None;
             panel.held_by = 1 << ME | 1 << from;
             panel.candidate = None;
         }
@@ -194,14 +246,6 @@ impl Observers {
 pub(super) enum Merged {
     Taken,
     Refused,
-}
-
-/// Whether a ruling takes the place of another one. Of two with the same number the one that was
-/// told stays; else that of the monitor with the greater weight, so that all agree.
-fn supersedes(target: &str, theirs: &Ruling, mine: &Ruling) -> bool {
-    let weight = |ruling: &Ruling| rendezvous::weight(target, &ruling.owner);
-    theirs.turn > mine.turn
-        || theirs.turn == mine.turn && (theirs.told, weight(theirs)) > (mine.told, weight(mine))
 }
 
 /// Whether observers that only see the same thing at different moments look like this.

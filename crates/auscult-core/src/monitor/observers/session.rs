@@ -15,6 +15,8 @@ pub(super) struct Outgoing {
     pub(super) answered: u64,
     /// Targets of which the other one does not know everything.
     pub(super) dirty: BTreeSet<TargetId>,
+    /// Targets to be told of again with the next beat.
+    pub(super) later: BTreeSet<TargetId>,
     pub(super) flight: Option<Flight>,
     pub(super) sent_at: Option<Instant>,
 }
@@ -35,6 +37,7 @@ impl Outgoing {
         self.answered = 0;
         self.flight = None;
         self.sent_at = None;
+        self.later.clear();
         self.dirty = everything.collect();
     }
 

@@ -22,6 +22,9 @@ impl Observers {
         let (now, beat) = (self.now, self.config.beat);
         let outgoing = &mut self.peers[slot].outgoing;
         let beat_is_due = outgoing.sent_at.is_none_or(|at| now.since(at) >= beat);
+        if beat_is_due {
+            outgoing.dirty.append(&mut outgoing.later);
+        }
         if outgoing.flight.is_some() || (outgoing.dirty.is_empty() && !beat_is_due) {
             return None;
         }
@@ -146,7 +149,10 @@ impl Observers {
         for item in refused {
             if let Some(ruling) = item.ruling {
                 let theirs = self.received(ruling);
-                let _known_better_here = self.merge(slot, &item.target, theirs);
+                if self.merge(slot, &item.target, theirs) == Merged::Refused {
+                    let later = &mut self.peers[slot].outgoing.later;
+                    later.insert(item.target.clone());
+                }
                 self.evaluate(&item.target);
             }
         }

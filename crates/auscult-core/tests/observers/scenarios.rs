@@ -1,0 +1,131 @@
+//! Single stories, with the words that are told.
+
+use std::time::Duration;
+
+use auscult_core::monitor::observers::{Output, Teller, Verdict};
+
+use crate::world::{Runs, STEP, World};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Three monitors that know each other and one target.
+fn three() -> World {
+    let mut world = World::new(3, 1, 7);
+    world.run(SECOND * 15);
+    assert_eq!(world.log.len(), 3, "{}", world.story());
+    world.log.clear();
+    world
+}
+
+fn owner(world: &World) -> usize {
+    let view = world.monitors[0].machine.view("t0").expect("known");
+    let all = world.monitors.iter();
+    let mut names = all.map(|monitor| monitor.machine.me());
+    names.position(|name| *name == view.owner).expect("one")
+}
+
+fn told_here(world: &World) -> Vec<(Verdict, String)> {
+    let lines = world.log.iter().filter(|line| line.teller == Teller::Here);
+    lines
+        .map(|line| (line.ruling.verdict, line.ruling.text.to_string()))
+        .collect()
+}
+
+#[test]
+fn a_target_that_only_one_sees_is_down_and_the_event_says_who_sees_it() {
+    let mut world = three();
+    world.hide_from(&[0, 2], 0);
+    world.run(SECOND * 10);
+    let told = told_here(&world);
+    let expected = "down for 2 of 3; reachable from m2".to_owned();
+    assert_eq!(told.last(), Some(&(Verdict::Down, expected)), "{told:?}");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(world.log.len(), 3, "each log has it once");
+}
+
+#[test]
+fn a_target_that_only_one_misses_is_partially_reachable() {
+    let mut world = three();
+    world.hide_from(&[1], 0);
+    world.run(SECOND * 10);
+    let expected = "down for 1 of 3: m2; reachable from m1, m3".to_owned();
+    assert_eq!(told_here(&world), [(Verdict::PartiallyReachable, expected)]);
+}
+
+#[test]
+fn a_monitor_that_is_stopped_for_half_a_minute_causes_nothing() {
+    for victim in 0..3 {
+        let mut world = three();
+        world.monitors[victim].runs = Runs::Paused;
+        world.run(SECOND * 30);
+        world.end_faults();
+        world.run(SECOND * 30);
+        assert!(world.log.is_empty(), "{victim}: {}", world.story());
+    }
+}
+
+#[test]
+fn an_observer_that_is_cut_off_says_so_and_nothing_else() {
+    for victim in 0..3 {
+        let mut world = three();
+        world.isolate(victim);
+        world.run(SECOND * 30);
+        assert!(world.log.is_empty(), "{victim}: {}", world.story());
+        let view = world.monitors[victim].machine.view("t0").expect("known");
+        assert_eq!(view.verdict, Verdict::ObserverIsolated);
+        let said = &world.monitors[victim].said;
+        let isolated = Output::Isolated { heard: 1, of: 3 };
+        assert!(said.contains(&isolated), "{victim}: {said:?}");
+        world.end_faults();
+        world.run(SECOND * 5);
+        let said = &world.monitors[victim].said;
+        assert!(
+            said.iter().any(|it| matches!(it, Output::Rejoined { .. })),
+            "{said:?}"
+        );
+    }
+}
+
+#[test]
+fn a_dead_owner_is_replaced_as_soon_as_it_is_known_to_be_dead() {
+    let mut world = three();
+    let first = owner(&world);
+    world.monitors[first].runs = Runs::Crashed;
+    world.run(STEP * 26);
+    let others: Vec<usize> = (0..3).filter(|&slot| slot != first).collect();
+    world.hide_from(&others, 0);
+    world.run(SECOND * 3);
+    let expected = "down for 2 of 2".to_owned();
+    assert_eq!(told_here(&world), [(Verdict::Down, expected)]);
+}
+
+#[test]
+fn an_observer_that_sees_nothing_at_all_is_at_fault_itself() {
+    let mut world = World::new(3, 9, 5);
+    world.run(SECOND * 15);
+    world.log.clear();
+    for target in 0..9 {
+        world.hide_from(&[1], target);
+    }
+    world.run(SECOND * 10);
+    assert!(world.log.is_empty(), "{}", world.story());
+    for monitor in &world.monitors {
+        let found = monitor.said.iter().any(
+            |it| matches!(it, Output::ObserverIsolated { observer, .. } if **observer == *"m2"),
+        );
+        assert!(found, "{:?}", monitor.said);
+    }
+}
+
+#[test]
+fn of_two_monitors_the_one_that_is_left_goes_on() {
+    let mut world = World::new(2, 1, 3);
+    world.run(SECOND * 15);
+    world.log.clear();
+    world.monitors[0].runs = Runs::Crashed;
+    world.run(SECOND * 5);
+    world.hide_from(&[1], 0);
+    world.run(SECOND * 5);
+    let expected = "down for 1 of 1".to_owned();
+    assert_eq!(told_here(&world), [(Verdict::Down, expected)]);
+}
