@@ -1,5 +1,12 @@
 //! What a monitor answers to the others of its group.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "whatever is not asked of everybody is asked of the leader"
+)]
+
+use std::sync::atomic::Ordering;
+
 use openraft::error::{InstallSnapshotError, RaftError};
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, VoteRequest};
 use openraft::{LogId, ServerState};
@@ -13,14 +20,28 @@ impl Node {
     /// Answers a request of another monitor. Whoever carries requests calls this.
     pub async fn handle(&self, request: Request) -> Reply {
         let group = self.0.identity.read().group.clone();
-        if request.group != group {
-            return Reply::OtherGroup { group };
+        match request.ask {
+            Ask::Invite => {
+                let leader = self.leader().and_then(|leader| self.address(leader));
+                return Reply::Invited { group, leader };
+            }
+            Ask::Summon { addresses } => {
+                return match self.join(addresses).await {
+                    Ok(()) => Reply::Done,
+                    Err(error) => failed(&error),
+                };
+            }
+            _ if group.is_empty() || request.group != group => {
+                return Reply::OtherGroup { group };
+            }
+            _ => {}
         }
         match request.ask {
             Ask::Append(append) => self.append(append).await,
             Ask::Vote(vote) => self.vote(vote).await,
             Ask::Snapshot(piece) => {
                 let at = now();
+                self.0.removed.store(false, Ordering::Relaxed);
                 let outcome = self.raft().install_snapshot(piece).await;
                 self.0.contact.lock().hear_leader(at);
                 match outcome {
@@ -33,8 +54,12 @@ impl Node {
                     Err(RaftError::Fatal(fatal)) => failed(&fatal),
                 }
             }
-            Ask::Canvass { last } => Reply::Canvass(self.canvass(last)),
-            ask @ (Ask::Change(_) | Ask::Confirm) => self.decide(ask, self.0.timing.change).await,
+            Ask::Canvass { last } => Reply::Canvass(self.canvass(request.from, last)),
+            Ask::Campaign => match self.raft().trigger().elect().await {
+                Ok(()) => Reply::Done,
+                Err(fatal) => failed(&fatal),
+            },
+            ask => self.decide(ask, self.0.timing.change).await,
         }
     }
 
@@ -45,6 +70,7 @@ impl Node {
             Ok(response) => {
                 if !matches!(response, AppendEntriesResponse::HigherVote(_)) {
                     let applied = self.0.machine.applied().borrow().index;
+                    self.0.removed.store(false, Ordering::Relaxed);
                     let mut contact = self.0.contact.lock();
                     contact.hear_leader(at);
                     contact.learn(at, committed, applied);
@@ -67,7 +93,7 @@ impl Node {
         }
     }
 
-    fn canvass(&self, last: Option<LogId<u64>>) -> Canvass {
+    fn canvass(&self, from: u64, last: Option<LogId<u64>>) -> Canvass {
         let raft = self.raft();
         let leads = raft.server_metrics().borrow().state == ServerState::Leader;
         let silence = self.0.contact.lock().silence(now());
@@ -75,7 +101,14 @@ impl Node {
             return Canvass::HasLeader;
         }
         if last < raft.data_metrics().borrow().last_log {
-            return Canvass::LogBehind;
+            let metrics = raft.server_metrics();
+            let metrics = metrics.borrow();
+            let mut voters = metrics.membership_config.membership().voter_ids();
+            return if voters.any(|voter| voter == from) {
+                Canvass::LogBehind
+            } else {
+                Canvass::NoVoter
+            };
         }
         Canvass::Yes
     }

@@ -7,12 +7,13 @@
 
 use std::time::Duration;
 
-use auscult_core::monitor::registry::{Change, Outcome, Revision};
+use auscult_core::monitor::registry::{Change, ChangeId, Outcome, Revision};
 use openraft::error::{CheckIsLeaderError, ClientWriteError, Fatal, RaftError};
 use openraft::type_config::TypeConfigExt as _;
 
 use super::Group;
 use super::contact::now;
+use super::journal::apart;
 use super::node::Node;
 use super::records::{Answer, Command};
 use super::rpc::{Ask, CallError, Reply, Request};
@@ -130,7 +131,11 @@ impl Node {
             }
         };
         match reply {
-            Ok(reply @ (Reply::Changed { .. } | Reply::Confirmed { .. })) => {
+            Ok(reply @ (Reply::Changed { .. } | Reply::Confirmed { .. } | Reply::Done)) => {
+                Attempt::Answered(reply)
+            }
+            // What could not be written down there may be here, when this one leads.
+            Ok(reply @ Reply::Failed { .. }) if !matches!(ask, Ask::Change(_) | Ask::Confirm) => {
                 Attempt::Answered(reply)
             }
             Ok(Reply::Unclear) | Err(CallError::Broken(_)) => Attempt::Unclear,
@@ -149,12 +154,23 @@ impl Node {
 
     /// Answers what only a leader can.
     pub(super) async fn decide(&self, ask: Ask, within: Duration) -> Reply {
+        let leader = self.leader();
+        if leader != Some(self.id().0) {
+            return Reply::NotLeader { leader };
+        }
+        if self.is_resting() {
+            return Reply::NotLeader { leader: None };
+        }
         if self.leads_alone() {
             return Reply::NoQuorum;
         }
         match ask {
             Ask::Change(command) => self.propose(command, within).await,
             Ask::Confirm => self.confirm_here().await,
+            Ask::Join { id, monitor } => self.take_in(id, monitor).await,
+            Ask::Promote { id } => self.promote(id).await,
+            Ask::Remove { id } => self.let_go(id).await,
+            Ask::Transfer { to } => self.hand_over(to).await,
             _ => Reply::Failed {
                 text: "this is not for the leader alone".to_owned(),
             },
@@ -205,18 +221,12 @@ impl Node {
 
     /// A leader writes a change down before it tells the others. So one that is not in its log was
     /// told to nobody.
-    async fn after_stop(
-        &self,
-        id: Option<auscult_core::monitor::registry::ChangeId>,
-        fatal: &Fatal<u64>,
-    ) -> Reply {
-        let journal = std::sync::Arc::clone(&self.0.journal);
-        let search = tokio::task::spawn_blocking(move || journal.recently(id)).await;
-        match search {
-            Ok(Ok(false)) => Reply::Failed {
+    async fn after_stop(&self, id: Option<ChangeId>, fatal: &Fatal<u64>) -> Reply {
+        match apart(&self.0.journal, move |journal| journal.recently(id)).await {
+            Ok(false) => Reply::Failed {
                 text: fatal.to_string(),
             },
-            Ok(Ok(true) | Err(_)) | Err(_) => Reply::Unclear,
+            Ok(true) | Err(_) => Reply::Unclear,
         }
     }
 }

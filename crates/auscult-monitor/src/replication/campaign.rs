@@ -6,6 +6,7 @@
 //! binds nobody, and campaigns only when enough of them would.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -106,10 +107,21 @@ async fn would_win(node: &Node, chance: Chance) -> bool {
         let request = node.request(Ask::Canvass { last: chance.last });
         async move {
             let called = node.0.network.call(address, request, CANVASS_TIMEOUT).await;
-            matches!(called, Ok(Reply::Canvass(Canvass::Yes))).then_some(*voter)
+            let Ok(Reply::Canvass(answer)) = called else {
+                return None;
+            };
+            Some((*voter, answer))
         }
     });
-    let mut yes: BTreeSet<u64> = join_all(asked).await.into_iter().flatten().collect();
+    let answers: Vec<(u64, Canvass)> = join_all(asked).await.into_iter().flatten().collect();
+    if answers
+        .iter()
+        .any(|(_, answer)| *answer == Canvass::NoVoter)
+    {
+        node.0.removed.store(true, Ordering::Relaxed);
+    }
+    let yes = answers.iter().filter(|(_, answer)| *answer == Canvass::Yes);
+    let mut yes: BTreeSet<u64> = yes.map(|(voter, _)| *voter).collect();
     yes.insert(chance.me);
     is_quorum(&chance.membership, &yes)
 }

@@ -3,7 +3,9 @@
 use auscult_core::rng::Rng;
 use serde::{Deserialize, Serialize};
 
+use super::join::JoinError;
 use super::journal::{self, Item, Journal};
+use super::node::StartError;
 use super::{Monitor, NodeConfig};
 use crate::store::StoreError;
 
@@ -29,11 +31,15 @@ pub(super) struct Identity {
 
 impl Identity {
     /// What the journal says, with the addresses of today; a new one where it says nothing.
-    pub(super) fn take(journal: &Journal, config: &NodeConfig) -> Result<Self, StoreError> {
+    pub(super) fn take(journal: &Journal, config: &NodeConfig) -> Result<Self, StartError> {
         let known: Option<Self> = journal.item(Item::Identity)?;
         let identity = match &known {
-            Some(known) => known.again(config),
             None => Self::new(config),
+            Some(known) if known.shall_join(journal, config)? => {
+                journal.forget()?;
+                Self::new(config)
+            }
+            Some(known) => known.again(config),
         };
         if known.as_ref() != Some(&identity) {
             identity.keep(journal)?;
@@ -59,6 +65,22 @@ impl Identity {
             monitor: config.monitor.clone(),
             join: config.join.clone(),
             outside: false,
+        }
+    }
+
+    /// Whether it is told to join others, and has neither joined them before nor anything to lose.
+    fn shall_join(&self, journal: &Journal, config: &NodeConfig) -> Result<bool, StartError> {
+        if config.join.is_empty() {
+            return Ok(false);
+        }
+        if self.outside {
+            return Ok(true);
+        }
+        match self.may_join(&journal.past()?) {
+            Ok(()) => Ok(true),
+            Err(JoinError::HasSettings) => Err(StartError::HasSettings(journal.path().to_owned())),
+            // It is started again with the same flags.
+            Err(_) => Ok(false),
         }
     }
 

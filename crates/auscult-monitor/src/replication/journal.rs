@@ -11,6 +11,7 @@ use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::join::Past;
 use super::{Group, Monitor};
 use crate::store::{DataFile, Disk, InFolder, InMemory, Layout, StoreError, Trouble, Work};
 
@@ -143,6 +144,39 @@ impl Journal {
         work: impl FnOnce(&ReadTransaction) -> Result<R, Trouble>,
     ) -> Result<R, StoreError> {
         self.file.read(work)
+    }
+
+    /// What it tells of the time before this start.
+    pub(super) fn past(&self) -> Result<Past, StoreError> {
+        let meta: Option<SnapshotMeta> = self.item(Item::SnapshotMeta)?;
+        let mut past = Past::default();
+        if let Some(meta) = meta {
+            past.has_settings = true;
+            past.voters = meta.last_membership.membership().voter_ids().collect();
+        }
+        self.read(|transaction| {
+            for entry in transaction.open_table(ENTRIES)?.iter()? {
+                let entry: openraft::Entry<Group> = decode(entry?.1.value())?;
+                match entry.payload {
+                    EntryPayload::Blank => {}
+                    EntryPayload::Normal(_) => past.has_settings = true,
+                    EntryPayload::Membership(membership) => {
+                        past.voters = membership.voter_ids().collect();
+                    }
+                }
+            }
+            Ok(past)
+        })
+    }
+
+    /// Forgets everything but who this monitor is.
+    pub(super) fn forget(&self) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            transaction.open_table(ENTRIES)?.retain(|_, _| false)?;
+            let mut state = transaction.open_table(STATE)?;
+            state.retain(|name, _| name == Item::Identity.name())?;
+            Ok(())
+        })
     }
 
     /// Whether one of the last entries of the log is the change with this id.

@@ -72,6 +72,12 @@ impl Machine {
         look(&self.state.read().registry)
     }
 
+    /// Begins anew, with nothing.
+    pub(super) fn forget(&self) {
+        *self.state.write() = State::default();
+        self.applied.send_replace(Applied::default());
+    }
+
     /// Follows how far the changes are made.
     pub(super) fn applied(&self) -> watch::Receiver<Applied> {
         self.applied.subscribe()

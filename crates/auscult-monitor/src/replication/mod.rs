@@ -12,6 +12,7 @@ mod ask;
 mod campaign;
 mod contact;
 mod identity;
+mod join;
 mod journal;
 mod log;
 mod machine;
@@ -19,6 +20,7 @@ mod node;
 mod peers;
 mod records;
 mod repair;
+mod roster;
 mod rpc;
 mod status;
 
@@ -26,11 +28,13 @@ use std::io::Cursor;
 
 pub use crate::shared::Monitor;
 
+pub use join::JoinError;
 pub use journal::{FILE_NAME, Journal};
 pub use log::Log;
 pub use machine::Machine;
 pub use node::{Node, NodeConfig, StartError, Timing};
 pub use records::{Answer, Command, Malformed};
+pub use roster::MONITORS_MAX;
 pub use rpc::{Ask, CallError, Canvass, Network, Nobody, Reply, Request};
 
 openraft::declare_raft_types!(

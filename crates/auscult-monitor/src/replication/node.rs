@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use auscult_core::monitor::registry::{Change, ChangeId, Outcome, Registry, Revision};
@@ -15,14 +16,14 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::contact::Contact;
+use super::contact::{Contact, Moment};
 use super::identity::Identity;
 use super::journal::Journal;
 use super::log::Log;
 use super::machine::Machine;
 use super::peers::Peers;
 use super::rpc::Network;
-use super::{Group, Monitor, campaign, repair};
+use super::{Group, Monitor, campaign, join, repair};
 use crate::shared::{Age, ChangeError, MonitorId, SettingsStore, StoreStatus};
 use crate::store::StoreError;
 
@@ -94,6 +95,8 @@ pub enum StartError {
     Store(StoreError),
     /// The journal's contents contradict each other.
     Log(String),
+    /// It shall join others, and has settings that would be lost.
+    HasSettings(PathBuf),
 }
 
 impl fmt::Display for StartError {
@@ -101,6 +104,12 @@ impl fmt::Display for StartError {
         match self {
             Self::Store(error) => error.fmt(f),
             Self::Log(text) => write!(f, "the log of the shared settings cannot be used: {text}"),
+            Self::HasSettings(path) => write!(
+                f,
+                "{} holds settings of a monitor that is alone, which would be lost when it joins \
+                 others: start it without --join, or with another --data-dir",
+                path.display()
+            ),
         }
     }
 }
@@ -123,12 +132,20 @@ pub(super) struct Inner {
     pub(super) journal: Arc<Journal>,
     pub(super) machine: Machine,
     pub(super) network: Arc<dyn Network>,
-    pub(super) identity: RwLock<Identity>,
+    pub(super) identity: Arc<RwLock<Identity>>,
     /// Replaced when it had to stop and can go on.
     raft: RwLock<Raft<Group>>,
     pub(super) contact: Arc<Mutex<Contact>>,
     pub(super) rng: Mutex<Rng>,
     pub(super) counters: Counters,
+    /// Others say that it has no vote any more.
+    pub(super) removed: AtomicBool,
+    /// Why the group does not take it in, as it was last told.
+    pub(super) refused: Mutex<Option<String>>,
+    /// Until when it takes no changes, so that another one can lead.
+    pub(super) resting: Mutex<Option<Moment>>,
+    /// Held while openraft is replaced.
+    pub(super) changing: tokio::sync::Mutex<()>,
     revisions: watch::Sender<Revision>,
     tasks: Mutex<JoinSet<()>>,
 }
@@ -162,6 +179,7 @@ impl Node {
         let journal = Arc::new(journal);
         let machine = Machine::open(Arc::clone(&journal))?;
         let contact = Arc::new(Mutex::new(Contact::new()));
+        let identity = Arc::new(RwLock::new(identity));
         let peers = Peers::new(&identity, &network, &contact);
         let settings = raft_config(config.timing, config.snapshot_after);
         let raft = raft(settings, peers, &journal, &machine).await?;
@@ -172,11 +190,15 @@ impl Node {
             journal,
             machine,
             network,
-            identity: RwLock::new(identity),
+            identity,
             raft: RwLock::new(raft),
             contact,
             rng: Mutex::new(Rng::new(config.seed)),
             counters: Counters::default(),
+            removed: AtomicBool::new(false),
+            refused: Mutex::default(),
+            resting: Mutex::default(),
+            changing: tokio::sync::Mutex::default(),
             revisions: watch::Sender::new(revision),
             tasks: Mutex::default(),
         }));
@@ -185,6 +207,7 @@ impl Node {
         tasks.spawn(node.clone().tell_revisions());
         tasks.spawn(campaign::run(node.clone()));
         tasks.spawn(repair::run(node.clone()));
+        tasks.spawn(join::run(node.clone()));
         drop(tasks);
         Ok(node)
     }
@@ -228,8 +251,7 @@ impl Node {
     /// Starts openraft anew after its storage failed.
     pub(super) async fn begin_again(&self) -> Result<(), StartError> {
         let inner = &self.0;
-        let identity = inner.identity.read().clone();
-        let peers = Peers::new(&identity, &inner.network, &inner.contact);
+        let peers = Peers::new(&inner.identity, &inner.network, &inner.contact);
         let settings = raft_config(inner.timing, inner.snapshot_after);
         let raft = raft(settings, peers, &inner.journal, &inner.machine).await?;
         *inner.raft.write() = raft;

@@ -18,7 +18,7 @@ use openraft::raft::{
     VoteRequest, VoteResponse,
 };
 use openraft::{AnyError, SnapshotSegmentId};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use super::contact::{Contact, now};
 use super::identity::Identity;
@@ -31,21 +31,22 @@ const BACKOFF: Duration = Duration::from_millis(200);
 /// Makes clients for other monitors.
 #[derive(Clone)]
 pub(super) struct Peers {
-    group: Arc<str>,
     pub(super) me: u64,
+    /// Its group becomes known while it joins.
+    identity: Arc<RwLock<Identity>>,
     network: Arc<dyn Network>,
     contact: Arc<Mutex<Contact>>,
 }
 
 impl Peers {
     pub(super) fn new(
-        identity: &Identity,
+        identity: &Arc<RwLock<Identity>>,
         network: &Arc<dyn Network>,
         contact: &Arc<Mutex<Contact>>,
     ) -> Self {
         Self {
-            group: identity.group.as_str().into(),
-            me: identity.id,
+            me: identity.read().id,
+            identity: Arc::clone(identity),
             network: Arc::clone(network),
             contact: Arc::clone(contact),
         }
@@ -74,7 +75,7 @@ pub(super) struct Peer {
 impl Peer {
     async fn call<E: Error>(&self, ask: Ask, option: &RPCOption) -> Result<Reply, Failed<E>> {
         let request = Request {
-            group: self.peers.group.to_string(),
+            group: self.peers.identity.read().group.clone(),
             from: self.peers.me,
             ask,
         };

@@ -4,12 +4,12 @@
 //! more. A full disk is made room on, so it is started anew from what is on the disk as soon as
 //! something can be written there. Meanwhile the settings can be read.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use openraft::type_config::TypeConfigExt as _;
 
 use super::Group;
+use super::journal::apart;
 use super::node::Node;
 
 /// How often it is tried whether there is room again.
@@ -21,6 +21,9 @@ pub(super) async fn run(node: Node) {
         if metrics.borrow().running_state.is_ok() {
             // An end of the channel is an end of openraft too.
             let _changed = metrics.changed().await;
+            continue;
+        }
+        if again(&node).await {
             continue;
         }
         tracing::error!(
@@ -35,10 +38,13 @@ pub(super) async fn run(node: Node) {
 }
 
 async fn again(node: &Node) -> bool {
-    let journal = Arc::clone(&node.0.journal);
+    let _one_at_a_time = node.0.changing.lock().await;
+    if node.raft().metrics().borrow().running_state.is_ok() {
+        return true;
+    }
     let identity = node.0.identity.read().clone();
-    let writable = tokio::task::spawn_blocking(move || identity.keep(&journal)).await;
-    if !matches!(writable, Ok(Ok(()))) {
+    let writable = apart(&node.0.journal, move |journal| identity.keep(journal)).await;
+    if writable.is_err() {
         return false;
     }
     match node.begin_again().await {

@@ -10,8 +10,8 @@ use openraft::raft::{
 use openraft::{LogId, Vote};
 use serde::{Deserialize, Serialize};
 
-use super::Group;
 use super::records::{Answer, Command};
+use super::{Group, Monitor};
 
 /// Carries requests to other monitors.
 pub trait Network: Send + Sync + 'static {
@@ -24,6 +24,11 @@ pub trait Network: Send + Sync + 'static {
         request: Request,
         timeout: Duration,
     ) -> BoxFuture<'a, Result<Reply, CallError>>;
+
+    /// Where the monitors are of which this address tells: itself, if nothing else is known.
+    fn lookup<'a>(&'a self, address: &'a str) -> BoxFuture<'a, Vec<String>> {
+        Box::pin(async move { vec![address.to_owned()] })
+    }
 }
 
 /// No network at all: for a monitor that takes part with nobody.
@@ -92,6 +97,38 @@ pub enum Ask {
     Change(Command),
     /// Of the leader: up to where everything is that was acknowledged by now.
     Confirm,
+    /// Of which group it is, and who leads. Everybody may ask.
+    Invite,
+    /// To join the group of these addresses. Everybody may ask one that is alone and has no
+    /// settings.
+    Summon {
+        /// Where to reach monitors of the group.
+        addresses: Vec<String>,
+    },
+    /// Of the leader: take a newcomer in, or know its new addresses.
+    Join {
+        /// Who it is.
+        id: u64,
+        /// Its name and addresses.
+        monitor: Monitor,
+    },
+    /// Of the leader: give a learner a vote.
+    Promote {
+        /// Which one.
+        id: u64,
+    },
+    /// Of the leader: let one go.
+    Remove {
+        /// Which one.
+        id: u64,
+    },
+    /// Of the leader: let another one lead.
+    Transfer {
+        /// Which one.
+        to: u64,
+    },
+    /// To ask to be elected, now.
+    Campaign,
 }
 
 /// What is answered.
@@ -123,6 +160,15 @@ pub enum Reply {
         /// Which entry.
         index: u64,
     },
+    /// To [`Ask::Invite`].
+    Invited {
+        /// Of which group the one asked is; empty where of none yet.
+        group: String,
+        /// Where its leader is reached, as far as it knows.
+        leader: Option<String>,
+    },
+    /// It is done.
+    Done,
     /// The one asked does not lead. Nothing was done.
     NotLeader {
         /// Who does, as far as it knows.
@@ -154,4 +200,6 @@ pub enum Canvass {
     HasLeader,
     /// The one asked has more in its log.
     LogBehind,
+    /// The one asked has more in its log, and there the one who asks has no vote.
+    NoVoter,
 }

@@ -61,7 +61,7 @@ impl Node {
     }
 
     fn role(&self, metrics: &Metrics) -> Role {
-        if self.0.identity.read().outside {
+        if self.0.identity.read().outside || self.0.removed.load(Ordering::Relaxed) {
             return Role::Outside;
         }
         if metrics.running_state.is_err() {
@@ -87,11 +87,16 @@ impl Node {
                 None => "the log of the shared settings failed".to_owned(),
             }),
             Role::Leader if alone => Some("it leads, but reaches too few of the others".to_owned()),
-            Role::Outside => Some("it is no part of its group any more".to_owned()),
+            Role::Outside => Some(
+                "it left its group or was removed, and takes no changes; start it with --join, or \
+                 with an empty data folder"
+                    .to_owned(),
+            ),
             Role::Follower | Role::Candidate | Role::Learner
-                if metrics.current_leader.is_none() =>
+                if identity.group.is_empty() || metrics.current_leader.is_none() =>
             {
-                Some("no leader is known".to_owned())
+                let refused = self.0.refused.lock().clone();
+                Some(refused.unwrap_or_else(|| "no leader is known".to_owned()))
             }
             Role::Leader | Role::Follower | Role::Candidate | Role::Learner => None,
         };

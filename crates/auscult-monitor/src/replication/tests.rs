@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use super::*;
 
 mod alone;
+mod several;
 mod stage;
 
 struct OnDisk;

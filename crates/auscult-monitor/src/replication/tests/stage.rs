@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 
 use super::super::*;
-use crate::shared::{ChangeError, MonitorId, SettingsStore as _};
+use crate::shared::{ChangeError, MonitorId, Role, SettingsStore as _};
 
 /// Carries requests within the process. Clones are the same one.
 #[derive(Clone, Default)]
@@ -31,6 +31,70 @@ impl Network for Wires {
             answered.map_err(|_| CallError::Broken("too slow".to_owned()))
         })
     }
+}
+
+impl Wires {
+    pub(super) fn connect(&self, node: &Node, address: &str) {
+        self.0.lock().insert(address.to_owned(), node.clone());
+    }
+
+    pub(super) fn cut(&self, address: &str) {
+        self.0.lock().remove(address);
+    }
+}
+
+impl Wires {
+    /// Starts a monitor that others reach.
+    pub(super) async fn start(&self, config: NodeConfig, journal: Journal) -> Node {
+        let address = config.monitor.raft.clone();
+        let node = Node::start(config, journal, Arc::new(self.clone()));
+        let node = node.await.unwrap();
+        self.connect(&node, &address);
+        node
+    }
+
+    /// Starts one that joins the first one.
+    pub(super) async fn join(&self, number: u64) -> Node {
+        let config = NodeConfig {
+            join: vec!["m1:7000".to_owned()],
+            ..config(number)
+        };
+        self.start(config, Journal::in_memory().unwrap()).await
+    }
+
+    /// Starts the monitors 1 to `count`, and waits until all of them vote.
+    pub(super) async fn group(&self, count: u64) -> Vec<Node> {
+        let mut nodes = vec![self.start(config(1), Journal::in_memory().unwrap()).await];
+        for number in 2..=count {
+            nodes.push(self.join(number).await);
+        }
+        for node in &nodes {
+            until("all vote", || voters(node) == count as usize).await;
+        }
+        nodes
+    }
+}
+
+/// How many vote, as this one knows.
+pub(super) fn voters(node: &Node) -> usize {
+    let status = node.status();
+    let monitors = status.monitors.iter();
+    monitors.filter(|it| it.role != Role::Learner).count()
+}
+
+/// The one that leads and can decide.
+pub(super) fn leader(nodes: &[Node]) -> Option<usize> {
+    nodes.iter().position(|node| {
+        let status = node.status();
+        status.role == Role::Leader && status.leader == Some(status.id)
+    })
+}
+
+pub(super) fn has(node: &Node, name: &str) -> bool {
+    let key = Key::new(Kind::Target, name).unwrap();
+    let mut found = false;
+    node.read(&mut |registry, _| found = registry.get(&key).is_some());
+    found
 }
 
 pub(super) fn monitor(name: &str) -> Monitor {
