@@ -126,6 +126,43 @@ pub const EDITS_PER_HISTORY_ENTRY_MAX: usize = 100;
 /// a client that gives up after a minute can have asked before, at ten changes a second and more.
 pub const ANSWERED_CHANGES_MAX: usize = 1_024;
 
+/// Alerts that are kept at a time: every target of a large site down at once, with two rules. Some
+/// 200 MB.
+pub const ALERTS_MAX: usize = 262_144;
+
+/// Rules that make alerts. Each is looked at whenever a status changes.
+pub const ALERT_RULES_MAX: usize = 256;
+
+/// Receivers of alerts.
+pub const RECEIVERS_MAX: usize = 256;
+
+/// Receivers of one rule, and those that one alert was told to by rules that have changed since.
+pub const RECEIVERS_PER_ALERT_MAX: usize = 32;
+
+/// Silences at a time: above it they are a second monitoring system.
+pub const SILENCES_MAX: usize = 4_096;
+
+/// Conditions of one rule or silence, all of which must hold.
+pub const MATCHERS_MAX: usize = 32;
+
+/// Bytes of what one condition compares a label with.
+pub const MATCHER_BYTES_MAX: usize = 1_024;
+
+/// Targets on which one depends.
+pub const PARENTS_MAX: usize = 16;
+
+/// Bytes of the reason that an alert carries; what is longer is cut.
+pub const REASON_BYTES_MAX: usize = 1_024;
+
+/// Alerts that are told in one message: half a megabyte of JSON, and more than anybody reads.
+pub const NOTICES_PER_MESSAGE_MAX: usize = 1_000;
+
+/// Messages to one receiver at a time.
+pub const MESSAGES_IN_FLIGHT_MAX: usize = 32;
+
+/// Episodes of one alert that are remembered to tell whether it flaps.
+pub const FLAP_EPISODES_MAX: usize = 16;
+
 const _: () = assert!(UPDATE_BYTES_MAX + 48 <= MEMBERSHIP_DATAGRAM_BYTES_MIN);
 const _: () = assert!(MEMBERS_MAX * (UPDATE_BYTES_MAX + 22) <= MEMBERSHIP_FRAME_BYTES_MAX);
 const _: () = assert!(METADATA_ANSWER_BYTES_MAX * 8 <= MEMBERSHIP_FRAME_BYTES_MAX);

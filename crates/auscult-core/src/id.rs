@@ -1,4 +1,4 @@
-//! Names of targets and signals: checked once, where they enter.
+//! Names of targets, signals and what alerts are made with: checked once, where they enter.
 
 use alloc::boxed::Box;
 use core::borrow::Borrow;
@@ -19,6 +19,18 @@ pub struct TargetId(Box<str>);
 /// [`TargetId`].
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SignalName(Box<str>);
+
+/// The name of a rule that makes alerts. Same rules as [`TargetId`].
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RuleName(Box<str>);
+
+/// The name of a receiver of alerts. Same rules as [`TargetId`].
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReceiverName(Box<str>);
+
+/// The name of a silence. Same rules as [`TargetId`].
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SilenceName(Box<str>);
 
 /// Why a text is no name. State: nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,6 +138,9 @@ macro_rules! name_type {
 
 name_type!(TargetId);
 name_type!(SignalName);
+name_type!(RuleName);
+name_type!(ReceiverName);
+name_type!(SilenceName);
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,7 @@
 //! in the server, in a simulator, in a replay and in tests, with the same bytes out for the same
 //! inputs.
 //!
+//! - [`alert`]: what people are told of it: once, and again when it is over.
 //! - [`detector`]: from the arrivals of one signal to a [`Level`](detector::Level) of suspicion,
 //!   and the [`Instant`](time::Instant) at which that level will cross a threshold if nothing more
 //!   arrives.
@@ -20,6 +21,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod alert;
 pub mod bounds;
 pub mod detector;
 pub mod id;

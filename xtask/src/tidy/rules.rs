@@ -62,7 +62,11 @@ struct Boundary {
     may_name: &'static [&'static str],
 }
 
-const BOUNDARIES: [Boundary; 4] = [
+const BOUNDARIES: [Boundary; 5] = [
+    Boundary {
+        within: "crates/auscult-core/src/alert/",
+        may_name: &["alert", "bounds", "id", "monitor", "rng", "time"],
+    },
     Boundary {
         within: "crates/auscult-core/src/detector/",
         may_name: &["bounds", "detector", "time"],
