@@ -106,7 +106,7 @@ const CONFINED: [Confined; 7] = [
     Confined {
         library: "axum",
         within: "crates/auscult-monitor/src/",
-        only: &["api/"],
+        only: &["api/", "replication/http/"],
     },
     Confined {
         library: "openraft",

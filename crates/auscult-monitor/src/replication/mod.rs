@@ -11,6 +11,7 @@ mod answer;
 mod ask;
 mod campaign;
 mod contact;
+pub mod http;
 mod identity;
 mod join;
 mod journal;

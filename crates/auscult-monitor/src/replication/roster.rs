@@ -111,12 +111,13 @@ impl Node {
             && id == self.id().0
         {
             // Whoever leads then does it.
-            return match self.hand_over(successor).await {
-                Reply::Done => Reply::NotLeader {
+            let handed = self.hand_over(successor).await;
+            if matches!(handed, Reply::Done) {
+                return Reply::NotLeader {
                     leader: Some(successor),
-                },
-                reply => reply,
-            };
+                };
+            }
+            return handed;
         }
         let gone = BTreeSet::from([id]);
         let change = if is_voter {

@@ -15,7 +15,7 @@ use super::*;
 
 mod alone;
 mod several;
-mod stage;
+pub(super) mod stage;
 
 struct OnDisk;
 

@@ -15,7 +15,7 @@ use crate::shared::{ChangeError, MonitorId, Role, SettingsStore as _};
 
 /// Carries requests within the process. Clones are the same one.
 #[derive(Clone, Default)]
-pub(super) struct Wires(Arc<Mutex<BTreeMap<String, Node>>>);
+pub(in crate::replication) struct Wires(Arc<Mutex<BTreeMap<String, Node>>>);
 
 impl Network for Wires {
     fn call<'a>(
@@ -34,18 +34,18 @@ impl Network for Wires {
 }
 
 impl Wires {
-    pub(super) fn connect(&self, node: &Node, address: &str) {
+    pub(in crate::replication) fn connect(&self, node: &Node, address: &str) {
         self.0.lock().insert(address.to_owned(), node.clone());
     }
 
-    pub(super) fn cut(&self, address: &str) {
+    pub(in crate::replication) fn cut(&self, address: &str) {
         self.0.lock().remove(address);
     }
 }
 
 impl Wires {
     /// Starts a monitor that others reach.
-    pub(super) async fn start(&self, config: NodeConfig, journal: Journal) -> Node {
+    pub(in crate::replication) async fn start(&self, config: NodeConfig, journal: Journal) -> Node {
         let address = config.monitor.raft.clone();
         let node = Node::start(config, journal, Arc::new(self.clone()));
         let node = node.await.unwrap();
@@ -54,7 +54,7 @@ impl Wires {
     }
 
     /// Starts one that joins the first one.
-    pub(super) async fn join(&self, number: u64) -> Node {
+    pub(in crate::replication) async fn join(&self, number: u64) -> Node {
         let config = NodeConfig {
             join: vec!["m1:7000".to_owned()],
             ..config(number)
@@ -63,7 +63,7 @@ impl Wires {
     }
 
     /// Starts the monitors 1 to `count`, and waits until all of them vote.
-    pub(super) async fn group(&self, count: u64) -> Vec<Node> {
+    pub(in crate::replication) async fn group(&self, count: u64) -> Vec<Node> {
         let mut nodes = vec![self.start(config(1), Journal::in_memory().unwrap()).await];
         for number in 2..=count {
             nodes.push(self.join(number).await);
@@ -76,28 +76,28 @@ impl Wires {
 }
 
 /// How many vote, as this one knows.
-pub(super) fn voters(node: &Node) -> usize {
+pub(in crate::replication) fn voters(node: &Node) -> usize {
     let status = node.status();
     let monitors = status.monitors.iter();
     monitors.filter(|it| it.role != Role::Learner).count()
 }
 
 /// The one that leads and can decide.
-pub(super) fn leader(nodes: &[Node]) -> Option<usize> {
+pub(in crate::replication) fn leader(nodes: &[Node]) -> Option<usize> {
     nodes.iter().position(|node| {
         let status = node.status();
         status.role == Role::Leader && status.leader == Some(status.id)
     })
 }
 
-pub(super) fn has(node: &Node, name: &str) -> bool {
+pub(in crate::replication) fn has(node: &Node, name: &str) -> bool {
     let key = Key::new(Kind::Target, name).unwrap();
     let mut found = false;
     node.read(&mut |registry, _| found = registry.get(&key).is_some());
     found
 }
 
-pub(super) fn monitor(name: &str) -> Monitor {
+pub(in crate::replication) fn monitor(name: &str) -> Monitor {
     Monitor {
         name: name.to_owned(),
         raft: format!("{name}:7000"),
@@ -106,7 +106,7 @@ pub(super) fn monitor(name: &str) -> Monitor {
     }
 }
 
-pub(super) fn config(number: u64) -> NodeConfig {
+pub(in crate::replication) fn config(number: u64) -> NodeConfig {
     NodeConfig {
         id: Some(MonitorId(number)),
         ..NodeConfig::new(monitor(&format!("m{number}")), number)
@@ -114,7 +114,7 @@ pub(super) fn config(number: u64) -> NodeConfig {
 }
 
 /// A change that puts one target.
-pub(super) fn put(name: &str) -> Change {
+pub(in crate::replication) fn put(name: &str) -> Change {
     Change {
         id: None,
         author: Author::new("ana"),
@@ -127,16 +127,16 @@ pub(super) fn put(name: &str) -> Change {
     }
 }
 
-pub(super) async fn made(node: &Node, name: &str) -> Revision {
+pub(in crate::replication) async fn made(node: &Node, name: &str) -> Revision {
     node.change(put(name)).await.unwrap().revision
 }
 
-pub(super) async fn refused(node: &Node, name: &str) -> ChangeError {
+pub(in crate::replication) async fn refused(node: &Node, name: &str) -> ChangeError {
     node.change(put(name)).await.unwrap_err()
 }
 
 /// Waits until something holds.
-pub(super) async fn until(what: &str, holds: impl Fn() -> bool) {
+pub(in crate::replication) async fn until(what: &str, holds: impl Fn() -> bool) {
     let waiting = async {
         while !holds() {
             tokio::task::yield_now().await;
