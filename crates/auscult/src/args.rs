@@ -1,5 +1,7 @@
 //! The command line as clap reads it: every flag, its variable, its default, its sentence of help.
 
+mod serve;
+
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +10,8 @@ use auscult_agent::keys::KeyId;
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{self, JoinArgs, NodeArgs};
+
+pub(crate) use serve::{ServeArgs, UdpBind};
 
 /// The end of `auscult help`.
 const AFTER_HELP: &str = "\
@@ -104,55 +108,6 @@ pub(crate) struct LogArgs {
     /// How logs on stderr look
     #[arg(long, value_enum, env = "LOG_FORMAT", default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
-}
-
-const SERVE_EXAMPLES: &str = "\
-Examples:
-  auscult serve --config servers.yml
-  auscult serve --config servers.yml --http-bind 0.0.0.0:8000 --datadir /var/lib/auscult
-  RUST_LOG=debug auscult serve -c servers.yml --log-format json
-
-Signals:
-  SIGHUP           reads the configuration file again; a bad one changes nothing
-  SIGTERM, SIGINT  stop in order within 5 s (exit code 0); a second one stops at once";
-
-/// `auscult serve`.
-#[derive(Debug, clap::Args)]
-#[command(after_help = SERVE_EXAMPLES)]
-pub(crate) struct ServeArgs {
-    /// What to watch (YAML); without it only what was added over the API is watched
-    #[arg(short, long, value_name = "FILE", env = "AUSCULT_CONFIG")]
-    pub(crate) config: Option<PathBuf>,
-    /// Where the page, the API and the metrics are served
-    #[arg(
-        long,
-        value_name = "ADDR:PORT",
-        env = "HTTP_BIND",
-        default_value = "127.0.0.1:8000",
-        value_parser = socket_addr
-    )]
-    pub(crate) http_bind: SocketAddr,
-    /// Where heartbeats are taken over UDP, or 'none' [default: the address and port of HTTP]
-    #[arg(long, value_name = "ADDR:PORT", env = "UDP_BIND", value_parser = udp_bind)]
-    pub(crate) udp_bind: Option<UdpBind>,
-    /// Where settings made over the API are kept
-    #[arg(
-        long,
-        alias = "data-dir",
-        value_name = "DIR",
-        env = "DATA_DIR",
-        default_value = "auscult-data"
-    )]
-    pub(crate) datadir: PathBuf,
-    #[command(flatten)]
-    pub(crate) log: LogArgs,
-}
-
-/// Whether and where heartbeats are taken over UDP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum UdpBind {
-    At(SocketAddr),
-    Nowhere,
 }
 
 /// `auscult demo`.
@@ -736,13 +691,6 @@ pub(crate) fn socket_addr(text: &str) -> Result<SocketAddr, String> {
     found
         .next()
         .ok_or_else(|| "that name has no address".into())
-}
-
-fn udp_bind(text: &str) -> Result<UdpBind, String> {
-    if text == "none" {
-        return Ok(UdpBind::Nowhere);
-    }
-    socket_addr(text).map(UdpBind::At)
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
