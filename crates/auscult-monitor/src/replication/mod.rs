@@ -35,6 +35,7 @@ pub use log::Log;
 pub use machine::Machine;
 pub use node::{Node, NodeConfig, StartError, Timing};
 pub use records::{Answer, Command, Malformed};
+pub(crate) use records::{registry_from_json, registry_to_json};
 pub use roster::MONITORS_MAX;
 pub use rpc::{Ask, CallError, Canvass, Network, Nobody, Reply, Request};
 

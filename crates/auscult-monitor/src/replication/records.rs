@@ -226,6 +226,23 @@ impl TryFrom<RegistryRecord> for Registry {
     }
 }
 
+/// A whole registry, for a store of another kind.
+pub(crate) fn registry_to_json(registry: &Registry) -> Vec<u8> {
+    let record = RegistryRecord::from(registry);
+    serde_json::to_vec(&record).expect("records have only texts as keys")
+}
+
+/// What [`registry_to_json`] made.
+///
+/// # Errors
+/// What is not ours. State: nothing was changed.
+pub(crate) fn registry_from_json(bytes: &[u8]) -> Result<Registry, Malformed> {
+    let record: Result<RegistryRecord, _> = serde_json::from_slice(bytes);
+    record
+        .map_err(|error| Malformed(error.to_string()))?
+        .try_into()
+}
+
 impl TryFrom<EntryRecord> for Entry {
     type Error = Malformed;
 
