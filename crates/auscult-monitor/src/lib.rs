@@ -5,6 +5,7 @@ pub mod api;
 mod base64;
 pub mod check;
 pub mod engine;
+pub mod etcd;
 pub mod events;
 pub mod ingest;
 pub mod membership;
