@@ -163,6 +163,24 @@ pub const MESSAGES_IN_FLIGHT_MAX: usize = 32;
 /// Episodes of one alert that are remembered to tell whether it flaps.
 pub const FLAP_EPISODES_MAX: usize = 16;
 
+/// Names of metrics that peers publish: a page of them, and a label of a metric family.
+pub const METRIC_NAMES_MAX: usize = 1_024;
+
+/// Peers that publish metrics.
+pub const METRIC_PEERS_MAX: usize = 65_536;
+
+/// Pairs of a metric and a peer.
+pub const METRIC_SERIES_MAX: usize = 1_048_576;
+
+/// Readings that are kept of one metric of one peer.
+pub const METRIC_WINDOW_MAX: usize = 1_024;
+
+/// Bytes of one value: a number, a word, a small document.
+pub const METRIC_VALUE_BYTES_MAX: usize = 4_096;
+
+/// What all values that are kept may weigh together.
+pub const METRIC_VALUES_BYTES_MAX: usize = 256 * 1_024 * 1_024;
+
 const _: () = assert!(UPDATE_BYTES_MAX + 48 <= MEMBERSHIP_DATAGRAM_BYTES_MIN);
 const _: () = assert!(MEMBERS_MAX * (UPDATE_BYTES_MAX + 22) <= MEMBERSHIP_FRAME_BYTES_MAX);
 const _: () = assert!(METADATA_ANSWER_BYTES_MAX * 8 <= MEMBERSHIP_FRAME_BYTES_MAX);

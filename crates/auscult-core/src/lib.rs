@@ -10,6 +10,7 @@
 //!   and the [`Instant`](time::Instant) at which that level will cross a threshold if nothing more
 //!   arrives.
 //! - [`monitor`]: many targets with named signals, their status, and the events of its changes.
+//! - [`peer_metric`]: the metrics that peers publish, each with a time to live.
 //! - [`swim`]: a member of a group of processes that watch each other, and the events of its
 //!   changes.
 //! - [`wire`]: what travels between processes, as bounded bytes.
@@ -26,6 +27,7 @@ pub mod bounds;
 pub mod detector;
 pub mod id;
 pub mod monitor;
+pub mod peer_metric;
 pub mod rng;
 pub mod swim;
 pub mod time;

@@ -62,7 +62,11 @@ struct Boundary {
     may_name: &'static [&'static str],
 }
 
-const BOUNDARIES: [Boundary; 5] = [
+const BOUNDARIES: [Boundary; 6] = [
+    Boundary {
+        within: "crates/auscult-core/src/peer_metric/",
+        may_name: &["bounds", "detector", "id", "monitor", "peer_metric", "time"],
+    },
     Boundary {
         within: "crates/auscult-core/src/alert/",
         may_name: &["alert", "bounds", "id", "monitor", "rng", "time"],

@@ -115,6 +115,19 @@ impl Level {
     }
 }
 
+/// The level of a value that lies `deviations` standard deviations beyond the mean, if it is
+/// normally distributed: phi, `-log10` of the probability of a greater one.
+#[must_use]
+pub fn normal_level(deviations: f64) -> Level {
+    Level::new(normal::phi(deviations))
+}
+
+/// How many standard deviations beyond the mean [`normal_level`] is `level`.
+#[must_use]
+pub fn normal_deviations(level: Level) -> f64 {
+    normal::quantile(level.get())
+}
+
 impl Eq for Level {}
 
 impl PartialOrd for Level {

@@ -57,7 +57,7 @@ mod invariants;
 mod kinds;
 pub mod observers;
 pub mod registry;
-mod schedule;
+pub(crate) mod schedule;
 mod signals;
 mod stall;
 pub mod status;

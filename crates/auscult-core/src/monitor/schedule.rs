@@ -21,7 +21,7 @@ use crate::time::Instant;
 ///
 /// Invariants: the tick of a signal's due moment is not before the start of its bucket; a signal is
 /// in no bucket only if it is never due, or among those that are expired.
-pub(super) struct Schedule {
+pub(crate) struct Schedule {
     timers: Vec<Timer>,
     /// Rings through the signals of a bucket: first the ends of all buckets, then the signals.
     links: Vec<Link>,
@@ -51,7 +51,7 @@ struct Link {
 }
 
 impl Schedule {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant) -> Self {
         let ends = (0..BUCKETS as u32).map(|end| Link {
             next: end,
             previous: end,
@@ -69,7 +69,7 @@ impl Schedule {
     }
 
     /// Makes room for a signal. A new one is never due.
-    pub(super) fn make_room(&mut self, slot: u32) {
+    pub(crate) fn make_room(&mut self, slot: u32) {
         while self.timers.len() <= slot as usize {
             let node = self.links.len() as u32;
             self.timers.push(Timer {
@@ -91,13 +91,13 @@ impl Schedule {
     }
 
     #[inline]
-    pub(super) fn due(&self, slot: u32) -> Instant {
+    pub(crate) fn due(&self, slot: u32) -> Instant {
         self.timers[slot as usize].due
     }
 
     /// Says when a signal is due. True if that may be before the next wake-up.
     #[inline]
-    pub(super) fn set(&mut self, slot: u32, due: Instant) -> bool {
+    pub(crate) fn set(&mut self, slot: u32, due: Instant) -> bool {
         self.timers[slot as usize].due = due;
         if due == Instant::FAR_FUTURE {
             return false;
@@ -120,14 +120,14 @@ impl Schedule {
     }
 
     /// Forgets a signal.
-    pub(super) fn clear(&mut self, slot: u32) {
+    pub(crate) fn clear(&mut self, slot: u32) {
         self.timers[slot as usize].due = Instant::FAR_FUTURE;
         self.unlink(slot);
     }
 
     /// The next signal that is due at or before `until`, in the order of the moments and then of
     /// the slots. It is never due from now on, until the caller says otherwise.
-    pub(super) fn pop(&mut self, until: Instant) -> Option<(Instant, u32)> {
+    pub(crate) fn pop(&mut self, until: Instant) -> Option<(Instant, u32)> {
         let (at, slot) = self.peek(until)?;
         self.expired.pop();
         self.timers[slot as usize].due = Instant::FAR_FUTURE;
@@ -135,7 +135,7 @@ impl Schedule {
     }
 
     /// What [`pop`](Self::pop) would give.
-    pub(super) fn peek(&mut self, until: Instant) -> Option<(Instant, u32)> {
+    pub(crate) fn peek(&mut self, until: Instant) -> Option<(Instant, u32)> {
         self.expire(until);
         self.first_expired().filter(|&(at, _)| at <= until)
     }
@@ -154,7 +154,7 @@ impl Schedule {
 
     /// When the first signal is due, exactly; or the start of a bucket in which there are too many
     /// to look for it now. Puts signals where they belong by now as far as it looks.
-    pub(super) fn next(&mut self) -> Option<Next> {
+    pub(crate) fn next(&mut self) -> Option<Next> {
         if let Some((at, slot)) = self.first_expired() {
             return Some(Next::Exact(at, slot));
         }
@@ -298,7 +298,7 @@ impl Schedule {
     }
 
     /// Proves the invariants.
-    pub(super) fn check_invariants(&self) {
+    pub(crate) fn check_invariants(&self) {
         for (slot, &Timer { due, bucket }) in self.timers.iter().enumerate() {
             if bucket == NOWHERE {
                 let expired = tick_of(due) <= self.tick;
@@ -326,7 +326,7 @@ impl Schedule {
 
 /// When to look again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(crate) enum Next {
     /// This signal is due then, and none before.
     Exact(Instant, u32),
     /// Nothing is due before then.

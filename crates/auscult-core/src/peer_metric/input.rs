@@ -1,0 +1,278 @@
+//! What goes into the log of metrics and what comes out of it.
+
+use core::fmt;
+use core::time::Duration;
+
+use crate::bounds::METRIC_VALUE_BYTES_MAX;
+use crate::detector::Level;
+use crate::id::{SignalName, TargetId};
+use crate::time::Instant;
+
+/// Something that happened.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// Somebody published a metric.
+    Published {
+        /// Who it comes from.
+        sender: Sender<'a>,
+        /// When it reached this machine. A moment after `now` counts as `now`.
+        received_at: Instant,
+        /// What was published.
+        reading: Reading<'a>,
+    },
+    /// These are the peers from now on, each once; others have departed. When the source of this
+    /// fails, say nothing: the peers that are known go on being judged. Those beyond the limit of
+    /// peers are passed over and counted.
+    Peers(&'a [TargetId]),
+    /// A peer shall be forgotten with its readings, or one metric of it.
+    Forget {
+        /// The peer.
+        peer: &'a str,
+        /// The metric; without one, all.
+        metric: Option<&'a str>,
+    },
+    /// Nothing but that time passed.
+    Tick,
+}
+
+/// Who a reading comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sender<'a> {
+    /// This peer, which proved who it is: it speaks for itself only.
+    Peer(&'a str),
+    /// One that may speak for every peer.
+    Trusted,
+}
+
+/// One reading of a metric, as it is published. Nothing of it is believed before it is checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading<'a> {
+    /// The metric.
+    pub metric: &'a str,
+    /// Whose.
+    pub peer: &'a str,
+    /// The value, of at most [`METRIC_VALUE_BYTES_MAX`] bytes.
+    pub value: &'a str,
+    /// How long it is good for, counted by our clock from its arrival. The sender's clock plays no
+    /// part.
+    pub ttl: Duration,
+    /// Whether there is a value. One that has none shows that the peer lives, and no more.
+    pub valid: Validity,
+    /// How much the value counts beside those of other peers.
+    pub weight: i64,
+    /// When the sender began: one that starts again has a greater one, and then a new window
+    /// begins.
+    pub epoch: u64,
+}
+
+/// Whether a reading has a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Validity {
+    /// It has.
+    Valid,
+    /// The peer could not tell its value.
+    Invalid,
+}
+
+/// Takes a time to live as people and programs write it, in seconds.
+///
+/// # Errors
+/// It is negative, not a number, infinite, or more than there is of time. State: nothing was
+/// changed.
+pub fn ttl_of_seconds(seconds: f64) -> Result<Duration, Rejection> {
+    Duration::try_from_secs_f64(seconds).map_err(|_| Rejection::Ttl)
+}
+
+/// One thing the machine has to say, in the order in which it happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// A metric of a peer has failed. It is said once.
+    Failed {
+        /// The peer.
+        peer: TargetId,
+        /// The metric.
+        metric: SignalName,
+        /// When: the moment it was due.
+        at: Instant,
+        /// Why.
+        cause: Cause,
+    },
+    /// A metric that had failed is heard of again.
+    Recovered {
+        /// The peer.
+        peer: TargetId,
+        /// The metric.
+        metric: SignalName,
+        /// When.
+        at: Instant,
+    },
+    /// A peer departed; nothing of it fails any more.
+    Departed {
+        /// The peer.
+        peer: TargetId,
+    },
+    /// What was published was not taken. It changed nothing.
+    Rejected(Rejection),
+}
+
+/// Why a metric has failed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Cause {
+    /// The time to live of its last reading is over.
+    Expired {
+        /// That time to live.
+        ttl: Duration,
+    },
+    /// Its silence is improbable.
+    Silent {
+        /// How improbable.
+        level: Level,
+    },
+    /// It was never published.
+    NeverReported {
+        /// The grace that is over.
+        grace: Duration,
+    },
+}
+
+impl Cause {
+    /// The stable code used in every interface.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Expired { .. } => "expired",
+            Self::Silent { .. } => "silent",
+            Self::NeverReported { .. } => "never_reported",
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Expired { ttl } => write!(f, "nothing came within its time to live, {ttl:?}"),
+            Self::Silent { level } => {
+                write!(f, "its silence is improbable, at level {:.2}", level.get())
+            }
+            Self::NeverReported { grace } => write!(f, "nothing ever came within {grace:?}"),
+        }
+    }
+}
+
+/// Why what was published was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rejection {
+    /// The name of the metric or of the peer is none.
+    Name,
+    /// The sender speaks for somebody else.
+    ForeignPeer,
+    /// There is no such peer.
+    UnknownPeer,
+    /// The value is too long.
+    Value,
+    /// The time to live is not within the limits, or no span at all.
+    Ttl,
+    /// The sender has started again since.
+    StaleEpoch,
+    /// It arrived before the newest reading.
+    Stale,
+    /// There are too many names of metrics.
+    TooManyNames,
+    /// There are too many peers.
+    TooManyPeers,
+    /// There are too many pairs of a metric and a peer.
+    TooManySeries,
+    /// The values weigh too much together.
+    TooManyBytes,
+}
+
+impl Rejection {
+    /// Every reason.
+    pub const ALL: [Self; 11] = [
+        Self::Name,
+        Self::ForeignPeer,
+        Self::UnknownPeer,
+        Self::Value,
+        Self::Ttl,
+        Self::StaleEpoch,
+        Self::Stale,
+        Self::TooManyNames,
+        Self::TooManyPeers,
+        Self::TooManySeries,
+        Self::TooManyBytes,
+    ];
+
+    /// The stable code used in metrics and in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::ForeignPeer => "foreign_peer",
+            Self::UnknownPeer => "unknown_peer",
+            Self::Value => "value",
+            Self::Ttl => "ttl",
+            Self::StaleEpoch => "stale_epoch",
+            Self::Stale => "stale",
+            Self::TooManyNames => "too_many_names",
+            Self::TooManyPeers => "too_many_peers",
+            Self::TooManySeries => "too_many_series",
+            Self::TooManyBytes => "too_many_bytes",
+        }
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Name => "a name of a metric or a peer is not allowed",
+            Self::ForeignPeer => "a peer speaks for itself only",
+            Self::UnknownPeer => "there is no such peer",
+            Self::Value => return write!(f, "a value has at most {METRIC_VALUE_BYTES_MAX} bytes"),
+            Self::Ttl => "the time to live is not within the limits",
+            Self::StaleEpoch => "the sender has started again since",
+            Self::Stale => "it arrived before the newest reading",
+            Self::TooManyNames => "there are too many names of metrics",
+            Self::TooManyPeers => "there are too many peers",
+            Self::TooManySeries => "there are too many metrics of peers",
+            Self::TooManyBytes => "the values weigh too much together",
+        })
+    }
+}
+
+/// Counts since the machine was made, and what it holds at present.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Readings that were taken.
+    pub taken: u64,
+    /// Failures.
+    pub failed: u64,
+    /// Recoveries.
+    pub recovered: u64,
+    /// Windows that began anew, as their sender did.
+    pub restarts: u64,
+    /// Peers that were named and passed over, as there are too many.
+    pub peers_refused: u64,
+    /// Times that the process did not run when it should have.
+    pub stalls: u64,
+    /// Calls with a time before that of an earlier call.
+    pub clock_regressions: u64,
+    /// Pairs of a metric and a peer at present.
+    pub series: usize,
+    /// Those of them that have failed and are judged.
+    pub failing: usize,
+    /// Bytes of all values at present.
+    pub values_bytes: usize,
+    rejections: [u64; Rejection::ALL.len()],
+}
+
+impl Counters {
+    /// Readings that were not taken for this reason.
+    #[must_use]
+    pub const fn rejections(&self, reason: Rejection) -> u64 {
+        self.rejections[reason as usize]
+    }
+
+    pub(super) const fn count_rejection(&mut self, reason: Rejection) {
+        self.rejections[reason as usize] += 1;
+    }
+}
