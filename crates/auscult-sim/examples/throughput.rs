@@ -23,11 +23,13 @@ fn main() -> Result<(), auscult_core::id::IdError> {
         println!("no agreement after 600 s");
     }
     world.run_for(Duration::from_secs(30));
-    let (before, at) = (world.traffic().delivered, world.now());
-    let began = busy();
-    world.run_for(Duration::from_secs(seconds));
-    let span = at.since(auscult_core::time::Instant::ORIGIN);
-    report("quiet", &world, before, span, busy() - began);
+    for _ in 0..QUIET_SPANS {
+        let (before, at) = (world.traffic().delivered, world.now());
+        let began = busy();
+        world.run_for(Duration::from_secs(seconds));
+        let span = at.since(auscult_core::time::Instant::ORIGIN);
+        report("quiet", &world, before, span, busy() - began);
+    }
     let (before, at) = (world.traffic().delivered, world.now());
     let began = busy();
     for place in (1..members).step_by(members.div_ceil(20)) {
@@ -38,6 +40,9 @@ fn main() -> Result<(), auscult_core::id::IdError> {
     report("20 crashes", &world, before, span, busy() - began);
     Ok(())
 }
+
+/// Who else uses the machine's memory makes some spans slow: the best one says what it can do.
+const QUIET_SPANS: usize = 8;
 
 /// How long this thread had a core.
 fn busy() -> Duration {

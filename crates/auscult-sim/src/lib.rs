@@ -50,6 +50,7 @@ mod member;
 mod net;
 mod observation;
 pub mod papers;
+mod parcels;
 mod queue;
 mod run;
 pub mod script;

@@ -44,31 +44,33 @@ pub struct Traffic {
     pub streams: u64,
 }
 
+/// What is looked at for each message stands first.
+#[repr(C)]
 pub(crate) struct Member {
-    pub(crate) name: MemberName,
-    pub(crate) address: SocketAddr,
-    pub(crate) config: Config,
     pub(crate) machine: Box<dyn Machine>,
-    pub(crate) power: Power,
-    /// How many processes ran here before this one.
-    pub(crate) life: u32,
-    pub(crate) clock: Clock,
     /// When the machine wants to be called, by the time of the world.
     pub(crate) wake: Instant,
     /// The earliest moment at which it will be.
     pub(crate) armed: Instant,
-    /// What the process has not read yet.
-    pub(crate) inbox: VecDeque<Parcel>,
-    /// What it wants to send, and cannot.
-    pub(crate) outbox: VecDeque<Output>,
+    pub(crate) address: SocketAddr,
+    pub(crate) power: Power,
+    /// How many processes ran here before this one.
+    pub(crate) life: u32,
     /// How long it takes for each thing that it handles.
     pub(crate) each: Duration,
+    pub(crate) clock: Clock,
+    pub(crate) traffic: Traffic,
+    /// What the process has not read yet.
+    pub(crate) inbox: VecDeque<Parcel>,
+    pub(crate) weather: Option<Weather>,
     /// Whether it is busy with the first thing of its inbox.
     pub(crate) busy: bool,
+    /// What it wants to send, and cannot.
+    pub(crate) outbox: VecDeque<Output>,
+    pub(crate) name: MemberName,
+    pub(crate) config: Config,
     /// What its disk says: the shell keeps what it begins with, and what the machine says later.
     pub(crate) kept: Incarnation,
-    pub(crate) weather: Option<Weather>,
-    pub(crate) traffic: Traffic,
 }
 
 impl Member {

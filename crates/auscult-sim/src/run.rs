@@ -26,9 +26,13 @@ impl World {
         };
         self.now = at;
         match job {
-            Job::Wake(place) => self.wake(place),
-            Job::Arrive(to, parcel) => self.arrive(to, parcel),
-            Job::Done { member, life } => self.finish_work(member, life),
+            Job::Wake(place) => self.wake(place as usize),
+            Job::Arrive { to, parcel } => {
+                if let Some(parcel) = self.parcels.take(parcel) {
+                    self.arrive(to as usize, parcel);
+                }
+            }
+            Job::Done { member, life } => self.finish_work(member as usize, life),
         }
         true
     }
@@ -40,7 +44,8 @@ impl World {
         }
         member.armed = Instant::FAR_FUTURE;
         if member.wake > self.now {
-            return self.arm(place);
+            member.armed = member.wake;
+            return self.queue.push(member.wake, Job::Wake(place as u32));
         }
         match member.power {
             Power::Runs | Power::Stalls(Stall::Messages) => {
@@ -68,7 +73,7 @@ impl World {
         // A later one is armed when this one comes, so that most changes cost nothing.
         if member.wake < member.armed {
             member.armed = member.wake;
-            self.queue.push(member.wake, Job::Wake(place));
+            self.queue.push(member.wake, Job::Wake(place as u32));
         }
     }
 
@@ -117,7 +122,7 @@ impl World {
             self.queue.push(
                 done,
                 Job::Done {
-                    member: place,
+                    member: place as u32,
                     life,
                 },
             );
@@ -341,8 +346,13 @@ impl World {
     fn post(&mut self, from: usize, to: usize, packet: Packet, delay: Duration) {
         let from = self.members[from].address;
         let parcel = Parcel::Datagram { from, packet };
+        self.plan_arrival(to, parcel, delay);
+    }
+
+    fn plan_arrival(&mut self, to: usize, parcel: Parcel, delay: Duration) {
+        let (to, parcel) = (to as u32, self.parcels.put(parcel));
         self.queue
-            .push(self.now.after(delay), Job::Arrive(to, parcel));
+            .push(self.now.after(delay), Job::Arrive { to, parcel });
     }
 
     /// How long something sent now takes, or why it does not arrive.
@@ -452,8 +462,7 @@ impl World {
             ticket,
             request,
         };
-        self.queue
-            .push(self.now.after(delay), Job::Arrive(to, parcel));
+        self.plan_arrival(to, parcel, delay);
     }
 
     fn answer(&mut self, from: usize, waiting: Waiting, answer: Answer) {
@@ -466,8 +475,7 @@ impl World {
             exchange: waiting.exchange,
             answer: self.encode_answer(answer),
         };
-        self.queue
-            .push(self.now.after(delay), Job::Arrive(to, parcel));
+        self.plan_arrival(to, parcel, delay);
     }
 
     /// The host of `by` says that nobody listens.
@@ -479,8 +487,7 @@ impl World {
                 exchange: waiting.exchange,
                 failure: StreamFailure::Unreachable,
             };
-            self.queue
-                .push(self.now.after(delay), Job::Arrive(to, parcel));
+            self.plan_arrival(to, parcel, delay);
         }
     }
 

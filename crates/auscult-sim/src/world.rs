@@ -12,9 +12,10 @@ use auscult_core::time::Instant;
 use crate::checker::Checker;
 use crate::deed::RuleId;
 use crate::machine::{Birth, Machine};
-use crate::member::{Member, Parcel, Power, Traffic};
+use crate::member::{Member, Power, Traffic};
 use crate::net::{Net, Weather};
 use crate::observation::{Interest, Observation, Observed};
+use crate::parcels::{ParcelId, Parcels};
 use crate::queue::Queue;
 use crate::ways::Rule;
 
@@ -71,6 +72,7 @@ pub struct World {
     pub(crate) rules: Vec<Imposed>,
     pub(crate) rng: Rng,
     pub(crate) queue: Queue<Job>,
+    pub(crate) parcels: Parcels,
     /// Who waits for the answer on a stream.
     pub(crate) streams: BTreeMap<Ticket, Waiting>,
     pub(crate) tickets: u64,
@@ -100,15 +102,15 @@ pub(crate) struct Waiting {
     pub(crate) exchange: ExchangeId,
 }
 
-/// What is still to happen.
-#[derive(Debug)]
+/// What is still to happen. Members are named by their places, of which there are at most 65,536.
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Job {
     /// A machine may want to be called.
-    Wake(usize),
+    Wake(u32),
     /// Something arrives.
-    Arrive(usize, Parcel),
+    Arrive { to: u32, parcel: ParcelId },
     /// A slow member is done with the first thing of its inbox.
-    Done { member: usize, life: u32 },
+    Done { member: u32, life: u32 },
 }
 
 impl World {
@@ -138,6 +140,7 @@ impl World {
             rules: Vec::new(),
             rng: Rng::new(mix(config.seed)),
             queue: Queue::new(),
+            parcels: Parcels::default(),
             streams: BTreeMap::new(),
             tickets: 0,
             interest: Interest::NONE,

@@ -302,7 +302,7 @@ impl Swim {
 
     /// The most bytes that the key and the payload of a broadcast may have together.
     #[must_use]
-    pub const fn broadcast_bytes_max(&self) -> usize {
+    pub fn broadcast_bytes_max(&self) -> usize {
         self.config.params().datagram_bytes - BODY_BYTES_MAX - HEAD_BYTES_MAX
     }
 

@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
@@ -263,9 +264,9 @@ impl Params {
     }
 }
 
-/// Valid parameters.
+/// Valid parameters. Cheap to clone, and the clones share them.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Config(Params);
+pub struct Config(Arc<Params>);
 
 impl Config {
     /// Checks the parameters.
@@ -277,7 +278,7 @@ impl Config {
         rules.check_spans(&params);
         rules.check_counts(&params);
         if rules.0.is_empty() {
-            Ok(Self(params))
+            Ok(Self(Arc::new(params)))
         } else {
             Err(rules.0)
         }
@@ -285,7 +286,7 @@ impl Config {
 
     /// The parameters.
     #[must_use]
-    pub const fn params(&self) -> &Params {
+    pub fn params(&self) -> &Params {
         &self.0
     }
 }

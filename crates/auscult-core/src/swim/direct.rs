@@ -139,25 +139,26 @@ enum Phase {
     Silent(Vec<Attempt>),
 }
 
-/// What a member has to do with heartbeats.
+/// What a member has to do with heartbeats. What is looked at in each call stands first.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Direct {
     pub(super) mode: Mode,
     limit: usize,
-    config: DetectorConfig,
-    mark: Mark,
     /// When the next heartbeats are sent; `None` while nobody gets any.
     next: Option<Instant>,
-    number: u64,
-    /// When the last heartbeats were sent.
-    sent_at: Instant,
-    /// With how many more of them this member speaks for itself.
-    contradictions: u8,
     due: BTreeSet<(Instant, Slot)>,
     /// Whom this member watches.
     watches: BTreeMap<Slot, Watch>,
     /// Who watches this member, and until when.
     watchers: BTreeMap<Slot, Instant>,
+    config: DetectorConfig,
+    mark: Mark,
+    number: u64,
+    /// When the last heartbeats were sent.
+    sent_at: Instant,
+    /// With how many more of them this member speaks for itself.
+    contradictions: u8,
     /// When this process last found that it had not run.
     stalled_at: Instant,
     /// Makes the proofs.

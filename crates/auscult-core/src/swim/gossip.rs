@@ -4,12 +4,11 @@
 //! A datagram takes news about members first, then about their metadata, then broadcasts, each as
 //! far as there is space left.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use core::cmp::Reverse;
 use core::net::SocketAddr;
 
 use super::event::Output;
+use super::index::Index;
 use super::member::MemberId;
 use super::members::{ME, Slot, died_after};
 use super::message::{BODY_BYTES_MAX, Body, Packet, Update};
@@ -44,107 +43,233 @@ impl News for MetadataNews {
     }
 }
 
-/// What is sent first: fewest transmissions, and the newest among those.
-type Rank = (u32, Reverse<u64>);
-
-/// The queue of news, at most one about each member: newer news replaces older.
+/// The queue of news, at most one about each member: newer news replaces older. What was sent least
+/// often goes first, and the newest of that.
 #[derive(Debug)]
 pub(super) struct Queue<T> {
-    news: BTreeMap<Rank, T>,
-    ranks: BTreeMap<MemberId, Rank>,
+    items: Vec<Option<Item<T>>>,
+    free: Vec<u32>,
+    index: Index,
+    /// What was sent so many times, the newest last.
+    levels: Vec<Vec<Waiting>>,
     added: u64,
+    /// What is being taken; empty between calls.
+    taken: Vec<(usize, Waiting)>,
 }
 
-impl<T> Default for Queue<T> {
-    fn default() -> Self {
-        Self {
-            news: BTreeMap::new(),
-            ranks: BTreeMap::new(),
-            added: 0,
-        }
-    }
+/// One piece of news.
+#[derive(Debug)]
+struct Item<T> {
+    about: MemberId,
+    bytes: usize,
+    sent: usize,
+    order: u64,
+    news: T,
+}
+
+/// Stands for a piece of news.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    /// Greater where it was added later.
+    order: u64,
+    item: u32,
 }
 
 impl<T: News> Queue<T> {
-    pub(super) fn is_empty(&self) -> bool {
-        self.news.is_empty()
+    /// An empty one. Nobody else should know the key.
+    pub(super) const fn new(key: u64) -> Self {
+        Self {
+            items: Vec::new(),
+            free: Vec::new(),
+            index: Index::new(key),
+            levels: Vec::new(),
+            added: 0,
+            taken: Vec::new(),
+        }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.news.len()
+    pub(super) const fn is_empty(&self) -> bool {
+        self.index.len() == 0
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.index.len()
     }
 
     pub(super) fn has(&self, member: MemberId) -> bool {
-        self.ranks.contains_key(&member)
+        self.find(member).is_some()
     }
 
     pub(super) fn about(&self, member: MemberId) -> Option<&T> {
-        self.news.get(self.ranks.get(&member)?)
+        let item = self.items[self.find(member)? as usize].as_ref()?;
+        Some(&item.news)
+    }
+
+    fn find(&self, member: MemberId) -> Option<u32> {
+        self.index.find(member, |item| about(&self.items, item))
     }
 
     /// Adds news in place of what there was about the same member.
     pub(super) fn add(&mut self, news: T) {
-        self.drop_about(news.about());
+        let (about_whom, bytes) = (news.about(), news.bytes_max());
+        self.drop_about(about_whom);
         self.added += 1;
-        let rank = (0, Reverse(self.added));
-        self.ranks.insert(news.about(), rank);
-        self.news.insert(rank, news);
+        let order = self.added;
+        let added = Some(Item {
+            about: about_whom,
+            bytes,
+            sent: 0,
+            order,
+            news,
+        });
+        let item = if let Some(item) = self.free.pop() {
+            self.items[item as usize] = added;
+            item
+        } else {
+            self.items.push(added);
+            (self.items.len() - 1) as u32
+        };
+        self.index
+            .insert(about_whom, item, |item| about(&self.items, item));
+        self.wait(0, Waiting { order, item });
     }
 
     /// Drops the news about a member.
     pub(super) fn drop_about(&mut self, member: MemberId) {
-        if let Some(rank) = self.ranks.remove(&member) {
-            self.news.remove(&rank);
+        let removed = self.index.remove(member, |item| about(&self.items, item));
+        let Some(place) = removed else {
+            return;
+        };
+        self.free.push(place);
+        if let Some(item) = self.items[place as usize].take() {
+            let level = &mut self.levels[item.sent];
+            if let Ok(at) = level.binary_search_by_key(&item.order, |waiting| waiting.order) {
+                level.remove(at);
+            }
         }
     }
 
     /// Takes what fits into `bytes` besides what is said already, and counts that it was sent;
     /// what was sent `sent_max` times is dropped. Says how many bytes are left.
     pub(super) fn take(&mut self, bytes: usize, sent_max: u32, out: &mut Vec<T>) -> usize {
-        let mut left = bytes.saturating_sub(out.iter().map(News::bytes_max).sum());
-        if self.news.is_empty() {
+        let left = bytes.saturating_sub(out.iter().map(News::bytes_max).sum());
+        if self.is_empty() {
             return left;
         }
+        let mut taken = core::mem::take(&mut self.taken);
+        let left = self.choose(left, &mut taken, out);
+        for of_level in taken.chunk_by(|(one, _), (other, _)| one == other) {
+            self.count_sent(of_level, sent_max as usize);
+        }
+        taken.clear();
+        self.taken = taken;
+        left
+    }
+
+    fn choose(
+        &self,
+        mut left: usize,
+        taken: &mut Vec<(usize, Waiting)>,
+        out: &mut Vec<T>,
+    ) -> usize {
         let said = out.len();
-        let mut taken = Vec::new();
         let mut passed_over = 0;
-        for (&rank, news) in &self.news {
-            let size = news.bytes_max();
-            if size > left {
+        let levels = self.levels.iter().enumerate();
+        for (level, waiting) in levels.flat_map(|(level, all)| {
+            let newest_first = all.iter().rev();
+            newest_first.map(move |&waiting| (level, waiting))
+        }) {
+            let Some(item) = &self.items[waiting.item as usize] else {
+                continue;
+            };
+            if item.bytes > left {
                 passed_over += 1;
                 if passed_over == PASSED_OVER_MAX {
                     break;
                 }
                 continue;
             }
-            taken.push(rank);
-            if !out[..said].iter().any(|said| said.about() == news.about()) {
-                left -= size;
-                out.push(news.clone());
-            }
-        }
-        for rank in taken {
-            let Some(news) = self.news.remove(&rank) else {
-                continue;
-            };
-            let (sent, order) = rank;
-            if sent + 1 >= sent_max {
-                self.ranks.remove(&news.about());
-            } else {
-                self.ranks.insert(news.about(), (sent + 1, order));
-                self.news.insert((sent + 1, order), news);
+            taken.push((level, waiting));
+            if !out[..said].iter().any(|said| said.about() == item.about) {
+                left -= item.bytes;
+                out.push(item.news.clone());
             }
         }
         left
     }
 
+    /// These, which are of one level, the newest first, were sent once more.
+    fn count_sent(&mut self, taken: &[(usize, Waiting)], sent_max: usize) {
+        let (Some(&(level, _)), Some(&(_, oldest))) = (taken.first(), taken.last()) else {
+            return;
+        };
+        for (_, waiting) in taken {
+            if let Some(item) = &mut self.items[waiting.item as usize] {
+                item.sent = level + 1;
+            }
+        }
+        let mut all = core::mem::take(&mut self.levels[level]);
+        let first = all.partition_point(|waiting| waiting.order < oldest.order);
+        let mut kept = first;
+        for at in first..all.len() {
+            let waiting = all[at];
+            let item = self.items[waiting.item as usize].as_ref();
+            if item.is_some_and(|item| item.sent == level) {
+                all[kept] = waiting;
+                kept += 1;
+            }
+        }
+        all.truncate(kept);
+        self.levels[level] = all;
+        for &(_, waiting) in taken.iter().rev() {
+            if level + 1 < sent_max {
+                self.wait(level + 1, waiting);
+            } else {
+                let member = about(&self.items, waiting.item);
+                self.index.remove(member, |item| about(&self.items, item));
+                self.items[waiting.item as usize] = None;
+                self.free.push(waiting.item);
+            }
+        }
+    }
+
+    fn wait(&mut self, level: usize, waiting: Waiting) {
+        if self.levels.len() <= level {
+            self.levels.resize_with(level + 1, Vec::new);
+        }
+        let level = &mut self.levels[level];
+        match level.last() {
+            Some(newest) if newest.order > waiting.order => {
+                let at = level.partition_point(|other| other.order < waiting.order);
+                level.insert(at, waiting);
+            }
+            Some(_) | None => level.push(waiting),
+        }
+    }
+
     /// # Panics
     /// When the parts do not agree, which is a bug of the machine.
     pub(super) fn check_invariants(&self) {
-        assert_eq!(self.news.len(), self.ranks.len());
-        for (rank, news) in &self.news {
-            assert_eq!(self.ranks.get(&news.about()), Some(rank));
+        let waiting = self.levels.iter().map(Vec::len).sum::<usize>();
+        assert_eq!(self.len(), waiting);
+        assert_eq!(self.len() + self.free.len(), self.items.len());
+        for (level, all) in self.levels.iter().enumerate() {
+            assert!(all.is_sorted_by_key(|waiting| waiting.order));
+            for waiting in all {
+                let item = self.items[waiting.item as usize].as_ref();
+                assert!(item.is_some_and(|item| {
+                    (item.sent, item.order) == (level, waiting.order)
+                        && self.find(item.about) == Some(waiting.item)
+                }));
+            }
         }
+    }
+}
+
+fn about<T>(items: &[Option<Item<T>>], item: u32) -> MemberId {
+    match &items[item as usize] {
+        Some(item) => item.about,
+        None => panic!("place {item} holds no news"),
     }
 }
 
@@ -236,7 +361,7 @@ impl Swim {
 
     /// The live member after this one on the ring.
     pub(super) fn next_on_ring(&self) -> Option<Slot> {
-        let place = self.members.place(self.me)?;
+        let place = self.members.my_place()?;
         let next = self.members.further(place, 1)?;
         (next != ME).then_some(next)
     }
@@ -253,6 +378,7 @@ const PASSED_OVER_MAX: usize = 4;
 mod tests {
     use super::*;
     use crate::swim::member::Incarnation;
+    use core::cmp::Reverse;
     use proptest::prelude::*;
 
     fn left(member: u64, incarnation: u64) -> Update {
@@ -274,7 +400,7 @@ mod tests {
     /// What was said besides is not said twice, but counts as sent.
     #[test]
     fn news_about_whom_the_packet_speaks_already_is_not_repeated() {
-        let mut queue = Queue::default();
+        let mut queue = Queue::new(5);
         queue.add(left(1, 0));
         let mut updates = [left(1, 5)].into();
         queue.take(1_000, 1, &mut updates);
@@ -288,7 +414,7 @@ mod tests {
         fn agrees_with_a_sorted_list(
             steps in proptest::collection::vec((0..8_u64, 0..4_u8, 1..6_usize), 1..100),
         ) {
-            let mut queue = Queue::default();
+            let mut queue = Queue::new(5);
             let mut twin: Vec<(u32, Reverse<u64>, Update)> = Vec::new();
             for (number, (member, step, room)) in steps.into_iter().enumerate() {
                 if step < 2 {

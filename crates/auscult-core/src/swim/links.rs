@@ -223,7 +223,7 @@ impl Swim {
         self.links.forget(slot);
         let lately = self.now.before(self.config.params().probe_interval);
         let entry = self.members.entry(slot);
-        let heard_lately = entry.heard_at.is_some_and(|at| at >= lately);
+        let heard_lately = entry.heard_at().is_some_and(|at| at >= lately);
         let mut link = entry.link;
         match origin {
             Some(Hearsay::Heard) => {

@@ -7,27 +7,30 @@ use core::net::SocketAddr;
 use super::broadcast::Heard;
 use super::direct::Pulse;
 use super::event::{Direction, Link};
+use super::index::Index;
 use super::member::{Claim, Incarnation, MemberId, MemberName, State};
 use super::message::Record;
 use super::metadata::{self, Metadata};
 use super::round_trip::RoundTrip;
-use crate::bounds::{MEMBERS_MAX, METADATA_WEIGHT_MAX};
+use crate::bounds::{INCARNATION_MAX, MEMBERS_MAX, METADATA_WEIGHT_MAX};
 use crate::rng::{Rng, mix};
 use crate::time::Instant;
 
-/// What is known of one member.
+/// What is known of one member. What is looked at for each datagram stands in the first line of
+/// memory: in a large group no other line of most members is touched for hours.
 #[derive(Clone, Debug)]
+#[repr(C, align(64))]
 pub(super) struct Entry {
     pub(super) id: MemberId,
-    pub(super) name: MemberName,
+    claim: PackedClaim,
+    /// When a datagram of it arrived last; [`Instant::FAR_FUTURE`] if none ever did.
+    heard_at: Instant,
+    pub(super) round_trip: RoundTrip,
     pub(super) address: SocketAddr,
-    claim: Claim,
+    pub(super) link: Link,
+    pub(super) name: MemberName,
     /// Since when it is in its state.
     since: Instant,
-    /// When a datagram of it arrived last.
-    pub(super) heard_at: Option<Instant>,
-    pub(super) round_trip: RoundTrip,
-    pub(super) link: Link,
     metadata: Metadata,
     /// Which of its broadcasts arrived, once one did.
     pub(super) heard: Option<Box<Heard>>,
@@ -35,9 +38,47 @@ pub(super) struct Entry {
     pub(super) pulse: Option<Box<Pulse>>,
 }
 
+/// A claim in eight bytes: the incarnation, which takes 62 bits, and the state.
+#[derive(Clone, Copy, Debug)]
+struct PackedClaim(u64);
+
+const _: () = assert!(INCARNATION_MAX <= u64::MAX >> PackedClaim::STATE_BITS);
+
+impl PackedClaim {
+    const STATE_BITS: u32 = 2;
+
+    const fn new(claim: Claim) -> Self {
+        let state = match claim.state {
+            State::Alive => 0,
+            State::Suspect => 1,
+            State::Dead => 2,
+            State::Left => 3,
+        };
+        Self(claim.incarnation.number() << Self::STATE_BITS | state)
+    }
+
+    const fn get(self) -> Claim {
+        let state = State::ALL[(self.0 & 3) as usize];
+        let incarnation = match Incarnation::new(self.0 >> Self::STATE_BITS) {
+            Some(incarnation) => incarnation,
+            None => Incarnation::FIRST,
+        };
+        Claim::new(incarnation, state)
+    }
+}
+
 impl Entry {
     pub(super) const fn claim(&self) -> Claim {
-        self.claim
+        self.claim.get()
+    }
+
+    /// When a datagram of it arrived last.
+    pub(super) fn heard_at(&self) -> Option<Instant> {
+        (self.heard_at != Instant::FAR_FUTURE).then_some(self.heard_at)
+    }
+
+    pub(super) const fn hear(&mut self, now: Instant) {
+        self.heard_at = now;
     }
 
     pub(super) const fn since(&self) -> Instant {
@@ -49,7 +90,7 @@ impl Entry {
     }
 
     fn metadata_fingerprint(&self) -> u64 {
-        if self.claim.state.is_live() {
+        if self.claim().state.is_live() {
             metadata::fingerprint(self.id, self.metadata.stamp())
         } else {
             0
@@ -60,7 +101,7 @@ impl Entry {
         Record {
             name: self.name.clone(),
             address: self.address,
-            claim: self.claim,
+            claim: self.claim(),
             metadata: self.metadata.stamp(),
         }
     }
@@ -73,14 +114,17 @@ pub(super) type Slot = u32;
 pub(super) const ME: Slot = 0;
 
 /// All members that are known, this one included.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Members {
     entries: Vec<Option<Entry>>,
     free: Vec<Slot>,
+    index: Index,
     /// Sorted.
     by_id: Vec<(MemberId, Slot)>,
     /// The live ones, sorted.
     ring: Vec<(MemberId, Slot)>,
+    /// Where on the ring this member itself stands.
+    my_place: Option<usize>,
     /// The others, in any order.
     gone: Vec<Slot>,
     view: u64,
@@ -99,6 +143,22 @@ pub(super) enum NotAdded {
 }
 
 impl Members {
+    /// A table without members. Nobody else should know the key.
+    pub(super) const fn new(key: u64) -> Self {
+        Self {
+            entries: Vec::new(),
+            free: Vec::new(),
+            index: Index::new(key),
+            by_id: Vec::new(),
+            ring: Vec::new(),
+            my_place: None,
+            gone: Vec::new(),
+            view: 0,
+            metadata: 0,
+            metadata_weight: 0,
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.by_id.len()
     }
@@ -119,8 +179,7 @@ impl Members {
     }
 
     pub(super) fn find(&self, id: MemberId) -> Option<Slot> {
-        let at = search(&self.by_id, id).ok()?;
-        Some(self.by_id[at].1)
+        self.index.find(id, |slot| id_at(&self.entries, slot))
     }
 
     pub(super) fn get(&self, slot: Slot) -> Option<&Entry> {
@@ -167,9 +226,9 @@ impl Members {
             id,
             name: record.name,
             address: record.address,
-            claim,
+            claim: PackedClaim::new(claim),
             since: now,
-            heard_at: None,
+            heard_at: Instant::FAR_FUTURE,
             round_trip: RoundTrip::default(),
             link: Link {
                 hears: Direction::Unknown,
@@ -186,6 +245,8 @@ impl Members {
             self.entries.push(Some(entry));
             (self.entries.len() - 1) as Slot
         };
+        self.index
+            .insert(id, slot, |slot| id_at(&self.entries, slot));
         self.by_id.insert(at, (id, slot));
         self.file(slot, id, claim);
         Ok(slot)
@@ -215,9 +276,9 @@ impl Members {
     /// Changes what is said of a member.
     pub(super) fn set_claim(&mut self, slot: Slot, claim: Claim, now: Instant) {
         let entry = self.entry_mut(slot);
-        let (id, before) = (entry.id, entry.claim);
+        let (id, before) = (entry.id, entry.claim());
         let print = entry.metadata_fingerprint();
-        entry.claim = claim;
+        entry.claim = PackedClaim::new(claim);
         let print_now = entry.metadata_fingerprint();
         self.metadata ^= print ^ print_now;
         let entry = self.entry_mut(slot);
@@ -238,7 +299,7 @@ impl Members {
     /// Forgets a member.
     pub(super) fn remove(&mut self, slot: Slot) {
         let entry = self.entry(slot);
-        let (id, claim) = (entry.id, entry.claim);
+        let (id, claim) = (entry.id, entry.claim());
         let (print, weight) = (entry.metadata_fingerprint(), entry.metadata.weight());
         self.metadata ^= print;
         self.metadata_weight -= weight;
@@ -246,6 +307,7 @@ impl Members {
         if let Ok(at) = search(&self.by_id, id) {
             self.by_id.remove(at);
         }
+        self.index.remove(id, |slot| id_at(&self.entries, slot));
         self.entries[slot as usize] = None;
         self.free.push(slot);
     }
@@ -255,6 +317,11 @@ impl Members {
             self.gone.push(slot);
         } else if let Err(at) = search(&self.ring, id) {
             self.ring.insert(at, (id, slot));
+            match &mut self.my_place {
+                _ if slot == ME => self.my_place = Some(at),
+                Some(mine) if at <= *mine => *mine += 1,
+                Some(_) | None => {}
+            }
             self.view ^= fingerprint(id, claim.incarnation);
         }
     }
@@ -264,6 +331,11 @@ impl Members {
             self.gone.retain(|&other| other != slot);
         } else if let Ok(at) = search(&self.ring, id) {
             self.ring.remove(at);
+            match &mut self.my_place {
+                _ if slot == ME => self.my_place = None,
+                Some(mine) if at < *mine => *mine -= 1,
+                Some(_) | None => {}
+            }
             self.view ^= fingerprint(id, claim.incarnation);
         }
     }
@@ -271,6 +343,11 @@ impl Members {
     /// Where on the ring a live member stands.
     pub(super) fn place(&self, id: MemberId) -> Option<usize> {
         search(&self.ring, id).ok()
+    }
+
+    /// Where on the ring this member itself stands, while it is live.
+    pub(super) const fn my_place(&self) -> Option<usize> {
+        self.my_place
     }
 
     /// Who stands `offset` further on than `place`.
@@ -311,25 +388,36 @@ impl Members {
         let (mut view, mut prints, mut weight) = (0, 0, 0);
         for &(id, slot) in &self.by_id {
             let entry = self.entry(slot);
+            assert_eq!(self.find(id), Some(slot));
             assert_eq!((entry.id, entry.name.id()), (id, id));
-            let live = entry.claim.state.is_live();
+            let live = entry.claim().state.is_live();
             assert_eq!(live, self.place(id).is_some(), "{}", entry.name);
             assert_eq!(live, !self.gone.contains(&slot), "{}", entry.name);
             entry.metadata.check_invariants();
-            assert!(entry.metadata.stamp().epoch <= entry.claim.incarnation);
+            assert!(entry.metadata.stamp().epoch <= entry.claim().incarnation);
             prints ^= entry.metadata_fingerprint();
             weight += entry.metadata.weight();
             if let Some(heard) = &entry.heard {
                 heard.check_invariants();
             }
             if live {
-                view ^= fingerprint(id, entry.claim.incarnation);
+                view ^= fingerprint(id, entry.claim().incarnation);
             }
         }
         assert_eq!(view, self.view);
         assert_eq!(prints, self.metadata);
         assert_eq!(weight, self.metadata_weight);
         assert!(self.get(ME).is_some());
+        assert_eq!(self.index.len(), self.by_id.len());
+        let on_ring = |&(_, slot): &(MemberId, Slot)| slot == ME;
+        assert_eq!(self.ring.iter().position(on_ring), self.my_place);
+    }
+}
+
+fn id_at(entries: &[Option<Entry>], slot: Slot) -> MemberId {
+    match &entries[slot as usize] {
+        Some(entry) => entry.id,
+        None => panic!("slot {slot} holds no member"),
     }
 }
 
@@ -378,7 +466,7 @@ const TRIES_PER_CHOICE: usize = 12;
 
 /// Whether a member that is in this state was convicted and not long ago.
 pub(super) fn died_after(entry: &Entry, earliest: Instant) -> bool {
-    entry.claim.state == State::Dead && entry.since >= earliest
+    entry.claim().state == State::Dead && entry.since >= earliest
 }
 
 #[cfg(test)]

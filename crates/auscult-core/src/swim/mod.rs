@@ -57,6 +57,7 @@ pub mod event;
 mod exchanges;
 mod gossip;
 mod health;
+mod index;
 pub mod input;
 mod invariants;
 mod links;
@@ -79,7 +80,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use crate::rng::Rng;
+use crate::rng::{Rng, mix};
 use crate::time::Instant;
 use broadcast::Broadcasts;
 use catch_up::MetadataAsk;
@@ -127,49 +128,52 @@ pub struct Identity {
 }
 
 /// A member of a group. See the [module](self) for its use.
+///
+/// What is looked at in each call stands first, and together.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Swim {
-    config: Config,
-    rng: Rng,
     /// The time of the last call.
     now: Instant,
+    wake: Option<(Instant, Wake)>,
+    config: Config,
     me: MemberId,
+    rng: Rng,
+    gossip_at: Option<Instant>,
+    sync_at: Instant,
+    heal_at: Instant,
+    outputs: VecDeque<Output>,
     tag: LabelTag,
     stage: Stage,
-    members: Members,
     health: Health,
-    suspicions: Suspicions,
-    /// News about members.
-    queue: Queue<Update>,
-    /// News about their metadata.
-    metadata_news: Queue<MetadataNews>,
-    /// Streams on which metadata is asked for.
-    metadata_asks: Vec<MetadataAsk>,
-    /// What users of members tell all.
-    broadcasts: Broadcasts,
-    /// How long it took suspects to contradict.
-    refutations: RoundTrip,
-    probes: Probes,
-    direct: Direct,
-    links: Links,
-    relays: Relays,
-    exchanges: Exchanges,
-    seeds: Vec<Seed>,
     /// Probes in a row that showed a view other than ours.
     disagreements: u32,
     /// Probes in a row that showed other metadata than ours, though the view is the same.
     metadata_disagreements: u32,
-    /// How often somebody else spoke in our name.
-    overtaken: u32,
-    gossip_at: Option<Instant>,
-    gossiped_at: Instant,
-    sync_at: Instant,
-    heal_at: Instant,
+    probes: Probes,
+    members: Members,
+    suspicions: Suspicions,
     /// When the records of members that are gone are forgotten.
     reap: BTreeSet<(Instant, Slot)>,
-    wake: Option<(Instant, Wake)>,
-    outputs: VecDeque<Output>,
+    relays: Relays,
+    exchanges: Exchanges,
+    links: Links,
+    direct: Direct,
     counters: Counters,
+    /// News about members.
+    queue: Queue<Update>,
+    /// News about their metadata.
+    metadata_news: Queue<MetadataNews>,
+    /// What users of members tell all.
+    broadcasts: Broadcasts,
+    /// Streams on which metadata is asked for.
+    metadata_asks: Vec<MetadataAsk>,
+    /// How long it took suspects to contradict.
+    refutations: RoundTrip,
+    seeds: Vec<Seed>,
+    /// How often somebody else spoke in our name.
+    overtaken: u32,
+    gossiped_at: Instant,
 }
 
 /// Where a member is in its life.
@@ -187,7 +191,7 @@ impl Swim {
     pub fn new(identity: Identity, config: Config, seed: u64, now: Instant) -> Self {
         let mut rng = Rng::new(seed);
         let params = config.params();
-        let mut members = Members::default();
+        let mut members = Members::new(mix(seed ^ INDEX_SALT));
         let me = identity.name.id();
         let record = Record {
             name: identity.name,
@@ -210,8 +214,8 @@ impl Swim {
             members,
             health: Health::new(params.health_max),
             suspicions: Suspicions::default(),
-            queue: Queue::default(),
-            metadata_news: Queue::default(),
+            queue: Queue::new(mix(seed ^ INDEX_SALT)),
+            metadata_news: Queue::new(mix(seed ^ INDEX_SALT)),
             metadata_asks: Vec::new(),
             broadcasts: Broadcasts::default(),
             refutations: RoundTrip::default(),
@@ -249,7 +253,12 @@ impl Swim {
     /// The next thing to say, in the order in which they happened.
     #[must_use]
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        let output = self.outputs.pop_front();
+        if self.outputs.is_empty() {
+            // The next one takes the memory that was touched just now.
+            self.outputs.clear();
+        }
+        output
     }
 
     /// When to call again, and why; `None` once the member is gone.
@@ -417,6 +426,9 @@ impl Swim {
         }
     }
 }
+
+/// Sets the key of the table of members apart from the random numbers that the seed gives.
+const INDEX_SALT: u64 = 0x5ca1_ab1e_0ddb_a115;
 
 #[cfg(test)]
 mod tests;

@@ -30,7 +30,9 @@ impl Swim {
             self.reject(from, Reject::Myself);
             return;
         }
-        for update in packet.updates {
+        let mut updates = packet.updates;
+        updates.retain(|update| !self.is_known(update));
+        for update in updates {
             self.take_update(from, update);
         }
         for news in packet.metadata {
@@ -42,7 +44,7 @@ impl Swim {
         let sender = self.members.find(packet.from);
         if let Some(slot) = sender {
             let entry = self.members.entry_mut(slot);
-            entry.heard_at = Some(self.now);
+            entry.hear(self.now);
             if entry.address == from {
                 self.note_heard(slot);
             }
@@ -113,7 +115,7 @@ impl Swim {
         let heard_at = self
             .members
             .find(origin)
-            .and_then(|slot| self.members.entry(slot).heard_at);
+            .and_then(|slot| self.members.entry(slot).heard_at());
         match heard_at {
             Some(at) if at >= lately => Hearsay::Heard,
             Some(_) | None => Hearsay::NotHeard,
@@ -168,7 +170,7 @@ impl Swim {
 
     /// Whose turn it is.
     fn choose(&mut self) -> Option<Slot> {
-        let place = self.members.place(self.me)?;
+        let place = self.members.my_place()?;
         let others = (self.members.live() - 1) as u32;
         if others == 0 {
             return None;
@@ -386,7 +388,7 @@ impl Swim {
     /// A probe was not answered. Who was heard since, by whatever it said, is alive all the same:
     /// answers got lost, or pings do.
     fn hold_against(&mut self, slot: Slot, probe: &Probe) {
-        let heard_at = self.members.entry(slot).heard_at;
+        let heard_at = self.members.entry(slot).heard_at();
         if heard_at.is_some_and(|at| at > probe.began) {
             return;
         }
@@ -405,8 +407,7 @@ impl Swim {
             return;
         }
         let suspect = self.members.entry(slot).id;
-        let (Some(mine), Some(its)) = (self.members.place(self.me), self.members.place(suspect))
-        else {
+        let (Some(mine), Some(its)) = (self.members.my_place(), self.members.place(suspect)) else {
             return;
         };
         let live = self.members.live();

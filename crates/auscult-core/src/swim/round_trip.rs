@@ -3,23 +3,35 @@
 use core::time::Duration;
 
 /// A decayed mean and mean deviation, in whole microseconds; empty at first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RoundTrip {
+    /// [`UNMEASURED`] before the first sample.
     mean_micros: u32,
     deviation_micros: u32,
-    measured: bool,
+}
+
+/// Greater than any mean.
+const UNMEASURED: u32 = u32::MAX;
+
+impl Default for RoundTrip {
+    fn default() -> Self {
+        Self {
+            mean_micros: UNMEASURED,
+            deviation_micros: 0,
+        }
+    }
 }
 
 impl RoundTrip {
     /// Takes a sample: an eighth of it goes into the mean, a quarter of its distance from the
     /// mean into the deviation.
     pub fn add(&mut self, sample: Duration) {
-        let sample = u32::try_from(sample.as_micros()).unwrap_or(u32::MAX);
-        if !self.measured {
+        let sample = u32::try_from(sample.as_micros()).unwrap_or(UNMEASURED);
+        let sample = sample.min(UNMEASURED - 1);
+        if self.mean_micros == UNMEASURED {
             *self = Self {
                 mean_micros: sample,
                 deviation_micros: sample / 2,
-                measured: true,
             };
             return;
         }
@@ -36,7 +48,7 @@ impl RoundTrip {
     #[must_use]
     pub fn mean(&self) -> Option<Duration> {
         let mean = Duration::from_micros(u64::from(self.mean_micros));
-        self.measured.then_some(mean)
+        (self.mean_micros != UNMEASURED).then_some(mean)
     }
 
     /// The mean and four deviations: what is rarely exceeded. `None` before the first sample.

@@ -55,7 +55,7 @@ fn member(others: u64, params: Params) -> Swim {
     let mut swim = Swim::new(identity, config, 1, Instant::from_millis(1));
     let updates = (1..=others).map(|other| alive(other, 0)).collect();
     receive(&mut swim, 1, Body::Gossip, updates);
-    swim.queue = Queue::default();
+    swim.queue = Queue::new(0);
     swim.gossip_at = None;
     swim.end();
     drain(&mut swim);

@@ -64,8 +64,8 @@ impl<'a> MemberView<'a> {
 
     /// When a datagram of it arrived last.
     #[must_use]
-    pub const fn heard_at(&self) -> Option<Instant> {
-        self.entry.heard_at
+    pub fn heard_at(&self) -> Option<Instant> {
+        self.entry.heard_at()
     }
 
     /// What round trips to it take.

@@ -26,7 +26,7 @@ fn claim() -> impl Strategy<Value = Claim> {
 proptest! {
     #[test]
     fn agrees_with_a_map(steps in proptest::collection::vec((0..12_u8, 0..3_u8, claim()), 1..200)) {
-        let mut members = Members::default();
+        let mut members = Members::new(7);
         let alive = Claim::new(Incarnation::FIRST, State::Alive);
         members.add(record(200, alive), Instant::ORIGIN).unwrap();
         let mut twin: BTreeMap<String, Claim> = BTreeMap::new();
@@ -61,8 +61,8 @@ proptest! {
     /// The digest depends on what is known and not on the way to it.
     #[test]
     fn the_same_view_has_the_same_digest(claims in proptest::collection::vec(claim(), 1..20)) {
-        let mut forwards = Members::default();
-        let mut backwards = Members::default();
+        let mut forwards = Members::new(7);
+        let mut backwards = Members::new(7);
         for (number, &claim) in claims.iter().enumerate() {
             forwards.add(record(number as u8, claim), Instant::ORIGIN).unwrap();
         }
@@ -77,7 +77,7 @@ proptest! {
 
 #[test]
 fn a_sample_has_different_live_members_and_never_oneself() {
-    let mut members = Members::default();
+    let mut members = Members::new(7);
     for number in 0..20 {
         let state = if number % 5 == 4 {
             State::Dead
