@@ -319,7 +319,8 @@ async function follow() {
     "flapping_stopped",
     "relearnt",
     "observer_suspects_itself",
-    "observer_trusts_itself",
+    "observer_trusts_itself", "refuted", "link_changed", "name_conflict", "rejected", "mode_changed",
+    "isolated", "reconnected", "agent_stopped",
     "stalled",
   ]) {
     stream.addEventListener(kind, take);

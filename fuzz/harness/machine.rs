@@ -186,7 +186,8 @@ impl World {
                 | EventKind::Relearnt { .. }
                 | EventKind::ObserverSuspectsItself { .. }
                 | EventKind::ObserverTrustsItself { .. }
-                | EventKind::Stalled { .. } => {}
+                | EventKind::Stalled { .. }
+                | EventKind::Membership { .. } => {}
             }
         }
     }

@@ -356,11 +356,13 @@ impl Driver {
                 Output::ModeChanged { mode, members } => {
                     desk.stale = true;
                     tracing::info!(target: "auscult::membership", %mode, members, "mode");
-                    let text = format!("{mode} from now on, among {members} live members");
-                    let event = AgentEvent::ModeChanged { mode, members };
-                    self.shared
-                        .events
-                        .append(self.shared.clock.now(), event, text);
+                    // Somebody alone has nobody to listen to: that is how every member begins.
+                    if members > 1 {
+                        let text = format!("{mode} from now on, among {members} live members");
+                        let event = AgentEvent::ModeChanged { mode, members };
+                        let now = self.shared.clock.now();
+                        self.shared.events.append(now, event, text);
+                    }
                 }
                 Output::Rejected { from, reason } => {
                     tracing::debug!(target: "auscult::membership", %from, %reason, "rejected");

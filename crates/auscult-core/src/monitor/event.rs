@@ -145,6 +145,14 @@ pub enum EventKind {
         /// For how long it did not.
         span: Duration,
     },
+    /// The group of members that the target belongs to, or this observer as a member of it, says
+    /// something that changes no status.
+    Membership {
+        /// What it is: a stable code of one word.
+        code: &'static str,
+        /// What it says, as a whole sentence.
+        text: Arc<str>,
+    },
 }
 
 /// Why a status changed: everything needed to argue with the verdict.

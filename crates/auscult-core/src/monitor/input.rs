@@ -50,6 +50,8 @@ pub enum Told {
     Late,
     /// It has failed.
     Down,
+    /// They cannot tell, as the fault may be theirs.
+    Unknown,
 }
 
 /// One sign of life.

@@ -19,6 +19,7 @@ impl Told {
             Self::Up => Status::Up,
             Self::Late => Status::Late,
             Self::Down => Status::Down,
+            Self::Unknown => Status::Unknown,
         }
     }
 }
@@ -57,7 +58,7 @@ impl Monitor {
         match verdict {
             Told::Late => config.late(),
             Told::Down => config.down(),
-            Told::Up => Level::ZERO,
+            Told::Up | Told::Unknown => Level::ZERO,
         }
     }
 }

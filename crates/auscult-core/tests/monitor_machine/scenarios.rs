@@ -259,6 +259,7 @@ fn sentence(event: &Event) -> String {
                 span.as_secs_f64()
             )
         }
+        EventKind::Membership { code, .. } => (*code).to_owned(),
     };
     format!("{at} {who}: {what}")
 }

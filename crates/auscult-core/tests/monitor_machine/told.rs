@@ -64,6 +64,18 @@ fn the_status_is_what_is_told_and_the_words_are_its_evidence() {
 }
 
 #[test]
+fn those_who_cannot_tell_make_it_unknown() {
+    let mut group = Group::new();
+    group.tell(10, Told::Up, "it joined");
+    group.tell(20, Told::Unknown, "nobody is heard");
+    assert_eq!(group.shell.status("b"), Status::Unknown);
+    let view = group.shell.monitor.target("b").unwrap();
+    assert_eq!(view.signals().next().unwrap().level(at(30)), Level::ZERO);
+    group.tell(40, Told::Down, "it failed");
+    assert_eq!(group.shell.status("b"), Status::Down);
+}
+
+#[test]
 fn nothing_falls_due_after_the_first_word_and_no_heartbeat_counts() {
     let mut group = Group::new();
     group.shell.beat("b", at(1_000));

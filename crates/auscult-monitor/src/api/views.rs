@@ -18,7 +18,9 @@ pub(crate) struct EventView {
     /// When it happened.
     at: Time,
     /// What happened: added, replaced, removed, transition, signal_transition, flapping_started,
-    /// flapping_stopped, relearnt, observer_suspects_itself, observer_trusts_itself or stalled.
+    /// flapping_stopped, relearnt, observer_suspects_itself, observer_trusts_itself or stalled. Of
+    /// the group that the monitor is a member of: refuted, link_changed, name_conflict, rejected,
+    /// mode_changed, isolated, reconnected or agent_stopped.
     #[schema(example = "transition")]
     kind: &'static str,
     /// The target, unless the monitor speaks of itself.
@@ -124,7 +126,10 @@ impl EventView {
             span_ms: None,
         };
         match kind {
-            EventKind::Added | EventKind::Replaced | EventKind::Removed => {}
+            EventKind::Added
+            | EventKind::Replaced
+            | EventKind::Removed
+            | EventKind::Membership { .. } => {}
             EventKind::Transition { from, to, evidence }
             | EventKind::SignalTransition { from, to, evidence } => {
                 view.from = Some(from.as_str());
@@ -192,5 +197,6 @@ pub(super) const fn code(kind: &EventKind) -> &'static str {
         EventKind::ObserverSuspectsItself { .. } => "observer_suspects_itself",
         EventKind::ObserverTrustsItself { .. } => "observer_trusts_itself",
         EventKind::Stalled { .. } => "stalled",
+        EventKind::Membership { code, .. } => code,
     }
 }

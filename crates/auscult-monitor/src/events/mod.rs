@@ -63,6 +63,7 @@ fn log(event: &Event, text: &str) {
         | EventKind::FlappingStarted { .. }
         | EventKind::FlappingStopped { .. }
         | EventKind::Relearnt { .. }
+        | EventKind::Membership { .. }
         | EventKind::ObserverTrustsItself { .. } => {
             tracing::info!(target: "auscult::events", "{text}");
         }

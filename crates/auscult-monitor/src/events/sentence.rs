@@ -48,6 +48,7 @@ pub(super) fn render(event: &Event) -> String {
             "this process did not run for {}; no verdict falls for that time",
             seconds(*span)
         ),
+        EventKind::Membership { text, .. } => text.to_string(),
     }
 }
 

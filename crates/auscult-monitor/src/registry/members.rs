@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use auscult_core::detector::{DeadlineParams, DetectorParams};
 use auscult_core::id::{SignalName, TargetId};
-use auscult_core::monitor::{Change, Labels, SignalConfig, SignalParams, Told};
+use auscult_core::monitor::{Change, Event, EventKind, Labels, SignalConfig, SignalParams, Told};
 use auscult_core::time::Instant;
 
 use super::{Origin, Refused, Registry, Watched};
@@ -64,6 +64,15 @@ impl Registry {
             self.engine.apply(Change::Pause(id.clone()))?;
         }
         Ok(())
+    }
+
+    /// Logs what the group says that changes no status: of a member, or of this one.
+    pub fn remark(&self, at: Instant, target: Option<TargetId>, code: &'static str, text: &str) {
+        let kind = EventKind::Membership {
+            code,
+            text: text.into(),
+        };
+        self.engine.events().append(Event { at, target, kind });
     }
 
     /// Watches a member no longer: it left the group, or the group forgot it.

@@ -46,8 +46,9 @@ impl EventLine {
             "flapping_started" | "observer_suspects_itself" | "stalled" => Ink::Warning,
             "flapping_stopped" | "observer_trusts_itself" => Ink::Good,
             "relearnt" | "mode_changed" => Ink::Strong,
-            "joined" | "refuted" => Ink::Good,
-            "suspected" | "link_changed" | "name_conflict" | "rejected" => Ink::Warning,
+            "joined" | "refuted" | "reconnected" => Ink::Good,
+            "suspected" | "link_changed" | "name_conflict" | "rejected" | "isolated"
+            | "agent_stopped" => Ink::Warning,
             "failed" => Ink::Bad,
             "left" | "forgotten" => Ink::Quiet,
             _ => Ink::Plain,
@@ -84,7 +85,10 @@ fn ink(kind: &EventKind) -> Ink {
         | EventKind::Stalled { .. } => Ink::Warning,
         EventKind::FlappingStopped { .. } | EventKind::ObserverTrustsItself { .. } => Ink::Good,
         EventKind::Relearnt { .. } => Ink::Strong,
-        EventKind::Added | EventKind::Replaced | EventKind::Removed => Ink::Plain,
+        EventKind::Added
+        | EventKind::Replaced
+        | EventKind::Removed
+        | EventKind::Membership { .. } => Ink::Plain,
     }
 }
 
