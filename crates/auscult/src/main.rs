@@ -7,6 +7,8 @@ mod commands;
 mod exit;
 mod logging;
 mod pulser;
+#[cfg(test)]
+mod recipes;
 mod render;
 
 use std::io::{self, Write as _};

@@ -49,12 +49,13 @@ impl fmt::Display for Finding {
 }
 
 /// Folders that hold our own files. What is built or fetched stands elsewhere or is passed over.
-const FOLDERS: [&str; 8] = [
+const FOLDERS: [&str; 9] = [
     ".ci",
     "api",
     "bench",
     "crates",
     "dashboard",
+    "deploy",
     "docs",
     "fuzz",
     "xtask",
