@@ -1,5 +1,6 @@
 //! The command line as clap reads it: every flag, its variable, its default, its sentence of help.
 
+mod cluster;
 mod serve;
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
@@ -11,7 +12,8 @@ use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{self, JoinArgs, NodeArgs};
 
-pub(crate) use serve::{ServeArgs, UdpBind};
+pub(crate) use cluster::{ClusterArgs, ClusterCommand};
+pub(crate) use serve::{GroupArgs, ServeArgs, UdpBind};
 
 /// The end of `auscult help`.
 const AFTER_HELP: &str = "\
@@ -25,7 +27,8 @@ Exit codes:
 
 Environment:
   AUSCULT_URL   the monitor or agent that client commands talk to
-  HTTP_BIND, UDP_BIND, DATA_DIR, AUSCULT_CONFIG, LOG_FORMAT
+  HTTP_BIND, UDP_BIND, DATA_DIR, AUSCULT_CONFIG, LOG_FORMAT, RAFT_BIND,
+  RAFT_ADVERTISE, JOIN, BOOTSTRAP, AUSCULT_MONITOR_NAME
                 as the flags of the same meaning of 'auscult serve'
   AUSCULT_NAME, AUSCULT_BIND, AUSCULT_ADVERTISE, AUSCULT_JOIN, AUSCULT_LABEL,
   AUSCULT_KEY_FILE, AUSCULT_DIRECT_LIMIT, AUSCULT_SNAPSHOT, AUSCULT_PROFILE, HTTP_BIND
@@ -72,6 +75,8 @@ pub(crate) enum Command {
     Pulser(PulserArgs),
     /// List, read, add, remove, pause and resume the targets of a running monitor
     Targets(TargetsArgs),
+    /// Show the monitors that share settings, and change who they are and who leads
+    Cluster(ClusterArgs),
     /// Show the members of a group as an agent knows them, and who hears whom
     Members(MembersArgs),
     /// Print what happened, and with --follow what happens

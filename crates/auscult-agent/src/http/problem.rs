@@ -40,6 +40,10 @@ pub enum Kind {
     Stale,
     /// No more are taken.
     Full,
+    /// The group of monitors does not do that.
+    GroupRefuses,
+    /// There is no such monitor in the group.
+    UnknownMonitor,
     /// The agent has left its group.
     Stopped,
     /// The member cannot be watched.
@@ -64,7 +68,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::Malformed,
         Self::ForeignOrigin,
         Self::UnknownRoute,
@@ -80,6 +84,8 @@ impl Kind {
         Self::IsMember,
         Self::Stale,
         Self::Full,
+        Self::GroupRefuses,
+        Self::UnknownMonitor,
         Self::Stopped,
         Self::Unwatchable,
         Self::Changed,
@@ -102,6 +108,8 @@ impl Kind {
             Self::UnknownSignal => "unknown_signal",
             Self::UnknownMember => "unknown_member",
             Self::NoGroup => "no_group",
+            Self::GroupRefuses => "group_refuses",
+            Self::UnknownMonitor => "unknown_monitor",
             Self::Stopped => "stopped",
             Self::Unwatchable => "unwatchable",
             Self::MethodNotAllowed => "method_not_allowed",
@@ -132,6 +140,8 @@ impl Kind {
             Self::UnknownSignal => "The target has no such signal",
             Self::UnknownMember => "There is no such member",
             Self::NoGroup => "This process is no member of a group",
+            Self::GroupRefuses => "The group of monitors does not do that",
+            Self::UnknownMonitor => "There is no such monitor in the group",
             Self::Stopped => "The agent has left its group",
             Self::Unwatchable => "The member cannot be watched",
             Self::MethodNotAllowed => "This address does not take this method",
@@ -162,6 +172,7 @@ impl Kind {
             | Self::UnknownTarget
             | Self::UnknownSignal
             | Self::UnknownMember
+            | Self::UnknownMonitor
             | Self::NoGroup => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -170,6 +181,7 @@ impl Kind {
             | Self::DefinedInFile
             | Self::IsMember
             | Self::Unwatchable
+            | Self::GroupRefuses
             | Self::Stale
             | Self::Full => StatusCode::CONFLICT,
             Self::Changed => StatusCode::PRECONDITION_FAILED,

@@ -27,6 +27,7 @@ use crate::metrics::{
     RhythmFigures, SettingsFigures, SignalFigures, TargetFigures, VerdictFigures, render,
 };
 use crate::settings::TargetSpec;
+use crate::shared::SettingsStore;
 
 /// Scrapes answered at a time: a few Prometheus servers, and somebody with curl.
 pub(super) const SCRAPES_MAX: usize = 16;
@@ -93,6 +94,7 @@ fn gather(state: &ApiState) -> Figures {
         http: HttpFigures::read(state.connections(), state.requests(), state.streams()),
         settings: settings(state),
         membership: state.agent().map(MembershipFigures::read),
+        cluster: state.node().map(SettingsStore::status),
         ..Figures::default()
     };
     figures.verdicts.events = state.events().appended();

@@ -2,6 +2,7 @@
 //! routes.
 
 mod blocking;
+mod cluster;
 mod compat;
 mod events;
 mod health;
@@ -31,6 +32,7 @@ use crate::engine::Engine;
 use crate::events::EventLog;
 use crate::ingest::UdpReceiver;
 use crate::registry::Registry;
+use crate::replication::Node;
 
 use auscult_agent::AgentHandle;
 use auscult_agent::http::group::Group;
@@ -59,6 +61,8 @@ pub struct ApiParts {
     pub connections: Arc<ConnectionCounters>,
     /// What makes it a member of a group, if it is one.
     pub agent: Option<AgentHandle>,
+    /// Its part of a group of monitors, if it takes part in one.
+    pub node: Option<Node>,
 }
 
 /// Targets that are read under one lock: some 50 us.
@@ -130,6 +134,10 @@ impl ApiState {
         self.0.parts.agent.as_ref()
     }
 
+    fn node(&self) -> Option<&Node> {
+        self.0.parts.node.as_ref()
+    }
+
     fn stop(&self) -> &Stop {
         &self.0.parts.stop
     }
@@ -168,6 +176,7 @@ impl FromRef<ApiState> for Group {
         (name = "targets", description = "What is watched"),
         (name = "heartbeats", description = "'I am here'"),
         (name = "members", description = "The group that the monitor belongs to"),
+        (name = "cluster", description = "The monitors that share settings"),
         (name = "events", description = "What happened"),
         (name = "operation", description = "The monitor itself"),
         (name = "seeds", description = "Routes of programs that this one follows")
@@ -209,6 +218,11 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(targets::resume))
         .routes(routes!(heartbeats::get, heartbeats::post))
         .merge(members::routes())
+        .routes(routes!(cluster::read))
+        .routes(routes!(cluster::join))
+        .routes(routes!(cluster::leave))
+        .routes(routes!(cluster::transfer))
+        .routes(routes!(cluster::remove))
         .routes(routes!(events::list))
         .routes(routes!(events::stream))
         .routes(routes!(health::monitor))
@@ -224,6 +238,7 @@ fn described() -> OpenApiRouter<ApiState> {
             compat::config::replace,
             compat::config::patch
         ))
+        .routes(routes!(compat::cluster::join))
 }
 
 /// Compares a file of `api/` with what the code says, or writes it when `UPDATE_API` is set.

@@ -64,6 +64,7 @@ impl Bench {
             stop,
             connections: Arc::default(),
             agent: None,
+            node: None,
         });
         Self {
             router: router(state),

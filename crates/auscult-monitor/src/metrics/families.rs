@@ -102,6 +102,33 @@ families! {
         "Times the settings file was read again.";
     RELOAD_FAILURES: Counter "auscult_config_reload_failures_total" []
         "Times the settings file was read again and refused.";
+
+    CLUSTER_MONITORS: Gauge "auscult_cluster_monitors" ["role"]
+        "Monitors of the group by role, as this one knows them; a learner has no vote.";
+    CLUSTER_IS_LEADER: Gauge "auscult_cluster_is_leader" []
+        "1 while this monitor leads its group and reaches enough of it, else 0.";
+    CLUSTER_HAS_LEADER: Gauge "auscult_cluster_has_leader" []
+        "1 while this monitor knows of a leader, else 0.";
+    CLUSTER_TERM: Gauge "auscult_cluster_term" []
+        "Term of the group: grows with each election.";
+    CLUSTER_CAMPAIGNS: Counter "auscult_cluster_campaigns_total" []
+        "Elections that this monitor asked for.";
+    CLUSTER_REVISION: Gauge "auscult_cluster_settings_revision" []
+        "Last change of the shared settings that is made here.";
+    CLUSTER_AGE: Gauge "auscult_cluster_settings_age_seconds" []
+        "Seconds since this was known to be the last change anywhere. Absent before.";
+    CLUSTER_LOG_LAST: Gauge "auscult_cluster_log_last_index" []
+        "Last entry of the log of changes here.";
+    CLUSTER_LOG_APPLIED: Gauge "auscult_cluster_log_applied_index" []
+        "Last entry of the log of changes that is made here.";
+    CLUSTER_LAG: Gauge "auscult_cluster_monitor_lag_entries" ["monitor"]
+        "Entries of the log that another monitor lacks. The leader alone knows.";
+    CLUSTER_STOPPED: Gauge "auscult_cluster_stopped" []
+        "1 while the shared settings cannot be written here, else 0.";
+    CLUSTER_CHANGES: Counter "auscult_cluster_changes_total" []
+        "Changes of shared settings proposed through this monitor.";
+    CLUSTER_CHANGES_FAILED: Counter "auscult_cluster_changes_failed_total" ["reason"]
+        "Changes proposed through this monitor that were not made, or not known to be.";
 }
 
 /// All families, in the order of the output.
@@ -192,6 +219,25 @@ pub(crate) static SECTIONS: &[&Section] = &[
             &RELOAD_TIMESTAMP,
             &RELOADS,
             &RELOAD_FAILURES,
+        ],
+    },
+    &Section {
+        title: "The group of monitors",
+        intro: "What this monitor knows of the monitors that share settings with it.",
+        families: &[
+            &CLUSTER_MONITORS,
+            &CLUSTER_IS_LEADER,
+            &CLUSTER_HAS_LEADER,
+            &CLUSTER_TERM,
+            &CLUSTER_CAMPAIGNS,
+            &CLUSTER_REVISION,
+            &CLUSTER_AGE,
+            &CLUSTER_LOG_LAST,
+            &CLUSTER_LOG_APPLIED,
+            &CLUSTER_LAG,
+            &CLUSTER_STOPPED,
+            &CLUSTER_CHANGES,
+            &CLUSTER_CHANGES_FAILED,
         ],
     },
     &PROCESS,

@@ -1,6 +1,7 @@
 //! `/metrics`: figures gathered at the time of the scrape, written in the format that was asked
 //! for.
 
+mod cluster;
 mod document;
 mod families;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use auscult_agent::http::figures::{write_http, write_membership, write_process};
 
 use self::families as family;
 use crate::check::{CheckMetrics, Histogram};
+use crate::shared::StoreStatus;
 
 /// Everything that a scrape shows, at one moment.
 #[derive(Debug, Default)]
@@ -29,6 +31,8 @@ pub(crate) struct Figures {
     pub(crate) membership: Option<MembershipFigures>,
     pub(crate) http: HttpFigures,
     pub(crate) settings: SettingsFigures,
+    /// Where the monitor takes part in a group of monitors.
+    pub(crate) cluster: Option<StoreStatus>,
 }
 
 /// One target.
@@ -129,6 +133,9 @@ pub(crate) fn render(figures: &Figures, checks: &CheckMetrics, format: Format) -
     }
     write_http(&mut out, &figures.http);
     write_settings(&mut out, &figures.settings);
+    if let Some(cluster) = &figures.cluster {
+        cluster::write_cluster(&mut out, cluster);
+    }
     write_process(&mut out, env!("CARGO_PKG_VERSION"));
     out.finish()
 }

@@ -4,9 +4,14 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use super::families::SECTIONS;
+use std::time::Duration;
+
+use auscult_core::monitor::registry::Revision;
+
 use super::*;
 use crate::check::{CheckRunner, RunnerConfig, Sink};
 use crate::clock::Clock;
+use crate::shared::{Age, Monitor, MonitorId, MonitorStatus, Role, StoreCounters};
 use auscult_core::monitor::Failure;
 use auscult_core::time::Instant;
 
@@ -81,6 +86,37 @@ fn example(targets: usize) -> Figures {
             last_success_at: Some(1.79e9),
             ..SettingsFigures::default()
         },
+        cluster: Some(cluster()),
+    }
+}
+
+fn cluster() -> StoreStatus {
+    let monitor = |number: u64, role, lag| MonitorStatus {
+        id: MonitorId(number),
+        monitor: Monitor {
+            name: format!("m{number}"),
+            ..Monitor::default()
+        },
+        role,
+        lag,
+        heard: None,
+    };
+    StoreStatus {
+        group: "g".to_owned(),
+        id: MonitorId(1),
+        role: Role::Leader,
+        term: 3,
+        leader: Some(MonitorId(1)),
+        revision: Revision::new(12),
+        age: Age(Some(Duration::from_millis(20))),
+        log_last: 20,
+        log_applied: 20,
+        monitors: vec![
+            monitor(1, Role::Leader, Some(0)),
+            monitor(2, Role::Learner, Some(7)),
+        ],
+        trouble: None,
+        counters: StoreCounters::default(),
     }
 }
 

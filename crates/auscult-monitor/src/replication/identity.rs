@@ -1,5 +1,7 @@
 //! Who this monitor is, kept in the journal over restarts.
 
+use std::net::SocketAddr;
+
 use auscult_core::rng::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +23,9 @@ pub(super) struct Identity {
     pub(super) group: String,
     /// Its name and addresses as it told the others last.
     pub(super) monitor: Monitor,
+    /// Where it listens for the others.
+    #[serde(default)]
+    pub(super) bind: Option<SocketAddr>,
     /// Whom it was told to join, for as long as it is not known to have joined.
     #[serde(default)]
     pub(super) join: Vec<String>,
@@ -62,7 +67,8 @@ impl Identity {
         Self {
             id: config.id.map_or(id, |id| id.0),
             group,
-            monitor: config.monitor.clone(),
+            monitor: named(config.monitor.clone()),
+            bind: config.raft_bind,
             join: config.join.clone(),
             outside: false,
         }
@@ -92,6 +98,7 @@ impl Identity {
         };
         let (now, before) = (&config.monitor, &self.monitor);
         Self {
+            bind: config.raft_bind.or(self.bind),
             monitor: Monitor {
                 name: or(&now.name, &before.name),
                 raft: or(&now.raft, &before.raft),
@@ -101,4 +108,16 @@ impl Identity {
             ..self.clone()
         }
     }
+}
+
+/// One without a name is called as it is reached.
+fn named(mut monitor: Monitor) -> Monitor {
+    if monitor.name.is_empty() {
+        let address = match monitor.raft.as_str() {
+            "" => &monitor.http,
+            raft => raft,
+        };
+        monitor.name = address.to_owned();
+    }
+    monitor
 }

@@ -12,13 +12,16 @@ use super::journal::apart;
 use super::node::{Node, StartError};
 use super::rpc::{Ask, Reply};
 use super::{Group, Journal};
-use crate::shared::ChangeError;
+use crate::shared::{ChangeError, Role, SettingsStore as _};
 
 /// How long to wait before the next step is tried.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// How long another monitor may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long one that was summoned may take to have a vote.
+const SUMMON_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Why a monitor does not join. State: nothing was changed.
 #[derive(Clone, Debug)]
@@ -146,6 +149,40 @@ impl Node {
     /// Why not, in a sentence.
     pub async fn transfer(&self, to: u64) -> Result<(), String> {
         self.ask_done(Ask::Transfer { to }).await
+    }
+
+    /// Has the monitor at this address join this one's group, and waits until it has a vote there.
+    ///
+    /// # Errors
+    /// Why not, in a sentence.
+    pub async fn summon(&self, address: &str) -> Result<(), String> {
+        let is_in = |node: &Self| {
+            let status = node.status();
+            let mut monitors = status.monitors.iter();
+            monitors.any(|it| it.monitor.raft == address && it.role != Role::Learner)
+        };
+        if is_in(self) {
+            return Ok(());
+        }
+        let roster = self.roster().into_values().map(|monitor| monitor.raft);
+        let addresses: Vec<String> = roster.filter(|address| !address.is_empty()).collect();
+        if addresses.is_empty() {
+            return Err(JoinError::NoAddress.to_string());
+        }
+        let request = self.request(Ask::Summon { addresses });
+        match self.0.network.call(address, request, TIMEOUT).await {
+            Ok(Reply::Done) => {}
+            Ok(Reply::Failed { text }) => return Err(text),
+            Ok(_) => return Err("it answers something else".to_owned()),
+            Err(error) => return Err(error.to_string()),
+        }
+        let joined = async {
+            while !is_in(self) {
+                Group::sleep(PAUSE / 4).await;
+            }
+        };
+        let waited = Group::timeout(SUMMON_TIMEOUT, joined).await;
+        waited.map_err(|_| "it has not caught up yet; it goes on trying".to_owned())
     }
 
     async fn ask_done(&self, ask: Ask) -> Result<(), String> {

@@ -1,6 +1,7 @@
 //! The file that log and snapshot stand in.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::identity::Identity;
 use super::join::Past;
 use super::{Group, Monitor};
 use crate::store::{DataFile, Disk, InFolder, InMemory, Layout, StoreError, Trouble, Work};
@@ -144,6 +146,15 @@ impl Journal {
         work: impl FnOnce(&ReadTransaction) -> Result<R, Trouble>,
     ) -> Result<R, StoreError> {
         self.file.read(work)
+    }
+
+    /// Where the monitor listened for the others when it last ran.
+    ///
+    /// # Errors
+    /// Why that cannot be read.
+    pub fn raft_bind(&self) -> Result<Option<SocketAddr>, StoreError> {
+        let identity: Option<Identity> = self.item(Item::Identity)?;
+        Ok(identity.and_then(|identity| identity.bind))
     }
 
     /// What it tells of the time before this start.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -32,6 +33,8 @@ use crate::store::StoreError;
 pub struct NodeConfig {
     /// Its name and addresses, as the others shall know them. What is empty is as it was before.
     pub monitor: Monitor,
+    /// Where it listens for the others: remembered for a start that does not say so again.
+    pub raft_bind: Option<SocketAddr>,
     /// Its id, where it has none yet; otherwise by chance.
     pub id: Option<MonitorId>,
     /// Where to reach monitors of the group that it shall join, if it has no group yet. Without
@@ -51,6 +54,7 @@ impl NodeConfig {
     pub const fn new(monitor: Monitor, seed: u64) -> Self {
         Self {
             monitor,
+            raft_bind: None,
             id: None,
             join: Vec::new(),
             seed,

@@ -24,11 +24,13 @@ use crate::ingest::udp::BoundUdp;
 use crate::ingest::{Admission, UdpReceiver};
 use crate::membership::{self, MembershipError};
 use crate::registry::{Registry, ReloadError, Reloaded};
-use crate::replication::StartError;
+use crate::replication::{Node, StartError};
 use crate::settings::Settings;
 use crate::shared::SettingsStore;
 use crate::store::{Store, StoreError};
 use shared::SharedSettings;
+
+pub use shared::GroupConfig;
 
 /// How long the end of the server may take. What does not end by itself in that time is ended.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(5);
@@ -47,6 +49,8 @@ pub struct ServeConfig {
     pub settings: Option<PathBuf>,
     /// Where changes made over the API are kept. Without one, they are lost at the end.
     pub data_dir: Option<PathBuf>,
+    /// How it takes part in a group of several monitors.
+    pub group: GroupConfig,
 }
 
 impl ServeConfig {
@@ -59,6 +63,7 @@ impl ServeConfig {
             udp_bind: Some(any),
             settings: None,
             data_dir: None,
+            group: GroupConfig::default(),
         }
     }
 }
@@ -80,6 +85,8 @@ pub enum ServeError {
     Settings(ReloadError),
     /// The data folder cannot be used.
     Store(StoreError),
+    /// Others do not reach it where it listens for them, and no other address was named.
+    Unspecified(SocketAddr),
     /// The shared settings cannot be used.
     Shared(StartError),
     /// It cannot become a member of its group.
@@ -105,6 +112,12 @@ impl fmt::Display for ServeError {
             }
             Self::Settings(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
+            Self::Unspecified(addr) => write!(
+                f,
+                "{addr} is no address at which other monitors reach this one; name one with \
+                 --raft-advertise, for example --raft-advertise 10.0.0.1:{}",
+                addr.port()
+            ),
             Self::Shared(error) => error.fmt(f),
             Self::Membership(error) => error.fmt(f),
             Self::System(error) => write!(f, "the system refused what a server needs: {error}"),
@@ -195,6 +208,7 @@ impl Server {
             udp_bind,
             settings,
             data_dir,
+            group,
         } = config;
         let bind_error = |addr, flag| move |source| ServeError::Bind { addr, flag, source };
         // Read first: a mistake in the file should be told even where the port is taken.
@@ -225,7 +239,7 @@ impl Server {
             None => None,
         };
         // The folder is locked by now.
-        let shared = SharedSettings::start(folder, http.local_addr()?).await?;
+        let shared = SharedSettings::start(folder, http.local_addr()?, group).await?;
         let clock = Clock::new();
         let events = EventLog::new(clock.clone());
         let engine = Engine::start(settings.observer.clone(), clock.clone(), events)?;
@@ -279,6 +293,18 @@ impl Server {
         &self.registry
     }
 
+    /// Where other monitors reach it, if they do.
+    #[must_use]
+    pub const fn raft_addr(&self) -> Option<SocketAddr> {
+        self.shared.raft_addr()
+    }
+
+    /// Its part of the group.
+    #[must_use]
+    pub const fn node(&self) -> &Node {
+        self.shared.node()
+    }
+
     /// The settings that it shares with the other monitors of its group.
     #[must_use]
     pub fn shared(&self) -> Arc<dyn SettingsStore> {
@@ -315,6 +341,7 @@ impl Server {
             stop: self.stop.clone(),
             connections: Arc::clone(&connections),
             agent: self.agent.clone(),
+            node: Some(self.shared.node().clone()),
         });
         if let Some(agent) = &self.agent {
             let registry = Arc::clone(&self.registry);

@@ -1,51 +1,153 @@
 //! The monitor's part of its group, started and ended with the server.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use auscult_agent::http::connections::{ConnectionCounters, ConnectionLimits, serve};
+use auscult_agent::http::stop::{Stop, Stopper};
 use ring::rand::{SecureRandom as _, SystemRandom};
+use tokio::net::TcpListener;
 
 use super::ServeError;
-use crate::replication::{Journal, Nobody, Node, NodeConfig};
+use crate::replication::http::{Calls, HttpNetwork, routes};
+use crate::replication::{Journal, Network, Nobody, Node, NodeConfig};
 use crate::shared::{Monitor, SettingsStore};
 
+/// How a monitor takes part in a group of several.
+#[derive(Clone, Debug, Default)]
+pub struct GroupConfig {
+    /// Its name; without one, the one of before, or its address.
+    pub name: Option<String>,
+    /// Where the others of its group reach it. Without an address, the one of before; without one
+    /// before either, nobody reaches it.
+    pub raft_bind: Option<SocketAddr>,
+    /// That address as the others have to call it, where it is another one.
+    pub raft_advertise: Option<String>,
+    /// Monitors of the group that it shall join, if it belongs to none yet: where others of a group
+    /// reach them, or where clients do.
+    pub join: Vec<String>,
+}
+
 /// Ends with its owner.
-pub(super) struct SharedSettings(Node);
+pub(super) struct SharedSettings {
+    node: Node,
+    raft_addr: Option<SocketAddr>,
+    stopper: Stopper,
+}
 
 impl SharedSettings {
     /// The folder, if there is one, must be locked by this process.
     pub(super) async fn start(
         folder: Option<PathBuf>,
         http: SocketAddr,
+        group: GroupConfig,
     ) -> Result<Self, ServeError> {
         let opened = tokio::task::spawn_blocking(move || match folder {
             Some(folder) => Journal::open(&folder),
             None => Journal::in_memory(),
         });
         let journal = opened.await??;
-        let monitor = Monitor {
-            http: http.to_string(),
-            ..Monitor::default()
+        let bind = match group.raft_bind {
+            Some(bind) => Some(bind),
+            None => journal.raft_bind()?,
         };
-        let config = NodeConfig::new(monitor, seed()?);
-        let node = Node::start(config, journal, Arc::new(Nobody)).await?;
-        Ok(Self(node))
+        let (stopper, stop) = Stop::channel();
+        let listener = match bind {
+            Some(addr) => {
+                let bound = TcpListener::bind(addr).await;
+                let flag = "--raft-bind";
+                Some(bound.map_err(|source| ServeError::Bind { addr, flag, source })?)
+            }
+            None => None,
+        };
+        let raft_addr = listener.as_ref().map(TcpListener::local_addr).transpose()?;
+        let monitor = advertised(&group, raft_addr, http)?;
+        let config = NodeConfig {
+            join: group.join,
+            raft_bind: raft_addr,
+            ..NodeConfig::new(monitor, seed()?)
+        };
+        let network: Arc<dyn Network> = match raft_addr {
+            Some(_) => Arc::new(HttpNetwork::default()),
+            None => Arc::new(Nobody),
+        };
+        let node = Node::start(config, journal, network).await?;
+        if let Some(listener) = listener {
+            serve_others(listener, node.clone(), stop);
+        }
+        Ok(Self {
+            node,
+            raft_addr,
+            stopper,
+        })
     }
 
     pub(super) fn store(&self) -> Arc<dyn SettingsStore> {
-        Arc::new(self.0.clone())
+        Arc::new(self.node.clone())
+    }
+
+    pub(super) const fn node(&self) -> &Node {
+        &self.node
+    }
+
+    pub(super) const fn raft_addr(&self) -> Option<SocketAddr> {
+        self.raft_addr
     }
 
     pub(super) async fn stop(&self) {
-        self.0.stop().await;
+        self.node.stop().await;
+        self.stopper.stop();
     }
 }
 
 impl Drop for SharedSettings {
     fn drop(&mut self) {
-        self.0.abort();
+        self.node.abort();
+    }
+}
+
+/// Answers the other monitors until `stop`.
+fn serve_others(listener: TcpListener, node: Node, stop: Stop) {
+    let calls = Calls::new();
+    calls.answer(node);
+    let counters = Arc::new(ConnectionCounters::default());
+    let limits = ConnectionLimits::default();
+    tokio::spawn(serve(listener, routes(calls), limits, counters, stop));
+}
+
+/// The monitor as the others shall know it.
+fn advertised(
+    group: &GroupConfig,
+    raft: Option<SocketAddr>,
+    http: SocketAddr,
+) -> Result<Monitor, ServeError> {
+    let raft = match (&group.raft_advertise, raft) {
+        (Some(name), _) => name.clone(),
+        (None, Some(addr)) if addr.ip().is_unspecified() => {
+            return Err(ServeError::Unspecified(addr));
+        }
+        (None, Some(addr)) => addr.to_string(),
+        (None, None) => String::new(),
+    };
+    // Where the group reaches it, its clients do as well.
+    let host = match raft.rsplit_once(':') {
+        Some((host, _)) if http.ip().is_unspecified() => host.to_owned(),
+        Some(_) | None => host_of(http.ip()),
+    };
+    Ok(Monitor {
+        name: group.name.clone().unwrap_or_default(),
+        http: format!("{host}:{}", http.port()),
+        raft,
+        agent: String::new(),
+    })
+}
+
+fn host_of(ip: IpAddr) -> String {
+    match ip {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The flags of `auscult serve`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use super::{LogArgs, socket_addr};
@@ -10,6 +10,8 @@ Examples:
   auscult serve --config servers.yml
   auscult serve --config servers.yml --http-bind 0.0.0.0:8000 --datadir /var/lib/auscult
   RUST_LOG=debug auscult serve -c servers.yml --log-format json
+  auscult serve --bootstrap --raft-bind 10.0.0.1:7000 --http-bind 10.0.0.1:8000   # the first
+  auscult serve --join 10.0.0.1:7000 --raft-bind 10.0.0.2:7000 --http-bind 10.0.0.2:8000
 
 Signals:
   SIGHUP           reads the configuration file again; a bad one changes nothing
@@ -44,8 +46,54 @@ pub(crate) struct ServeArgs {
     )]
     pub(crate) datadir: PathBuf,
     #[command(flatten)]
+    pub(crate) group: GroupArgs,
+    #[command(flatten)]
     pub(crate) log: LogArgs,
 }
+
+/// How a monitor takes part in a group of several.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Several monitors")]
+pub(crate) struct GroupArgs {
+    /// What the other monitors call this one [default: its address in the group]
+    #[arg(long, env = "AUSCULT_MONITOR_NAME")]
+    pub(crate) name: Option<String>,
+    /// Where the other monitors reach this one [default: as before, or nowhere; 127.0.0.1:7000
+    /// with --bootstrap and --join]
+    #[arg(long, value_name = "ADDR:PORT", env = "RAFT_BIND", value_parser = socket_addr)]
+    pub(crate) raft_bind: Option<SocketAddr>,
+    /// That address as the others have to call it, where it is another one
+    #[arg(long, value_name = "HOST:PORT", env = "RAFT_ADVERTISE")]
+    pub(crate) raft_advertise: Option<String>,
+    /// Begin a group that others can join, where there is none in the data folder yet
+    #[arg(
+        long,
+        env = "BOOTSTRAP",
+        value_parser = clap::builder::FalseyValueParser::new(),
+    )]
+    pub(crate) bootstrap: bool,
+    /// Join the group of these monitors, if this one belongs to none yet: their --raft-bind or
+    /// --http-bind
+    #[arg(long, value_name = "HOST:PORT", env = "JOIN", value_delimiter = ',')]
+    pub(crate) join: Vec<String>,
+}
+
+impl GroupArgs {
+    /// Whom to join. A variable that is set to nothing names nobody.
+    pub(crate) fn join(&self) -> Vec<String> {
+        let named = self.join.iter().filter(|address| !address.is_empty());
+        named.cloned().collect()
+    }
+
+    /// Where to listen, if that is said.
+    pub(crate) fn raft_bind(&self) -> Option<SocketAddr> {
+        let usual = || (self.bootstrap || !self.join().is_empty()).then_some(RAFT_BIND);
+        self.raft_bind.or_else(usual)
+    }
+}
+
+/// Where the seed's monitors listen for each other.
+const RAFT_BIND: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7_000);
 
 /// Whether and where heartbeats are taken over UDP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 mod agent;
 mod check_config;
+mod cluster;
 mod completions;
 mod demo;
 mod events;
@@ -36,6 +37,7 @@ pub(crate) async fn run(command: Command) -> Result<(), Stop> {
         Command::CheckConfig(args) => check_config::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Members(args) => members::run(&args).await,
+        Command::Cluster(args) => cluster::run(&args).await,
         Command::Events(args) => events::run(&args).await,
         Command::Heartbeat(args) => heartbeat::run(&args).await,
         Command::Serve(args) => serve::run(&args).await,

@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use auscult_monitor::registry::Registry;
-use auscult_monitor::serve::{ServeConfig, Server};
+use auscult_monitor::serve::{GroupConfig, ServeConfig, Server};
 
 use super::interrupt::Interrupts;
 use super::server::{self, Hangups};
 use super::watched::Watched;
-use crate::args::{ServeArgs, UdpBind};
-use crate::exit::Stop;
+use crate::args::{GroupArgs, ServeArgs, UdpBind};
+use crate::exit::{Exit, Stop};
 use crate::logging;
 
 /// State changes and what went wrong; no line per check.
@@ -21,11 +21,16 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<(), Stop> {
     let mut interrupts = Interrupts::install()?;
     let mut hangups = Hangups::install()?;
     logging::start(&args.log, LOG_FILTER)?;
+    if args.group.bootstrap && !args.group.join().is_empty() {
+        let text = "say --bootstrap to begin a group, or --join to join one, and not both";
+        return Err(Stop::new(Exit::Usage, text));
+    }
     let server = tokio::select! {
         server = Server::bind(config(args)) => server.map_err(|error| server::stop(&error))?,
         () = interrupts.next() => return Ok(()),
     };
     let start = Start {
+        raft: server.raft_addr(),
         http: server.http_addr(),
         udp: server.udp_addr(),
         registry: Arc::clone(server.registry()),
@@ -59,18 +64,29 @@ fn config(args: &ServeArgs) -> ServeConfig {
         },
         settings: args.config.clone(),
         data_dir: Some(args.datadir.clone()),
+        group: group(&args.group),
+    }
+}
+
+fn group(args: &GroupArgs) -> GroupConfig {
+    GroupConfig {
+        name: args.name.clone(),
+        raft_bind: args.raft_bind(),
+        raft_advertise: args.raft_advertise.clone(),
+        join: args.join(),
     }
 }
 
 /// What is said at the start.
 struct Start {
+    raft: Option<SocketAddr>,
     http: SocketAddr,
     udp: Option<SocketAddr>,
     registry: Arc<Registry>,
 }
 
 impl Start {
-    /// What is watched, where that can be seen, and how it is changed: three lines.
+    /// What is watched, where that can be seen, and how it is changed: three lines, and one for a group.
     fn announce(&self, args: &ServeArgs) -> io::Result<()> {
         let specs = self.registry.specs();
         let watched = Watched::count(specs.iter().map(AsRef::as_ref)).in_words();
@@ -101,6 +117,12 @@ impl Start {
             "watching {watched}{from}; what is added later is kept in {data}"
         )?;
         writeln!(out, "page, API and metrics at http://{http}/, {heartbeats}")?;
+        if let Some(raft) = self.raft {
+            writeln!(
+                out,
+                "other monitors at {raft}; auscult cluster status --url http://{http} shows them"
+            )?;
+        }
         writeln!(out, "{how}; Ctrl-C stops")?;
         out.flush()
     }

@@ -1,4 +1,5 @@
 //! The routes that the seeds describe, over the same machinery: thin, and only here.
 
+pub(super) mod cluster;
 pub(super) mod config;
 pub(super) mod status;

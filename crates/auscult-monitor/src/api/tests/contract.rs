@@ -33,7 +33,7 @@ async fn every_described_route_answers_and_is_served_as_described() {
             .replace("{name}", "x");
         // This monitor is no member of a group.
         let missing = match path.split('/').nth(2) {
-            Some("members" | "links") => "no_group",
+            Some("members" | "links" | "cluster") => "no_group",
             _ => "unknown_target",
         };
         for method in &methods {

@@ -54,6 +54,7 @@ impl Stage {
             udp_bind: Some(args.http_bind),
             settings: Some(settings.clone()),
             data_dir: Some(folder.path().join("data")),
+            ..ServeConfig::ephemeral()
         };
         let monitor = monitor(config, &mut taken).await?;
         let places = Places {
