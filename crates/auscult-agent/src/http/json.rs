@@ -93,7 +93,8 @@ pub fn parse(body: &[u8]) -> Result<Value, Problem> {
     })
 }
 
-fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
+/// Refuses a body that says to be something else than JSON.
+pub fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
     let Some(found) = headers.get(CONTENT_TYPE) else {
         return Ok(());
     };

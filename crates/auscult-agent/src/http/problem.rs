@@ -1,7 +1,7 @@
 //! Errors of the API as RFC 9457 problem documents: a stable kind, what was wrong, where, and what
 //! to do.
 
-use axum::http::header::{CONTENT_TYPE, HeaderName};
+use axum::http::header::{CONTENT_TYPE, HeaderName, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -48,6 +48,20 @@ pub enum Kind {
     Stopped,
     /// The member cannot be watched.
     Unwatchable,
+    /// Nobody said who asks.
+    Unauthorized,
+    /// Who asks may not do this.
+    Forbidden,
+    /// There is no such setting.
+    UnknownSetting,
+    /// The settings forbid the change.
+    Refused,
+    /// No monitor of the group decides now.
+    NoLeader,
+    /// It is not known whether the change was made.
+    Unclear,
+    /// What was asked for has not arrived here yet.
+    Behind,
     /// What was to be changed has changed meanwhile.
     Changed,
     /// The body is too large.
@@ -68,7 +82,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 34] = [
         Self::Malformed,
         Self::ForeignOrigin,
         Self::UnknownRoute,
@@ -88,6 +102,13 @@ impl Kind {
         Self::UnknownMonitor,
         Self::Stopped,
         Self::Unwatchable,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::UnknownSetting,
+        Self::Refused,
+        Self::NoLeader,
+        Self::Unclear,
+        Self::Behind,
         Self::Changed,
         Self::BodyTooLarge,
         Self::UnsupportedMediaType,
@@ -112,6 +133,13 @@ impl Kind {
             Self::UnknownMonitor => "unknown_monitor",
             Self::Stopped => "stopped",
             Self::Unwatchable => "unwatchable",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::UnknownSetting => "unknown_setting",
+            Self::Refused => "refused",
+            Self::NoLeader => "no_leader",
+            Self::Unclear => "unclear",
+            Self::Behind => "behind",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::BodyTimeout => "body_timeout",
             Self::TargetExists => "target_exists",
@@ -144,6 +172,13 @@ impl Kind {
             Self::UnknownMonitor => "There is no such monitor in the group",
             Self::Stopped => "The agent has left its group",
             Self::Unwatchable => "The member cannot be watched",
+            Self::Unauthorized => "Nobody said who asks",
+            Self::Forbidden => "Who asks may not do this",
+            Self::UnknownSetting => "There is no such setting",
+            Self::Refused => "The settings forbid the change",
+            Self::NoLeader => "No monitor of the group decides now",
+            Self::Unclear => "It is not known whether the change was made",
+            Self::Behind => "What was asked for has not arrived here yet",
             Self::MethodNotAllowed => "This address does not take this method",
             Self::BodyTimeout => "The body took too long to arrive",
             Self::TargetExists => "The target exists already",
@@ -152,7 +187,7 @@ impl Kind {
             Self::Unsigned => "The heartbeat is not signed as it must be",
             Self::Stale => "The heartbeat is older than the last one",
             Self::Full => "No more are taken",
-            Self::Changed => "The target has changed meanwhile",
+            Self::Changed => "It has changed meanwhile",
             Self::BodyTooLarge => "The body is too large",
             Self::UnsupportedMediaType => "The body is not JSON",
             Self::Invalid => "The settings are not valid",
@@ -167,12 +202,14 @@ impl Kind {
     pub const fn status(self) -> StatusCode {
         match self {
             Self::Malformed => StatusCode::BAD_REQUEST,
-            Self::ForeignOrigin => StatusCode::FORBIDDEN,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::ForeignOrigin | Self::Forbidden => StatusCode::FORBIDDEN,
             Self::UnknownRoute
             | Self::UnknownTarget
             | Self::UnknownSignal
             | Self::UnknownMember
             | Self::UnknownMonitor
+            | Self::UnknownSetting
             | Self::NoGroup => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -183,12 +220,15 @@ impl Kind {
             | Self::Unwatchable
             | Self::GroupRefuses
             | Self::Stale
+            | Self::Refused
             | Self::Full => StatusCode::CONFLICT,
             Self::Changed => StatusCode::PRECONDITION_FAILED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Busy | Self::Stopped => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::Stopped | Self::NoLeader | Self::Unclear | Self::Behind => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Storage | Self::Unreadable | Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -305,7 +345,14 @@ impl IntoResponse for Problem {
             CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),
         );
-        if kind == Kind::Busy {
+        if kind == Kind::Unauthorized {
+            // A browser then asks its user, whose password is the token.
+            let scheme = HeaderValue::from_static("Basic realm=\"auscult\"");
+            response.headers_mut().append(WWW_AUTHENTICATE, scheme);
+            let scheme = HeaderValue::from_static("Bearer realm=\"auscult\"");
+            response.headers_mut().append(WWW_AUTHENTICATE, scheme);
+        }
+        if [Kind::Busy, Kind::NoLeader, Kind::Unclear, Kind::Behind].contains(&kind) {
             let retry = HeaderValue::from_static("1");
             response
                 .headers_mut()

@@ -9,10 +9,13 @@ mod health;
 mod heartbeats;
 mod metrics;
 mod page;
+mod refused;
+mod settings;
 mod targets;
 #[cfg(test)]
 mod tests;
 mod views;
+mod who;
 
 use std::sync::Arc;
 
@@ -169,11 +172,15 @@ impl FromRef<ApiState> for Group {
         description = "Tells, quickly and rarely wrongly, which processes are alive.\n\n\
             Names in a path are one percent-encoded segment. Times are RFC 3339 in UTC; spans are \
             numbers with their unit last in the name on output, and texts such as `500ms` on \
-            input. Errors are problem documents (RFC 9457). There is no authentication: bind to \
-            an address that only those reach who may change what is watched."
+            input. Errors are problem documents (RFC 9457). As long as there is no token, \
+            whoever reaches the address may do everything; from the first token on (`POST \
+            /v1/settings/tokens`, role `admin`) each request needs `Authorization: Bearer`, but for \
+            the page's files, `/-/healthy`, `/-/ready` and `/metrics`. `X-Auscult-Author` names who \
+            makes a change."
     ),
     tags(
         (name = "targets", description = "What is watched"),
+        (name = "settings", description = "What all monitors of a group share"),
         (name = "heartbeats", description = "'I am here'"),
         (name = "members", description = "The group that the monitor belongs to"),
         (name = "cluster", description = "The monitors that share settings"),
@@ -201,6 +208,7 @@ pub fn router(state: ApiState) -> Router {
         .merge(page::routes())
         .fallback(guard::unknown_route)
         .method_not_allowed_fallback(guard::unknown_method)
+        .layer(from_fn_with_state(state.clone(), who::authorize))
         .layer(from_fn(guard::same_origin))
         .layer(from_fn_with_state(
             Arc::clone(state.requests()),
@@ -216,6 +224,10 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(targets::read, targets::replace, targets::remove))
         .routes(routes!(targets::pause))
         .routes(routes!(targets::resume))
+        .routes(routes!(settings::list, settings::apply))
+        .routes(routes!(settings::history::history))
+        .routes(routes!(settings::list_kind, settings::make_token))
+        .routes(routes!(settings::read, settings::put, settings::remove))
         .routes(routes!(heartbeats::get, heartbeats::post))
         .merge(members::routes())
         .routes(routes!(cluster::read))
@@ -239,6 +251,7 @@ fn described() -> OpenApiRouter<ApiState> {
             compat::config::patch
         ))
         .routes(routes!(compat::cluster::join))
+        .routes(routes!(compat::keys::read, compat::keys::write))
 }
 
 /// Compares a file of `api/` with what the code says, or writes it when `UPDATE_API` is set.

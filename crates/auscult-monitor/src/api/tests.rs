@@ -5,7 +5,9 @@ mod connections;
 mod contract;
 mod heartbeats;
 mod operation;
+mod settings;
 mod streams;
+mod tokens;
 mod watched;
 
 use std::path::PathBuf;
@@ -21,12 +23,14 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::check::{RunnerConfig, Sink};
+use crate::registry::memory::Memory;
 
 /// A monitor without a network.
 struct Bench {
     router: Router,
     events: EventLog,
     stopper: Stopper,
+    shared: Arc<Memory>,
 }
 
 /// Forgets what checks say: here they are not made, but told.
@@ -52,7 +56,8 @@ impl Bench {
             sockets_max: 8,
         };
         let checks = Arc::new(CheckRunner::start(Nowhere, clock, runner).expect("a runner"));
-        let registry = Registry::new(engine.clone(), Arc::clone(&checks), None, file);
+        let shared = Arc::new(Memory::new());
+        let registry = Registry::new(engine.clone(), Arc::clone(&checks), shared.clone(), file);
         let registry = Arc::new(registry);
         registry.reload().expect("settings");
         let (stopper, stop) = Stop::channel();
@@ -70,6 +75,7 @@ impl Bench {
             router: router(state),
             events,
             stopper,
+            shared,
         }
     }
 

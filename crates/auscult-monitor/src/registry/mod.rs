@@ -1,17 +1,26 @@
 //! The registry: what is watched, from where, and what happens when that changes.
 //!
-//! Targets come from four places: the settings file, the API (kept in the store), the group that
-//! this monitor is a member of, and heartbeats of targets that nobody described. A name from an
-//! earlier place hides the same name in a later one: the file wins, because it is what an operator
-//! reads; what it hides stays in the store and comes back when the file drops the name.
+//! Targets come from four places: the settings file of this monitor, the settings that monitors
+//! share, the group that this monitor is a member of, and heartbeats of targets that nobody
+//! described. A name from an earlier place hides the same name in a later one: the file wins,
+//! because it is what an operator of this monitor reads; what it hides stays among the shared
+//! settings and comes back when the file drops the name.
 //!
-//! Whatever changes is checked as a whole, then written to the store, then told to the machine and
-//! to the checks. A refusal leaves everything as it was.
+//! A change of shared settings is checked as a whole (`propose`), decided by whoever keeps them,
+//! and becomes live on every monitor when it follows (`follow`). A refusal leaves everything as it
+//! was. What the monitor's own file, its group and heartbeats say is told to the machine and to the
+//! checks at once.
 
-mod bulk;
+mod follow;
+mod import;
 mod members;
+#[cfg(test)]
+pub(crate) mod memory;
+mod propose;
 mod refused;
 mod reload;
+mod targets;
+pub mod tokens;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -23,24 +32,31 @@ use auscult_core::monitor::{Applied, Arrival, Change, SignalKey, Source};
 use parking_lot::Mutex;
 
 pub use members::MemberWord;
+pub use propose::{Made, Prune, Wanted};
 pub use refused::{Refused, ReloadError};
 pub use reload::{ReloadStatus, Reloaded};
+pub use targets::{OnlyIf, Put};
 
 use crate::check::{CheckRunner, CheckSpec};
 use crate::engine::Engine;
 use crate::ingest::{Admission, Admitted, Key};
-use crate::settings::{Defaults, Settings, TargetSpec};
-use crate::store::{Contents, Record, Store};
+use crate::settings::{Settings, TargetSpec};
+use crate::shared::SettingsStore;
+use follow::Followed;
+use tokens::Tokens;
 
 /// What is watched. Shared by the API, the receiver of heartbeats and whoever reloads.
 pub struct Registry {
     engine: Engine,
     checks: Arc<CheckRunner>,
-    store: Option<Store>,
+    shared: Arc<dyn SettingsStore>,
     file: Option<PathBuf>,
     /// Read with every heartbeat, so apart from what the lock guards.
     settings: ArcSwap<Settings>,
     key: Arc<ArcSwapOption<Key>>,
+    /// Locked before `places` by whoever locks both.
+    followed: Mutex<Followed>,
+    tokens: ArcSwap<Tokens>,
     places: Mutex<Places>,
     words: Mutex<BTreeMap<TargetId, MemberWord>>,
     status: Mutex<ReloadStatus>,
@@ -115,6 +131,11 @@ impl Places {
         })
     }
 
+    /// How many are watched at most, those counted twice that come from two places.
+    fn upper_bound(&self) -> usize {
+        self.file.len() + self.stored.len() + self.members.len() + self.created.len()
+    }
+
     /// Everything that the machine was told to watch, by name.
     fn told(&self) -> BTreeMap<TargetId, Arc<TargetSpec>> {
         if self.taken {
@@ -137,51 +158,44 @@ impl Places {
         }
         all
     }
-
-    fn find(&self, id: &str) -> Result<TargetId, Refused> {
-        let known = self.watched(id).map(|watched| watched.spec.id.clone());
-        known.ok_or_else(|| Refused::NotFound(id.to_owned()))
-    }
 }
 
 impl Registry {
     /// A registry that watches nothing yet; [`reload`](Self::reload) makes it watch what the
-    /// settings file and the store say.
+    /// settings file says, and [`follow`](Self::follow) what the shared settings say.
     #[must_use]
     pub fn new(
         engine: Engine,
         checks: Arc<CheckRunner>,
-        store: Option<(Store, Contents)>,
+        shared: Arc<dyn SettingsStore>,
         file: Option<PathBuf>,
     ) -> Self {
-        let (store, contents) = store.map_or_else(Default::default, |(store, contents)| {
-            (Some(store), contents)
-        });
-        let mut places = Places::default();
-        for (id, json) in contents.targets {
-            match stored_target(&json) {
-                Ok(spec) => {
-                    places.stored.insert(spec.id.clone(), Arc::new(spec));
-                }
-                Err(text) => tracing::error!(
-                    target_id = id,
-                    "a target that was added over the API cannot be read, and stays in the store: {text}"
-                ),
-            }
-        }
-        let paused = contents.paused.iter();
-        places.paused = paused.filter_map(|id| TargetId::new(id).ok()).collect();
+        let settings = Settings::default();
         Self {
             engine,
             checks,
-            store,
+            shared,
             file,
-            settings: ArcSwap::from_pointee(Settings::default()),
+            followed: Mutex::new(Followed::new(&settings.defaults)),
+            settings: ArcSwap::from_pointee(settings),
             key: Arc::default(),
-            places: Mutex::new(places),
+            tokens: ArcSwap::default(),
+            places: Mutex::default(),
             words: Mutex::default(),
             status: Mutex::default(),
         }
+    }
+
+    /// Where the settings are kept that monitors share.
+    #[must_use]
+    pub fn shared(&self) -> &Arc<dyn SettingsStore> {
+        &self.shared
+    }
+
+    /// The tokens in force.
+    #[must_use]
+    pub fn tokens(&self) -> Arc<Tokens> {
+        self.tokens.load_full()
     }
 
     /// The settings in force.
@@ -220,101 +234,6 @@ impl Registry {
         self.watched(id).map(|watched| watched.origin)
     }
 
-    /// Watches a new target. On the disk when this returns: not for an event loop, like everything
-    /// here that changes something.
-    ///
-    /// # Errors
-    /// Why not. State: unchanged.
-    pub fn create(&self, spec: TargetSpec) -> Result<Arc<TargetSpec>, Refused> {
-        let spec = Arc::new(spec);
-        let mut places = self.places.lock();
-        match places.watched(&spec.id) {
-            Some(Watched {
-                origin: Origin::Heartbeat | Origin::Membership,
-                ..
-            })
-            | None => {}
-            Some(_) => return Err(Refused::Exists(spec.id.clone())),
-        }
-        self.put(&mut places, &spec)?;
-        Ok(spec)
-    }
-
-    /// Watches a target in place of the one of that name, or a new one. `unchanged` sees the one
-    /// that is there, if one is, and says whether the caller still means to replace it.
-    ///
-    /// # Errors
-    /// Why not. State: unchanged.
-    pub fn replace(
-        &self,
-        spec: TargetSpec,
-        unchanged: impl FnOnce(Option<&Watched>) -> bool,
-    ) -> Result<(Applied, Arc<TargetSpec>), Refused> {
-        let spec = Arc::new(spec);
-        let mut places = self.places.lock();
-        let watched = places.watched(&spec.id);
-        if !unchanged(watched.as_ref()) {
-            return Err(Refused::Changed(spec.id.clone()));
-        }
-        self.refuse_of_file(watched.as_ref())?;
-        let applied = self.put(&mut places, &spec)?;
-        Ok((applied, spec))
-    }
-
-    /// Watches a target no longer. `unchanged` as for [`replace`](Self::replace).
-    ///
-    /// # Errors
-    /// Why not. State: unchanged.
-    pub fn remove(
-        &self,
-        id: &str,
-        unchanged: impl FnOnce(&Watched) -> bool,
-    ) -> Result<(), Refused> {
-        let mut places = self.places.lock();
-        let watched = places.watched(id);
-        let Some(found) = &watched else {
-            return Err(Refused::NotFound(id.to_owned()));
-        };
-        let id = found.spec.id.clone();
-        if !unchanged(found) {
-            return Err(Refused::Changed(id));
-        }
-        self.refuse_of_file(watched.as_ref())?;
-        if found.origin == Origin::Membership {
-            return Err(Refused::IsMember(id));
-        }
-        self.store(&[Record::Remove(&id)])?;
-        places.stored.remove(&id);
-        places.created.remove(&id);
-        places.paused.remove(&id);
-        self.forget(&id);
-        Ok(())
-    }
-
-    /// Judges a target no longer, until it is resumed, over restarts too.
-    ///
-    /// # Errors
-    /// Why not. State: unchanged.
-    pub fn pause(&self, id: &str) -> Result<Applied, Refused> {
-        let mut places = self.places.lock();
-        let id = places.find(id)?;
-        self.store(&[Record::Pause(&id)])?;
-        places.paused.insert(id.clone());
-        Ok(self.engine.apply(Change::Pause(id))?)
-    }
-
-    /// Judges a paused target again.
-    ///
-    /// # Errors
-    /// Why not. State: unchanged.
-    pub fn resume(&self, id: &str) -> Result<Applied, Refused> {
-        let mut places = self.places.lock();
-        let id = places.find(id)?;
-        self.store(&[Record::Resume(&id)])?;
-        places.paused.remove(&id);
-        Ok(self.engine.apply(Change::Resume(id))?)
-    }
-
     fn refuse_of_file(&self, watched: Option<&Watched>) -> Result<(), Refused> {
         match watched {
             Some(Watched {
@@ -327,27 +246,6 @@ impl Registry {
             }),
             Some(_) | None => Ok(()),
         }
-    }
-
-    fn put(&self, places: &mut Places, spec: &Arc<TargetSpec>) -> Result<Applied, Refused> {
-        let limit = self.engine.config().targets_max;
-        if places.watched(&spec.id).is_none() && places.all().len() >= limit {
-            return Err(Refused::Full { limit });
-        }
-        self.checkable(spec)?;
-        let id = spec.id.as_str();
-        let json = serde_json::to_string(&**spec).map_err(Refused::Json)?;
-        self.store(&[Record::Put { id, json: &json }])?;
-        places.created.remove(id);
-        places.stored.insert(spec.id.clone(), Arc::clone(spec));
-        self.watch(spec)
-    }
-
-    fn store(&self, records: &[Record<'_>]) -> Result<(), Refused> {
-        self.store
-            .as_ref()
-            .map_or(Ok(()), |store| store.write(records))?;
-        Ok(())
     }
 
     /// Refuses what could not be checked, before anything is changed.
@@ -445,12 +343,6 @@ impl Admission for Registry {
         places.created.insert(spec.id.clone(), Arc::new(spec));
         Admitted::Created
     }
-}
-
-/// A target as the store keeps it: written out in full, so that no default matters.
-fn stored_target(json: &str) -> Result<TargetSpec, String> {
-    let value = serde_json::from_str(json).map_err(|error| error.to_string())?;
-    TargetSpec::from_json(&value, &Defaults::builtin()).map_err(|problems| problems.to_string())
 }
 
 #[cfg(test)]

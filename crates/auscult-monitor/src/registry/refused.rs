@@ -2,13 +2,17 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use auscult_core::id::{SignalName, TargetId};
 use auscult_core::monitor::Refusal;
+use auscult_core::monitor::registry::{Key, Refusal as SharedRefusal, Revision};
 
 use crate::check::InvalidCheck;
 use crate::ingest::KeyError;
-use crate::settings::LoadError;
+use crate::settings::{LoadError, Problems};
+use crate::shared::ChangeError;
 use crate::store::StoreError;
 
 /// Why a request was refused. State: unchanged.
@@ -31,7 +35,43 @@ pub enum Refused {
     /// The target is a member of the group that this monitor belongs to.
     IsMember(TargetId),
     /// The target is not as the caller believed.
-    Changed(TargetId),
+    Changed(String),
+    /// The shared settings forbid it.
+    Shared(SharedRefusal),
+    /// A document makes no sense, by itself or with what it inherits.
+    Document {
+        /// Which one; nothing where its name is not known.
+        key: Option<Key>,
+        /// What is wrong with it.
+        problems: Problems,
+    },
+    /// A setting stands in the change twice.
+    NamedTwice(Key),
+    /// The settings have changed since they were looked at.
+    Moved {
+        /// The last change that was seen.
+        expected: Revision,
+        /// The last change.
+        found: Revision,
+    },
+    /// No token would be left that may change tokens.
+    NoAdmin,
+    /// It was decided, and cannot be used on this monitor.
+    Unusable {
+        /// Which setting.
+        key: Key,
+        /// Why not.
+        why: Arc<str>,
+    },
+    /// No monitor decides now.
+    NoLeader {
+        /// When it is worth asking again.
+        retry_after: Duration,
+    },
+    /// No answer came in time. State: the change may have been made, or may be made yet.
+    Unclear,
+    /// The system has no random numbers.
+    NoRandomness,
     /// One of its checks cannot be made.
     Check {
         /// The target.
@@ -48,8 +88,6 @@ pub enum Refused {
     },
     /// The store did not take it.
     Store(StoreError),
-    /// It cannot be written as JSON.
-    Json(serde_json::Error),
     /// The machine did not take it.
     Machine(Refusal),
 }
@@ -74,13 +112,55 @@ impl fmt::Display for Refused {
             Self::Check { id, signal, error } => write!(f, "{id}, signal {signal}: {error}"),
             Self::Full { limit } => write!(f, "at most {limit} targets are watched"),
             Self::Store(error) => error.fmt(f),
-            Self::Json(error) => write!(f, "the target cannot be written as JSON: {error}"),
+            Self::Shared(refusal) => refusal.fmt(f),
+            Self::Document { key, problems } => match key {
+                Some(key) => write!(f, "{key}: {}", problems.to_string().trim_end()),
+                None => f.write_str(problems.to_string().trim_end()),
+            },
+            Self::NamedTwice(key) => write!(f, "{key} stands there twice"),
+            Self::Moved { expected, found } => write!(
+                f,
+                "the settings are at revision {found}, not {expected}: they have changed meanwhile"
+            ),
+            Self::NoAdmin => f.write_str(
+                "no token with the role admin would be left to change the tokens that are left",
+            ),
+            Self::Unusable { key, why } => {
+                write!(
+                    f,
+                    "{key} is among the settings, but cannot be used here: {why}"
+                )
+            }
+            Self::NoLeader { .. } => {
+                f.write_str("the monitors have no leader now; nothing was changed")
+            }
+            Self::Unclear => f.write_str(
+                "no answer came in time; the change may have been made, or may be made yet",
+            ),
+            Self::NoRandomness => f.write_str("the system gave no random numbers"),
             Self::Machine(refusal) => refusal.fmt(f),
         }
     }
 }
 
 impl std::error::Error for Refused {}
+
+impl Refused {
+    pub(super) const fn of_document(key: Option<Key>, problems: Problems) -> Self {
+        Self::Document { key, problems }
+    }
+}
+
+impl From<ChangeError> for Refused {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Refused(refusal) => Self::Shared(refusal),
+            ChangeError::NoLeader { retry_after } => Self::NoLeader { retry_after },
+            ChangeError::Unclear => Self::Unclear,
+            ChangeError::Store(error) => Self::Store(error),
+        }
+    }
+}
 
 impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {

@@ -96,6 +96,7 @@ impl Registry {
     }
 
     fn make_so(&self, settings: Settings) -> Result<Reloaded, ReloadError> {
+        let mut followed = self.followed.lock();
         let mut places = self.places.lock();
         let plan = self.plan(&places, settings)?;
         let before = places.told();
@@ -106,7 +107,7 @@ impl Registry {
         {
             tracing::warn!(
                 target_id = %id,
-                "the settings file defines a target that was also added over the API; the file wins"
+                "the settings file defines a target that was also shared among monitors; the file wins"
             );
         }
         if *self.engine.config() != plan.settings.observer {
@@ -123,7 +124,13 @@ impl Registry {
         places.taken = true;
         let reloaded = self.turn(&before, &places)?;
         self.key.store(plan.key.map(Arc::new));
+        let inherited_anew = self.settings.load().defaults != plan.settings.defaults;
         self.settings.store(Arc::new(plan.settings));
+        drop(places);
+        if inherited_anew {
+            followed.set_file(&self.settings.load().defaults);
+        }
+        self.follow_to_end(&mut followed);
         Ok(reloaded)
     }
 

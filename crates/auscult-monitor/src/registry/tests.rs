@@ -1,9 +1,12 @@
 //! What is watched, changed from the file, the API and heartbeats.
 
+use super::memory::Memory;
 use super::*;
 use crate::check::RunnerConfig;
 use crate::clock::Clock;
 use crate::events::EventLog;
+use crate::settings::documents::{Written, document};
+use auscult_core::monitor::registry::{Author, Document, Key as SettingKey, Kind as SettingKind};
 use auscult_core::monitor::{EventKind, MonitorConfig, Status, Told};
 use serde_json::json;
 use std::fs;
@@ -61,30 +64,30 @@ fn a_bad_file_changes_nothing_and_is_counted() {
     assert!(status.last_success.is_some());
 }
 
-#[test]
-fn what_the_api_changed_is_there_after_a_restart() {
+#[tokio::test]
+async fn what_the_api_changed_is_there_after_a_restart() {
     let mut stage = Stage::with_file("targets:\n- {id: a, push: {}}\n");
     stage.registry.reload().unwrap();
-    let spec = stage.registry.create(spec("b", "1s")).unwrap();
-    stage.registry.create(self::spec("c", "1s")).unwrap();
-    stage.registry.pause("a").unwrap();
-    stage.registry.pause("b").unwrap();
-    stage.registry.remove("c", |_| true).unwrap();
+    let spec = stage.create("b", "1s").await.unwrap();
+    stage.create("c", "1s").await.unwrap();
+    stage.registry.pause(&me(), "a").await.unwrap();
+    stage.registry.pause(&me(), "b").await.unwrap();
+    stage.registry.remove(&me(), "c", None).await.unwrap();
     stage.restart();
     assert_eq!(stage.ids(), ["a", "b"]);
     assert_eq!(stage.registry.spec("b"), Some(spec));
     assert_eq!(stage.registry.origin("b"), Some(Origin::Api));
     assert_eq!((stage.paused("a"), stage.paused("b")), (true, true));
-    stage.registry.resume("b").unwrap();
+    stage.registry.resume(&me(), "b").await.unwrap();
     stage.restart();
     assert_eq!((stage.paused("a"), stage.paused("b")), (true, false));
 }
 
-#[test]
-fn the_file_wins_and_what_it_hides_comes_back() {
+#[tokio::test]
+async fn the_file_wins_and_what_it_hides_comes_back() {
     let mut stage = Stage::with_file("targets: []\n");
     stage.registry.reload().unwrap();
-    stage.registry.create(spec("web", "7s")).unwrap();
+    stage.create("web", "7s").await.unwrap();
     stage.write("targets:\n- {id: web, push: {interval: 3s}}\n");
     assert_eq!(stage.registry.reload().unwrap().changed, 1);
     assert!(matches!(
@@ -92,12 +95,9 @@ fn the_file_wins_and_what_it_hides_comes_back() {
         Some(Origin::File { .. })
     ));
     for refused in [
-        stage.registry.create(spec("web", "1s")).unwrap_err(),
-        stage
-            .registry
-            .replace(spec("web", "1s"), |_| true)
-            .unwrap_err(),
-        stage.registry.remove("web", |_| true).unwrap_err(),
+        stage.create("web", "1s").await.unwrap_err(),
+        stage.replace("web", "1s", None).await.unwrap_err(),
+        stage.registry.remove(&me(), "web", None).await.unwrap_err(),
     ] {
         let expected = matches!(refused, Refused::Exists(_) | Refused::DefinedInFile { .. });
         assert!(expected, "{refused}");
@@ -108,31 +108,33 @@ fn the_file_wins_and_what_it_hides_comes_back() {
     assert_eq!(stage.registry.origin("web"), Some(Origin::Api));
 }
 
-#[test]
-fn a_change_of_what_has_changed_is_refused() {
+#[tokio::test]
+async fn a_change_of_what_has_changed_is_refused() {
     let stage = Stage::with_file("targets: []\n");
     stage.registry.reload().unwrap();
-    let first = stage.registry.create(spec("web", "1s")).unwrap();
-    let (applied, second) = stage.registry.replace(spec("web", "2s"), |_| true).unwrap();
-    assert_eq!(applied, Applied::Replaced);
-    let as_before = |watched: Option<&Watched>| watched.is_some_and(|it| it.spec == first);
+    let first = stage.create("web", "1s").await.unwrap();
+    let (applied, second) = stage.replace("web", "2s", None).await.unwrap();
+    assert_eq!(applied, Put::Replaced);
+    let as_before: OnlyIf = Box::new(move |watched| watched.is_some_and(|it| it.spec == first));
     let refused = stage
-        .registry
-        .replace(spec("web", "3s"), as_before)
+        .replace("web", "3s", Some(as_before))
+        .await
         .unwrap_err();
     assert!(matches!(refused, Refused::Changed(_)), "{refused}");
     assert_eq!(stage.registry.spec("web"), Some(second));
-    let (applied, _) = stage
+    let absent: OnlyIf = Box::new(|watched| watched.is_none());
+    let (applied, _) = stage.replace("new", "1s", Some(absent)).await.unwrap();
+    assert_eq!(applied, Put::Added);
+    let refused = stage
         .registry
-        .replace(spec("new", "1s"), |it| it.is_none())
-        .unwrap();
-    assert_eq!(applied, Applied::Added);
-    let refused = stage.registry.remove("nobody", |_| true).unwrap_err();
+        .remove(&me(), "nobody", None)
+        .await
+        .unwrap_err();
     assert!(matches!(refused, Refused::NotFound(_)), "{refused}");
 }
 
-#[test]
-fn heartbeats_create_targets_within_their_bound() {
+#[tokio::test]
+async fn heartbeats_create_targets_within_their_bound() {
     let stage = Stage::with_file("heartbeats: {create: true, targets_max: 2}\n");
     stage.registry.reload().unwrap();
     assert!(stage.registry.is_open());
@@ -152,19 +154,19 @@ fn heartbeats_create_targets_within_their_bound() {
     assert_eq!(&*stage.registry.spec("b").unwrap().signals[0].name, "pulse");
     assert_eq!(stage.registry.origin("a"), Some(Origin::Heartbeat));
     // The API can make such a target its own, and reloads leave them alone.
-    stage.registry.create(spec("a", "1s")).unwrap();
+    stage.create("a", "1s").await.unwrap();
     assert_eq!(stage.registry.origin("a"), Some(Origin::Api));
     assert_eq!(stage.registry.reload().unwrap().unchanged, 2);
-    stage.registry.remove("b", |_| true).unwrap();
+    stage.registry.remove(&me(), "b", None).await.unwrap();
     assert_eq!(stage.ids(), ["a"]);
 }
 
-#[test]
-fn no_more_targets_than_allowed() {
+#[tokio::test]
+async fn no_more_targets_than_allowed() {
     let text = "observer: {targets_max: 2}\ntargets:\n- {id: a, push: {}}\n- {id: b, push: {}}\n";
     let stage = Stage::with_file(text);
     stage.registry.reload().unwrap();
-    let refused = stage.registry.create(spec("c", "1s")).unwrap_err();
+    let refused = stage.create("c", "1s").await.unwrap_err();
     assert!(matches!(refused, Refused::Full { limit: 2 }), "{refused}");
     stage.write(&format!("{text}- {{id: c, push: {{}}}}\n"));
     let error = stage.registry.reload().unwrap_err();
@@ -192,12 +194,12 @@ fn checks_follow_the_targets() {
     assert_eq!(stage.registry.checks.signals(), 0);
 }
 
-#[test]
-fn every_change_is_an_event() {
+#[tokio::test]
+async fn every_change_is_an_event() {
     let stage = Stage::with_file("targets: []\n");
     stage.registry.reload().unwrap();
-    stage.registry.create(spec("web", "1s")).unwrap();
-    stage.registry.remove("web", |_| true).unwrap();
+    stage.create("web", "1s").await.unwrap();
+    stage.registry.remove(&me(), "web", None).await.unwrap();
     let page = stage.engine.events().since(0, 10);
     let kinds: Vec<_> = page
         .events
@@ -207,8 +209,8 @@ fn every_change_is_an_event() {
     assert_eq!(kinds, [&EventKind::Added, &EventKind::Removed]);
 }
 
-#[test]
-fn a_member_is_a_target_that_the_group_judges() {
+#[tokio::test]
+async fn a_member_is_a_target_that_the_group_judges() {
     let stage = Stage::with_file("targets:\n- {id: web, push: {}}\n");
     stage.registry.reload().unwrap();
     stage.tell("b", Told::Up);
@@ -217,13 +219,13 @@ fn a_member_is_a_target_that_the_group_judges() {
     assert_eq!(stage.registry.origin("b"), Some(Origin::Membership));
     stage.tell("b", Told::Late);
     assert_eq!(stage.status("b"), Some(Status::Late));
-    let refused = stage.registry.remove("b", |_| true).unwrap_err();
+    let refused = stage.registry.remove(&me(), "b", None).await.unwrap_err();
     assert!(matches!(refused, Refused::IsMember(_)), "{refused}");
 
-    stage.registry.pause("b").unwrap();
+    stage.registry.pause(&me(), "b").await.unwrap();
     stage.tell("b", Told::Down);
     assert_eq!(stage.status("b"), Some(Status::Paused));
-    stage.registry.resume("b").unwrap();
+    stage.registry.resume(&me(), "b").await.unwrap();
     assert_eq!(stage.status("b"), Some(Status::Down));
     stage.registry.forget_member("b");
     assert_eq!(stage.ids(), ["web"]);
@@ -247,17 +249,20 @@ fn what_the_file_describes_hides_a_member_until_it_goes() {
 
 struct Stage {
     folder: TempDir,
+    shared: Arc<Memory>,
     engine: Engine,
-    registry: Registry,
+    registry: Arc<Registry>,
 }
 
 impl Stage {
     fn with_file(text: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("settings.yml"), text).unwrap();
-        let (engine, registry) = start(&folder);
+        let shared = Arc::new(Memory::new());
+        let (engine, registry) = start(&folder, &shared);
         Self {
             folder,
+            shared,
             engine,
             registry,
         }
@@ -268,10 +273,23 @@ impl Stage {
     }
 
     fn restart(&mut self) {
-        // The store must be closed before it is opened again.
-        self.registry.store = None;
-        (self.engine, self.registry) = start(&self.folder);
+        (self.engine, self.registry) = start(&self.folder, &self.shared);
         self.registry.reload().unwrap();
+    }
+
+    async fn create(&self, id: &str, interval: &str) -> Result<Arc<TargetSpec>, Refused> {
+        self.registry.create(&me(), target(id, interval)).await
+    }
+
+    async fn replace(
+        &self,
+        id: &str,
+        interval: &str,
+        only_if: Option<OnlyIf>,
+    ) -> Result<(Put, Arc<TargetSpec>), Refused> {
+        self.registry
+            .replace(&me(), target(id, interval), only_if)
+            .await
     }
 
     fn hear(&self, id: &str) {
@@ -314,7 +332,7 @@ impl Stage {
     }
 }
 
-fn start(folder: &TempDir) -> (Engine, Registry) {
+fn start(folder: &TempDir, shared: &Arc<Memory>) -> (Engine, Arc<Registry>) {
     let file = folder.path().join("settings.yml");
     let observer = Settings::load(&file).map_or(MonitorConfig::server(), |it| it.observer);
     let clock = Clock::new();
@@ -324,12 +342,16 @@ fn start(folder: &TempDir) -> (Engine, Registry) {
         sockets_max: 4,
     };
     let checks = CheckRunner::start(engine.clone(), clock, limits).unwrap();
-    let store = Store::open(&folder.path().join("data")).unwrap();
-    let registry = Registry::new(engine.clone(), Arc::new(checks), Some(store), Some(file));
-    (engine, registry)
+    let shared = Arc::clone(shared) as Arc<dyn SettingsStore>;
+    let registry = Registry::new(engine.clone(), Arc::new(checks), shared, Some(file));
+    (engine, Arc::new(registry))
 }
 
-fn spec(id: &str, interval: &str) -> TargetSpec {
-    let body = json!({"id": id, "push": {"interval": interval}});
-    TargetSpec::from_json(&body, &Defaults::builtin()).unwrap()
+fn me() -> Author {
+    Author::new("me")
+}
+
+fn target(id: &str, interval: &str) -> (SettingKey, Document) {
+    let body = json!({"push": {"interval": interval}});
+    document(SettingKind::Target, Some(id), Written::Json(&body)).unwrap()
 }

@@ -27,7 +27,7 @@ use crate::registry::{Registry, ReloadError, Reloaded};
 use crate::replication::{Node, StartError};
 use crate::settings::Settings;
 use crate::shared::SettingsStore;
-use crate::store::{Store, StoreError};
+use crate::store::{Folder, StoreError};
 use shared::SharedSettings;
 
 pub use shared::GroupConfig;
@@ -177,6 +177,8 @@ pub struct Server {
     stop: Stop,
     agent: Option<AgentHandle>,
     shared: SharedSettings,
+    data_dir: Option<PathBuf>,
+    _folder: Option<Folder>,
 }
 
 /// Makes a running server read its settings file again.
@@ -230,22 +232,20 @@ impl Server {
             Some(group) => Some(membership::start(group).await?),
             None => None,
         };
-        let folder = data_dir.clone();
-        let store = match data_dir {
+        let folder = match data_dir.clone() {
             Some(folder) => {
-                let opened = tokio::task::spawn_blocking(move || Store::open(&folder));
+                let opened = tokio::task::spawn_blocking(move || Folder::open(&folder));
                 Some(opened.await??)
             }
             None => None,
         };
-        // The folder is locked by now.
-        let shared = SharedSettings::start(folder, http.local_addr()?, group).await?;
+        let shared = SharedSettings::start(data_dir.clone(), http.local_addr()?, group).await?;
         let clock = Clock::new();
         let events = EventLog::new(clock.clone());
         let engine = Engine::start(settings.observer.clone(), clock.clone(), events)?;
         let checks = CheckRunner::start(engine.clone(), clock, RunnerConfig::detect())?;
         let checks = Arc::new(checks);
-        let registry = Registry::new(engine.clone(), Arc::clone(&checks), store, file);
+        let registry = Registry::new(engine.clone(), Arc::clone(&checks), shared.store(), file);
         let (stopper, stop) = Stop::channel();
         Ok(Self {
             http_addr: http.local_addr()?,
@@ -260,6 +260,8 @@ impl Server {
             stop,
             agent,
             shared,
+            data_dir,
+            _folder: folder,
         })
     }
 
@@ -325,6 +327,11 @@ impl Server {
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
         let registry = Arc::clone(&self.registry);
         tokio::task::spawn_blocking(move || registry.take(self.settings)).await??;
+        tokio::spawn(Arc::clone(&self.registry).follow(self.stop.clone()));
+        if let Some(folder) = self.data_dir {
+            let registry = Arc::clone(&self.registry);
+            tokio::spawn(shared::import(registry, folder, self.stop.clone()));
+        }
         let admission = Arc::clone(&self.registry) as Arc<dyn Admission>;
         let key = self.registry.key();
         let receiver = |udp| UdpReceiver::start(udp, self.engine.clone(), admission, key);

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use auscult_agent::http::connections::{ConnectionCounters, ConnectionLimits, serve};
 use auscult_agent::http::stop::{Stop, Stopper};
@@ -11,9 +12,13 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::net::TcpListener;
 
 use super::ServeError;
+use crate::registry::{Refused, Registry};
 use crate::replication::http::{Calls, HttpNetwork, routes};
 use crate::replication::{Journal, Network, Nobody, Node, NodeConfig};
 use crate::shared::{Monitor, SettingsStore};
+
+/// How long to wait before the old store is tried again.
+const IMPORT_AGAIN: Duration = Duration::from_millis(500);
 
 /// How a monitor takes part in a group of several.
 #[derive(Clone, Debug, Default)]
@@ -148,6 +153,29 @@ fn host_of(ip: IpAddr) -> String {
     match ip {
         IpAddr::V4(ip) => ip.to_string(),
         IpAddr::V6(ip) => format!("[{ip}]"),
+    }
+}
+
+/// Takes over what an earlier version left in the data folder, however long it takes until the
+/// group can decide.
+pub(super) async fn import(registry: Arc<Registry>, folder: PathBuf, stop: Stop) {
+    let stopped = stop.stopped();
+    tokio::pin!(stopped);
+    let mut told = false;
+    loop {
+        match registry.import(&folder).await {
+            Ok(_) => return,
+            Err(Refused::NoLeader { .. } | Refused::Unclear) => {}
+            Err(refused) if !told => {
+                told = true;
+                tracing::error!("the old store is not taken over yet: {refused}");
+            }
+            Err(_) => {}
+        }
+        tokio::select! {
+            () = tokio::time::sleep(IMPORT_AGAIN) => {}
+            () = &mut stopped => return,
+        }
     }
 }
 

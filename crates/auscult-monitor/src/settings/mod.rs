@@ -138,6 +138,12 @@ impl HeartbeatSettings {
 }
 
 impl Settings {
+    /// What shared targets inherit on this monitor where nothing shared says otherwise.
+    #[must_use]
+    pub fn inheritance(&self) -> documents::Inheritance {
+        documents::Inheritance::new(&self.defaults)
+    }
+
     /// Reads the text of a settings file. `file_name` is only for messages; nothing is opened.
     ///
     /// # Errors

@@ -1,6 +1,5 @@
-//! What was changed over the API, kept in one file of the data folder.
-//!
-//! Every change is one transaction, on the disk before it is answered.
+//! The data folder: who uses it, the files in it that are never written to unless they are whole
+//! and ours, and what an earlier version left there.
 
 mod disk;
 mod error;
@@ -18,8 +17,11 @@ pub use error::StoreError;
 pub(crate) use error::Trouble;
 pub(crate) use file::{DataFile, Layout};
 
-/// The file's name in the data folder.
+/// The name of the old store in the data folder.
 pub const FILE_NAME: &str = "auscult.redb";
+
+/// Its name when it was taken over.
+const RETIRED_NAME: &str = "auscult.redb.imported";
 
 /// Locked by the process that uses the data folder.
 const LOCK_NAME: &str = "auscult.lock";
@@ -33,14 +35,32 @@ const LAYOUT: Layout<Contents> = Layout {
     read,
 };
 
-/// The store. One process at a time has it open.
+/// A data folder that this process alone uses.
 #[derive(Debug)]
-pub struct Store {
-    file: DataFile,
+pub struct Folder {
     _lock: File,
 }
 
-/// Everything in the store.
+impl Folder {
+    /// Makes a folder this process's own, until the value is dropped; it is made when it is not
+    /// there.
+    ///
+    /// # Errors
+    /// Why not, with what to do about it.
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        fs::create_dir_all(folder).map_err(|error| StoreError::folder(folder, &error))?;
+        let lock = lock(folder)?;
+        Ok(Self { _lock: lock })
+    }
+}
+
+/// The file in which an earlier version kept what was changed over its API.
+#[derive(Debug)]
+pub struct OldStore {
+    file: DataFile,
+}
+
+/// Everything in the old store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contents {
     /// Targets by name, each as the JSON text that was stored.
@@ -49,50 +69,29 @@ pub struct Contents {
     pub paused: Vec<String>,
 }
 
-/// One change of what is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Record<'a> {
-    /// Stores a target under its name, in place of the one there.
-    Put {
-        /// Its name.
-        id: &'a str,
-        /// The target as JSON.
-        json: &'a str,
-    },
-    /// Forgets a target, and that it was paused.
-    Remove(&'a str),
-    /// Remembers that a target is paused.
-    Pause(&'a str),
-    /// Forgets that a target is paused.
-    Resume(&'a str),
-}
-
-impl Store {
-    /// Opens the store in a folder; both are made when they are not there.
+impl OldStore {
+    /// Opens the old store in a folder, if there is one. The folder must be this process's own.
     ///
     /// # Errors
     /// Why not, with what to do about it. State: an existing file is as it was.
-    pub fn open(folder: &Path) -> Result<(Self, Contents), StoreError> {
-        fs::create_dir_all(folder).map_err(|error| StoreError::folder(folder, &error))?;
-        let lock = lock(folder)?;
-        let (file, contents) =
-            DataFile::open(Box::new(InFolder::new(folder.join(FILE_NAME))), &LAYOUT)?;
-        Ok((Self { file, _lock: lock }, contents))
+    pub fn open(folder: &Path) -> Result<Option<(Self, Contents)>, StoreError> {
+        let path = folder.join(FILE_NAME);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let (file, contents) = DataFile::open(Box::new(InFolder::new(path)), &LAYOUT)?;
+        Ok(Some((Self { file }, contents)))
     }
 
-    /// Where the store is.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        self.file.path()
-    }
-
-    /// Writes changes, all of them or none. They are on the disk when this returns, so it takes as
-    /// long as the disk does: not a call for an event loop.
+    /// Gives the file a name under which it is not found again.
     ///
     /// # Errors
-    /// Why not. State: none of the changes was made.
-    pub fn write(&self, records: &[Record<'_>]) -> Result<(), StoreError> {
-        self.file.write(|transaction| write(transaction, records))
+    /// Why not. State: the file is as it was.
+    pub fn retire(self) -> Result<(), StoreError> {
+        let path = self.file.path().to_owned();
+        drop(self.file);
+        let retired = path.with_file_name(RETIRED_NAME);
+        fs::rename(&path, retired).map_err(|error| StoreError::folder(&path, &error))
     }
 }
 
@@ -130,28 +129,8 @@ fn read(transaction: &ReadTransaction) -> Result<Contents, Trouble> {
     Ok(contents)
 }
 
-fn write(transaction: &WriteTransaction, records: &[Record<'_>]) -> Result<(), Trouble> {
-    let mut targets = transaction.open_table(TARGETS)?;
-    let mut paused = transaction.open_table(PAUSED)?;
-    for record in records {
-        match *record {
-            Record::Put { id, json } => {
-                targets.insert(id, json)?;
-            }
-            Record::Remove(id) => {
-                targets.remove(id)?;
-                paused.remove(id)?;
-            }
-            Record::Pause(id) => {
-                paused.insert(id, ())?;
-            }
-            Record::Resume(id) => {
-                paused.remove(id)?;
-            }
-        }
-    }
-    Ok(())
-}
+#[cfg(test)]
+mod writer;
 
 #[cfg(test)]
 mod tests;

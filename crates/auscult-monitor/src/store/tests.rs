@@ -1,6 +1,7 @@
 //! The store against crashes, damage, strangers and full disks.
 
 use super::file::{META, META_FORMAT, rehearse};
+use super::writer::*;
 use super::*;
 use redb::backends::FileBackend;
 use redb::{Database, StorageBackend};

@@ -28,6 +28,7 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::ops::Bound;
 
 use crate::bounds::{ANSWERED_CHANGES_MAX, EDITS_PER_CHANGE_MAX, SETTINGS_MAX};
 use digest::Digest;
@@ -340,6 +341,18 @@ impl Registry {
     pub fn of_kind(&self, kind: Kind) -> impl Iterator<Item = (&Key, &Setting)> {
         let all = self.settings.range(Key::least_of(kind)..);
         all.take_while(move |(key, _)| key.kind() == kind)
+    }
+
+    /// All settings that come after a bound, by kind and name; none of a kind before `first`, where
+    /// one is given.
+    pub fn settings_from(
+        &self,
+        first: Option<Kind>,
+        from: Bound<&Key>,
+    ) -> impl Iterator<Item = (&Key, &Setting)> {
+        let least = first.map(Key::least_of);
+        let from = least.map_or_else(|| from.cloned(), Bound::Included);
+        self.settings.range((from, Bound::Unbounded))
     }
 
     /// All settings, by kind and name.

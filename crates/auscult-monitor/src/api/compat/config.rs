@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use auscult_core::monitor::registry::{Document, Key, Kind as SettingKind};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -14,8 +15,10 @@ use super::super::ApiState;
 use super::super::blocking::blocking;
 use super::super::json::{self, Json};
 use super::super::problem::{Fault, Kind, Problem};
-use super::super::targets::{change, faults, invalid};
-use crate::settings::{Defaults, TargetSpec};
+use super::super::targets::{faults, invalid};
+use super::super::who::By;
+use crate::settings::TargetSpec;
+use crate::settings::documents::{Written, document, seed_document};
 
 /// Some ten thousand targets.
 const CONFIG_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -69,11 +72,12 @@ pub(crate) async fn read(State(state): State<ApiState>) -> Result<Json<Config>, 
         (status = 200, description = "Replaced", body = Done),
         (status = 400, description = "`{\"error\": ...}`; nothing was changed", body = Object),
     ))]
-pub(crate) async fn replace(State(state): State<ApiState>, request: Request) -> Response {
+pub(crate) async fn replace(State(state): State<ApiState>, by: By, request: Request) -> Response {
     let replaced = async {
         let body = json::read_json(request, CONFIG_BYTES_MAX).await?;
-        let specs = specs(&state, body)?;
-        change(&state, move |registry| registry.replace_all(specs)).await
+        let targets = targets(body)?;
+        let made = state.registry().replace_all(&by.author, targets).await;
+        made.map_err(Problem::from)
     };
     match replaced.await {
         Ok(_) => Json(Done {
@@ -95,13 +99,12 @@ pub(crate) async fn replace(State(state): State<ApiState>, request: Request) -> 
         (status = 400, description = "`{\"error\": ...}`; nothing was changed", body = Object),
         (status = 500, description = "`{\"error\": ...}`; nothing was changed", body = Object),
     ))]
-pub(crate) async fn patch(State(state): State<ApiState>, request: Request) -> Response {
+pub(crate) async fn patch(State(state): State<ApiState>, by: By, request: Request) -> Response {
     let patched = async {
         let body = json::read_json(request, TARGET_BYTES_MAX).await?;
-        let settings = state.registry().settings();
-        let spec = TargetSpec::from_seed_json(&body, &settings.defaults);
-        let spec = spec.map_err(|problems| invalid(&problems))?;
-        change(&state, move |registry| registry.replace(spec, |_| true)).await
+        let target = seed_document(&body).map_err(|problems| invalid(&problems))?;
+        let replaced = state.registry().replace(&by.author, target, None).await;
+        replaced.map_err(Problem::from)
     };
     match patched.await {
         Ok(_) => Json(Done {
@@ -113,7 +116,7 @@ pub(crate) async fn patch(State(state): State<ApiState>, request: Request) -> Re
 }
 
 /// Targets from either form. All faults of all of them are told at once.
-fn specs(state: &ApiState, body: Value) -> Result<Vec<TargetSpec>, Problem> {
+fn targets(body: Value) -> Result<Vec<(Key, Document)>, Problem> {
     let shape = || {
         let expected = "the body must be {\"targets\": [...]} or {\"servers\": [...]}";
         Problem::new(Kind::Invalid).detail(expected)
@@ -121,19 +124,19 @@ fn specs(state: &ApiState, body: Value) -> Result<Vec<TargetSpec>, Problem> {
     let Value::Object(mut fields) = body else {
         return Err(shape());
     };
+    let native = |body: &Value| document(SettingKind::Target, None, Written::Json(body));
     let (targets, servers) = (fields.remove("targets"), fields.remove("servers"));
-    let (key, bodies, parse): (_, _, fn(&Value, &Defaults) -> _) = match (targets, servers) {
+    let (key, bodies, parse): (_, _, fn(&Value) -> _) = match (targets, servers) {
         _ if !fields.is_empty() => return Err(shape()),
-        (Some(Value::Array(targets)), None) => ("targets", targets, TargetSpec::from_json),
-        (None, Some(Value::Array(servers))) => ("servers", servers, TargetSpec::from_seed_json),
+        (Some(Value::Array(targets)), None) => ("targets", targets, native),
+        (None, Some(Value::Array(servers))) => ("servers", servers, seed_document),
         _ => return Err(shape()),
     };
-    let settings = state.registry().settings();
-    let mut specs = Vec::with_capacity(bodies.len());
+    let mut documents = Vec::with_capacity(bodies.len());
     let mut found = Vec::new();
     for (index, body) in bodies.iter().enumerate() {
-        match parse(body, &settings.defaults) {
-            Ok(spec) => specs.push(spec),
+        match parse(body) {
+            Ok(target) => documents.push(target),
             Err(problems) => found.extend(faults(&problems).into_iter().map(|fault| Fault {
                 pointer: format!("/{key}/{index}{}", fault.pointer),
                 ..fault
@@ -141,7 +144,7 @@ fn specs(state: &ApiState, body: Value) -> Result<Vec<TargetSpec>, Problem> {
         }
     }
     if found.is_empty() {
-        return Ok(specs);
+        return Ok(documents);
     }
     let detail = format!("{} of the targets' values are wrong", found.len());
     Err(Problem::new(Kind::Invalid).detail(detail).errors(found))
@@ -156,6 +159,8 @@ fn refused(problem: &Problem, failed: &'static str) -> Response {
             _ => StatusCode::BAD_REQUEST,
         };
         (status, "Invalid request")
+    } else if problem.code() == Kind::NoLeader {
+        (ours, "No leader available")
     } else {
         (StatusCode::INTERNAL_SERVER_ERROR, failed)
     };

@@ -2,4 +2,5 @@
 
 pub(super) mod cluster;
 pub(super) mod config;
+pub(super) mod keys;
 pub(super) mod status;

@@ -6,9 +6,9 @@ pub(super) mod view;
 mod why;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use auscult_core::monitor::{Applied, Status};
+use auscult_core::monitor::Status;
+use auscult_core::monitor::registry::{Document, Key, Kind as SettingKind};
 use axum::extract::{Request, State};
 use axum::http::header::{ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -26,7 +26,9 @@ use super::json::{self, Json};
 use super::page::fingerprint;
 use super::problem::{Fault, Kind, Problem};
 use super::views::Time;
-use crate::registry::{Refused, Registry, Watched};
+use super::who::By;
+use crate::registry::{OnlyIf, Put, Watched};
+use crate::settings::documents::{Written, document};
 use crate::settings::{Problems, TargetSpec};
 
 /// A target's description: far above what one needs, far below what hurts.
@@ -152,11 +154,12 @@ pub(super) async fn read(
     ))]
 pub(super) async fn create(
     State(state): State<ApiState>,
+    by: By,
     request: Request,
 ) -> Result<Response, Problem> {
     let body = json::read_json(request, BODY_BYTES_MAX).await?;
-    let spec = parse(&state, &body)?;
-    let spec = change(&state, move |registry| registry.create(spec)).await?;
+    let target = parse(None, &body)?;
+    let spec = state.registry().create(&by.author, target).await?;
     created(&state, &spec)
 }
 
@@ -186,23 +189,16 @@ pub(super) async fn create(
 pub(super) async fn replace(
     State(state): State<ApiState>,
     Named(id): Named,
+    by: By,
     request: Request,
 ) -> Result<Response, Problem> {
-    let condition = Condition::of(request.headers());
-    let mut body = json::read_json(request, BODY_BYTES_MAX).await?;
-    name(&mut body, &id)?;
-    let spec = parse(&state, &body)?;
-    let replaced = change(&state, move |registry| {
-        registry.replace(spec, |watched| condition.holds(watched))
-    });
-    let (applied, spec) = replaced.await?;
-    match applied {
-        Applied::Added => created(&state, &spec),
-        Applied::Replaced
-        | Applied::Unchanged
-        | Applied::Removed
-        | Applied::Paused
-        | Applied::Resumed => detail(&state, &spec.id, StatusCode::OK),
+    let only_if = Condition::only_if(request.headers());
+    let body = json::read_json(request, BODY_BYTES_MAX).await?;
+    let target = parse(Some(&id), &body)?;
+    let replaced = state.registry().replace(&by.author, target, only_if);
+    match replaced.await? {
+        (Put::Added, spec) => created(&state, &spec),
+        (Put::Replaced, spec) => detail(&state, &spec.id, StatusCode::OK),
     }
 }
 
@@ -222,13 +218,11 @@ pub(super) async fn replace(
 pub(super) async fn remove(
     State(state): State<ApiState>,
     Named(id): Named,
+    by: By,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let condition = Condition::of(&headers);
-    change(&state, move |registry| {
-        registry.remove(&id, |watched| condition.holds(Some(watched)))
-    })
-    .await?;
+    let only_if = Condition::only_if(&headers);
+    state.registry().remove(&by.author, &id, only_if).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -243,9 +237,9 @@ pub(super) async fn remove(
 pub(super) async fn pause(
     State(state): State<ApiState>,
     Named(id): Named,
+    by: By,
 ) -> Result<Response, Problem> {
-    let name = id.clone();
-    change(&state, move |registry| registry.pause(&name)).await?;
+    state.registry().pause(&by.author, &id).await?;
     detail(&state, &id, StatusCode::OK)
 }
 
@@ -260,26 +254,16 @@ pub(super) async fn pause(
 pub(super) async fn resume(
     State(state): State<ApiState>,
     Named(id): Named,
+    by: By,
 ) -> Result<Response, Problem> {
-    let name = id.clone();
-    change(&state, move |registry| registry.resume(&name)).await?;
+    state.registry().resume(&by.author, &id).await?;
     detail(&state, &id, StatusCode::OK)
 }
 
-/// A target from a body, with the defaults of the settings in force.
-fn parse(state: &ApiState, body: &Value) -> Result<TargetSpec, Problem> {
-    let settings = state.registry().settings();
-    TargetSpec::from_json(body, &settings.defaults).map_err(|problems| invalid(&problems))
-}
-
-/// Makes a change, which ends on the disk.
-pub(super) async fn change<R: Send + 'static>(
-    state: &ApiState,
-    change: impl FnOnce(&Registry) -> Result<R, Refused> + Send + 'static,
-) -> Result<R, Problem> {
-    let registry = Arc::clone(state.registry());
-    let outcome = blocking(move || change(&registry)).await?;
-    outcome.map_err(Problem::from)
+/// The document of a target from a body, which may leave out the name that the path has.
+fn parse(id: Option<&str>, body: &Value) -> Result<(Key, Document), Problem> {
+    let read = document(SettingKind::Target, id, Written::Json(body));
+    read.map_err(|problems| invalid(&problems))
 }
 
 fn created(state: &ApiState, spec: &TargetSpec) -> Result<Response, Problem> {
@@ -310,25 +294,6 @@ pub(super) fn unknown_target(id: &str) -> Problem {
         .hint("GET /v1/targets lists them")
 }
 
-/// Gives the body the name that the path has, or finds that it has another.
-fn name(body: &mut Value, id: &str) -> Result<(), Problem> {
-    let Some(fields) = body.as_object_mut() else {
-        // What is no object is refused with everything else that is wrong with it.
-        return Ok(());
-    };
-    match fields.insert("id".to_owned(), id.into()) {
-        None => Ok(()),
-        Some(same) if same == id => Ok(()),
-        Some(other) => Err(Problem::new(Kind::Invalid)
-            .detail("the body has another id than the path")
-            .errors(vec![Fault {
-                pointer: "/id".to_owned(),
-                detail: format!("{other} is not {id:?}"),
-                hint: Some("leave it out".to_owned()),
-            }])),
-    }
-}
-
 /// A tag that changes with the settings of a target.
 fn entity_tag(spec: &TargetSpec) -> String {
     let text = serde_json::to_vec(spec).unwrap_or_default();
@@ -343,6 +308,13 @@ struct Condition {
 }
 
 impl Condition {
+    /// The condition of a request, if it has one.
+    fn only_if(headers: &HeaderMap) -> Option<OnlyIf> {
+        let condition = Self::of(headers);
+        let any = condition.matches.is_some() || condition.absent;
+        any.then(|| -> OnlyIf { Box::new(move |watched| condition.holds(watched)) })
+    }
+
     fn of(headers: &HeaderMap) -> Self {
         let text = |name| {
             headers
@@ -383,39 +355,6 @@ pub(super) fn encode(text: &str) -> String {
         }
     }
     encoded
-}
-
-impl From<Refused> for Problem {
-    fn from(refused: Refused) -> Self {
-        let text = refused.to_string();
-        match refused {
-            Refused::NotFound(id) => unknown_target(&id),
-            Refused::Exists(_) => Self::new(Kind::TargetExists)
-                .detail(text)
-                .hint("PUT /v1/targets/{id} replaces it"),
-            Refused::IsMember(_) => Self::new(Kind::IsMember)
-                .detail(text)
-                .hint("it goes when it leaves the group, or is forgotten"),
-            Refused::DefinedInFile { .. } => Self::new(Kind::DefinedInFile)
-                .detail(text)
-                .hint("change it there, then POST /-/reload"),
-            Refused::Changed(_) => Self::new(Kind::Changed)
-                .detail(text)
-                .hint("read it again and decide anew"),
-            Refused::Check { signal, error, .. } => {
-                Self::new(Kind::Invalid).detail(text).errors(vec![Fault {
-                    pointer: format!("/signals/{signal}"),
-                    detail: error.to_string(),
-                    hint: None,
-                }])
-            }
-            Refused::Full { .. } => Self::new(Kind::Full)
-                .detail(text)
-                .hint("remove targets, or raise observer.targets_max in the settings"),
-            Refused::Store(_) | Refused::Json(_) => Self::new(Kind::Storage).detail(text),
-            Refused::Machine(_) => Self::new(Kind::Invalid).detail(text),
-        }
-    }
 }
 
 /// Everything that is wrong with the description of a target.

@@ -30,10 +30,13 @@ async fn every_described_route_answers_and_is_served_as_described() {
         let concrete = path
             .replace("{id}", "x")
             .replace("{target}", "x")
+            .replace("{key}", "x")
+            .replace("{kind}", "tokens")
             .replace("{name}", "x");
         // This monitor is no member of a group.
         let missing = match path.split('/').nth(2) {
             Some("members" | "links" | "cluster") => "no_group",
+            Some("settings" | "{key}") => "unknown_setting",
             _ => "unknown_target",
         };
         for method in &methods {
