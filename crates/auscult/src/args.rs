@@ -2,6 +2,7 @@
 
 mod cluster;
 mod serve;
+mod settings;
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use crate::commands::{self, JoinArgs, NodeArgs};
 
 pub(crate) use cluster::{ClusterArgs, ClusterCommand};
 pub(crate) use serve::{GroupArgs, ServeArgs, UdpBind};
+pub(crate) use settings::{ApplyArgs, SettingsArgs, SettingsCommand};
 
 /// The end of `auscult help`.
 const AFTER_HELP: &str = "\
@@ -27,6 +29,9 @@ Exit codes:
 
 Environment:
   AUSCULT_URL   the monitor or agent that client commands talk to
+  AUSCULT_TOKEN the token that client commands show, where the API needs one
+  AUSCULT_AUTHOR
+                who is said to make a change, in the history [default: USER]
   HTTP_BIND, UDP_BIND, DATA_DIR, AUSCULT_CONFIG, LOG_FORMAT, RAFT_BIND,
   RAFT_ADVERTISE, JOIN, BOOTSTRAP, AUSCULT_MONITOR_NAME
                 as the flags of the same meaning of 'auscult serve'
@@ -77,6 +82,10 @@ pub(crate) enum Command {
     Targets(TargetsArgs),
     /// Show the monitors that share settings, and change who they are and who leads
     Cluster(ClusterArgs),
+    /// Make what all monitors share as a file says, or show what that would change
+    Apply(ApplyArgs),
+    /// Read what all monitors share, who changed it and when; make tokens
+    Settings(SettingsArgs),
     /// Show the members of a group as an agent knows them, and who hears whom
     Members(MembersArgs),
     /// Print what happened, and with --follow what happens

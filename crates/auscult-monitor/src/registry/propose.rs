@@ -310,9 +310,9 @@ fn plan(shared: &SharedRegistry, wanted: &Wanted) -> Plan {
         .filter_map(|key| Key::new(Kind::Pause, key.name()).ok())
         .collect();
     gone.extend(pauses);
-    for key in gone {
-        let there = plan.steps.iter().any(|step| step.key == key);
-        let Some(found) = shared.get(&key).filter(|_| !there) else {
+    let planned: BTreeSet<Key> = plan.steps.iter().map(|step| step.key.clone()).collect();
+    for key in gone.difference(&planned).cloned() {
+        let Some(found) = shared.get(&key) else {
             continue;
         };
         plan.steps.push(Step {

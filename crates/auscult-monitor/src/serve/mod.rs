@@ -327,11 +327,7 @@ impl Server {
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
         let registry = Arc::clone(&self.registry);
         tokio::task::spawn_blocking(move || registry.take(self.settings)).await??;
-        tokio::spawn(Arc::clone(&self.registry).follow(self.stop.clone()));
-        if let Some(folder) = self.data_dir {
-            let registry = Arc::clone(&self.registry);
-            tokio::spawn(shared::import(registry, folder, self.stop.clone()));
-        }
+        shared::follow(&self.registry, self.data_dir, &self.stop);
         let admission = Arc::clone(&self.registry) as Arc<dyn Admission>;
         let key = self.registry.key();
         let receiver = |udp| UdpReceiver::start(udp, self.engine.clone(), admission, key);

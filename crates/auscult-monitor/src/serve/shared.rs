@@ -156,9 +156,17 @@ fn host_of(ip: IpAddr) -> String {
     }
 }
 
+/// Makes live what the settings say that monitors share, and what an earlier version left.
+pub(super) fn follow(registry: &Arc<Registry>, folder: Option<PathBuf>, stop: &Stop) {
+    tokio::spawn(Arc::clone(registry).follow(stop.clone()));
+    if let Some(folder) = folder {
+        tokio::spawn(import(Arc::clone(registry), folder, stop.clone()));
+    }
+}
+
 /// Takes over what an earlier version left in the data folder, however long it takes until the
 /// group can decide.
-pub(super) async fn import(registry: Arc<Registry>, folder: PathBuf, stop: Stop) {
+async fn import(registry: Arc<Registry>, folder: PathBuf, stop: Stop) {
     let stopped = stop.stopped();
     tokio::pin!(stopped);
     let mut told = false;

@@ -12,7 +12,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, USER_AGENT};
+use hyper::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
+};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
@@ -23,6 +25,9 @@ use tokio::net::TcpStream;
 use crate::exit::{self, Exit, Stop};
 
 use base::{Base, Scheme};
+
+/// Names who makes a change.
+const AUTHOR: HeaderName = HeaderName::from_static("x-auscult-author");
 
 /// What is waited for a connection: more than a lost packet costs, less than patience.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -181,6 +186,11 @@ impl Client {
         if !ask.headers.contains_key(ACCEPT) {
             request = request.header(ACCEPT, "application/json");
         }
+        for (header, value) in [(AUTHORIZATION, bearer()), (AUTHOR, author())] {
+            if let Some(value) = value {
+                request = request.header(header, value);
+            }
+        }
         if ask.body.is_some() {
             let json = HeaderValue::from_static("application/json");
             request = request.header(CONTENT_TYPE, json);
@@ -222,6 +232,22 @@ impl Client {
         );
         Stop::new(Exit::Unreachable, message)
     }
+}
+
+/// The token to show, if there is one.
+fn bearer() -> Option<HeaderValue> {
+    let token = std::env::var("AUSCULT_TOKEN").ok();
+    let token = token.filter(|token| !token.is_empty())?;
+    let mut value = HeaderValue::try_from(format!("Bearer {}", token.trim())).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// Who is said to make a change.
+fn author() -> Option<HeaderValue> {
+    let said = ["AUSCULT_AUTHOR", "USER"].map(|name| std::env::var(name).ok());
+    let author = said.into_iter().flatten().find(|name| !name.is_empty())?;
+    HeaderValue::try_from(author).ok()
 }
 
 /// A problem document in words: its detail, and each error that it lists on a line of its own.

@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod agent;
+mod apply;
 mod check_config;
 mod cluster;
 mod completions;
@@ -14,6 +15,7 @@ mod node;
 mod pulser;
 mod serve;
 mod server;
+mod settings;
 mod sim;
 mod targets;
 mod watched;
@@ -34,6 +36,8 @@ pub(crate) async fn run(command: Command) -> Result<(), Stop> {
         Command::Keys(args) => keys::run(&args).await,
         Command::Pulser(args) => pulser::run(&args).await,
         Command::Targets(args) => targets::run(&args).await,
+        Command::Apply(args) => apply::run(&args).await,
+        Command::Settings(args) => settings::run(&args).await,
         Command::CheckConfig(args) => check_config::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Members(args) => members::run(&args).await,

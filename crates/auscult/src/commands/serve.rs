@@ -86,7 +86,8 @@ struct Start {
 }
 
 impl Start {
-    /// What is watched, where that can be seen, and how it is changed: three lines, and one for a group.
+    /// What is watched, where that can be seen, and how it is changed: three lines, and one for a
+    /// group.
     fn announce(&self, args: &ServeArgs) -> io::Result<()> {
         let specs = self.registry.specs();
         let watched = Watched::count(specs.iter().map(AsRef::as_ref)).in_words();

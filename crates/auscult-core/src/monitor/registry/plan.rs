@@ -62,10 +62,10 @@ impl Registry {
             steps: Vec::new(),
             unchanged: 0,
         };
-        let unwanted = self
-            .settings()
+        let listed = kinds.iter().flat_map(|kind| self.of_kind(*kind));
+        let unwanted = listed
             .map(|(key, _)| (key, None))
-            .filter(|(key, _)| kinds.contains(&key.kind()) && !wanted.contains_key(*key));
+            .filter(|(key, _)| !wanted.contains_key(*key));
         let wanted = wanted.iter().map(|(key, document)| (key, Some(document)));
         for (key, document) in wanted.chain(unwanted) {
             let found = self.get(key);
