@@ -86,10 +86,19 @@ pub async fn unknown_method(request: Request) -> Problem {
 }
 
 /// Counts of answers by class of status, and of problems by kind.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct RequestCounters {
     classes: [AtomicU64; 5],
     problems: [AtomicU64; Kind::ALL.len()],
+}
+
+impl Default for RequestCounters {
+    fn default() -> Self {
+        Self {
+            classes: Default::default(),
+            problems: std::array::from_fn(|_| AtomicU64::new(0)),
+        }
+    }
 }
 
 impl RequestCounters {
