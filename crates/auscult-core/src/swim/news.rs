@@ -367,8 +367,22 @@ impl Swim {
     /// the answer. Says how long it has for that; `None` once it had its time. A member that was
     /// blocked, and tells of its suspicion and of its verdict at the same time, has so not the
     /// last word.
+    ///
+    /// Where as many as are needed accuse the suspect, each for itself, and it was given all the
+    /// time that it has, nobody asks: all would, so each failure would cost four datagrams more a
+    /// member. A member that did not run meanwhile, or is not well, asks all the same, as what it
+    /// did not hear may be its own fault.
     fn ask_for_last_word(&mut self, slot: Slot) -> Option<Instant> {
-        if self.config.params().suspicion == SuspicionRule::Logarithmic {
+        let params = self.config.params();
+        if params.suspicion == SuspicionRule::Logarithmic {
+            return None;
+        }
+        // Others may have heard of it a round of gossip earlier.
+        let by = self.now.after(params.gossip_interval);
+        let suspicion = self.suspicions.get(slot);
+        if self.health.score() == 0
+            && suspicion.is_some_and(|one| one.is_settled(params.confirmations.max(2), by))
+        {
             return None;
         }
         match self.suspicions.last_word(slot, self.now) {

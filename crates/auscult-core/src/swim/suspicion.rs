@@ -129,6 +129,14 @@ impl Suspicion {
     fn confirmations(&self) -> u32 {
         self.accusers.len().saturating_sub(1) as u32
     }
+
+    /// Whether so many others found the same, and the suspect had all the time to contradict while
+    /// this process ran.
+    pub(super) fn is_settled(&self, confirmations: u32, by: Instant) -> bool {
+        self.confirmations() >= confirmations
+            && self.stalled.is_zero()
+            && self.since.after(self.allowance.least) <= by
+    }
 }
 
 /// Whether a suspect had its last word.
