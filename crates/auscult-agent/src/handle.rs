@@ -28,9 +28,9 @@ use crate::events::EventLog;
 #[cfg(feature = "grpc")]
 use crate::grpc;
 use crate::join::{self, JoinResult};
-use crate::keys::{Keys, SharedRing};
+use crate::keys::Keys;
 use crate::layers::Layers;
-use crate::layers::entropy::{NoEntropy, SystemEntropy};
+use crate::layers::entropy::NoEntropy;
 use crate::links::Links;
 use crate::members::Members;
 use crate::record::Opened;
@@ -227,7 +227,8 @@ impl Agent {
         if config.bind.ip().is_unspecified() && config.advertise.is_none() {
             return Err(StartError::Advertise { bind: config.bind });
         }
-        let layers = layers(&config)?;
+        let layers = Layers::of(&config.params.label, config.keys.clone());
+        let layers = layers.map_err(|NoEntropy| StartError::NoEntropy)?;
         let machine = machine(&config, &layers)?;
         #[cfg(feature = "grpc")]
         let mut doors = grpc::Bound::open(&config)?;
@@ -317,15 +318,6 @@ fn machine(config: &AgentConfig, layers: &Layers) -> Result<Config, StartError> 
     let room = params.datagram_bytes;
     params.datagram_bytes = room.saturating_sub(layers.datagram_overhead());
     Config::new(params).map_err(StartError::Params)
-}
-
-fn layers(config: &AgentConfig) -> Result<Layers, StartError> {
-    let Some(ring) = config.keys.clone() else {
-        return Ok(Layers::plain());
-    };
-    let ring = Arc::new(SharedRing::new(config.params.label.clone(), ring));
-    let layers = Layers::sealed(ring, Box::new(SystemEntropy::new()));
-    layers.map_err(|NoEntropy| StartError::NoEntropy)
 }
 
 /// Where others reach an agent that listens there.

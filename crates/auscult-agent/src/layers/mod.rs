@@ -26,11 +26,12 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use auscult_core::swim::Label;
 use auscult_core::time::Instant;
 
-use crate::keys::SharedRing;
+use crate::keys::{KeyRing, SharedRing};
 use checksum::crc32c;
-use entropy::{Entropy, NoEntropy};
+use entropy::{Entropy, NoEntropy, SystemEntropy};
 pub(crate) use sealed::only_sealed;
 use sealed::{KINDS, OVERHEAD_MAX, Sealer};
 pub use window::WINDOW_COUNTERS;
@@ -122,6 +123,18 @@ impl Layers {
     #[must_use]
     pub const fn plain() -> Self {
         Self { sealer: None }
+    }
+
+    /// A seal with these keys, or none without.
+    ///
+    /// # Errors
+    /// The system gave no random bytes. State: nothing was changed.
+    pub(crate) fn of(label: &Label, keys: Option<KeyRing>) -> Result<Self, NoEntropy> {
+        let Some(keys) = keys else {
+            return Ok(Self::plain());
+        };
+        let ring = Arc::new(SharedRing::new(label.clone(), keys));
+        Self::sealed(ring, Box::new(SystemEntropy::new()))
     }
 
     /// A seal with the keys of this ring, which may change meanwhile.

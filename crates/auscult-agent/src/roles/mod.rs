@@ -26,25 +26,43 @@ use crate::config::{AgentConfig, StartError};
 use crate::events::{EventLog, EventReader};
 use crate::handle::{Agent, AgentHandle, unpredictable};
 use crate::join::JoinResult;
+use crate::keys::KeyRing;
 use crate::layers::Layers;
+use crate::layers::entropy::NoEntropy;
 use crate::udp::Udp;
 use pulses::{Chore, Pulses};
 
 pub use pulses::{AddRefusal, PULSERS_MAX, Pace, PulseState, PulseStatus};
+
+/// Whom a role talks with.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    /// Its label: others are not answered.
+    pub label: Label,
+    /// The keys that seal what is said; none: nothing is sealed. All must have them, or none.
+    pub keys: Option<KeyRing>,
+}
+
+/// Nothing is sealed.
+impl From<Label> for Cluster {
+    fn from(label: Label) -> Self {
+        Self { label, keys: None }
+    }
+}
 
 /// Answers those who ask whether it is alive. Stops when it is dropped.
 #[derive(Clone, Debug)]
 pub struct Pulser(AgentHandle);
 
 impl Pulser {
-    /// Answers at this address from now on, whoever asks with this label.
+    /// Answers at this address from now on, whoever asks with the cluster's label and keys.
     ///
     /// # Errors
     /// Why it cannot. State: nothing was started.
-    pub async fn start(bind: SocketAddr, label: Label) -> Result<Self, StartError> {
+    pub async fn start(bind: SocketAddr, cluster: impl Into<Cluster>) -> Result<Self, StartError> {
         // A name of its own even where the port is yet to be chosen.
         let name = format!("pulser-{:016x}", unpredictable());
-        start_member(&name, bind, label).await.map(Self)
+        start_member(&name, bind, cluster.into()).await.map(Self)
     }
 
     /// Where it answers.
@@ -62,10 +80,12 @@ impl Pulser {
 async fn start_member(
     name: &str,
     bind: SocketAddr,
-    label: Label,
+    cluster: Cluster,
 ) -> Result<AgentHandle, StartError> {
     let name = MemberName::new(name).map_err(StartError::Name)?;
-    Agent::start(AgentConfig::new(name, bind, Params::lan(label))).await
+    let mut config = AgentConfig::new(name, bind, Params::lan(cluster.label));
+    config.keys = cluster.keys;
+    Agent::start(config).await
 }
 
 /// That a pulser is dead, or alive again.
@@ -132,7 +152,8 @@ impl fmt::Debug for Desk {
 }
 
 impl Coordinator {
-    /// Asks from this address (port 0: a free one), with this label. Of notices, the newest
+    /// Asks from this address (port 0: a free one). Where the cluster has keys, the first question
+    /// to a pulser only makes acquaintance, and the next one is answered. Of notices, the newest
     /// `capacity` are kept for the reader, at least one; one that is too slow is told how many it
     /// missed, and holds up nobody.
     ///
@@ -140,10 +161,10 @@ impl Coordinator {
     /// Why it cannot. State: nothing was started.
     pub async fn start(
         bind: SocketAddr,
-        label: &Label,
+        cluster: impl Into<Cluster>,
         capacity: usize,
     ) -> Result<(Self, EventReader<Notice>), StartError> {
-        Self::start_with(bind, label, capacity, Box::new(|_| Vec::new())).await
+        Self::start_with(bind, cluster.into(), capacity, Box::new(|_| Vec::new())).await
     }
 
     #[expect(
@@ -152,10 +173,12 @@ impl Coordinator {
     )]
     async fn start_with(
         bind: SocketAddr,
-        label: &Label,
+        cluster: Cluster,
         capacity: usize,
         witnesses: Witnesses,
     ) -> Result<(Self, EventReader<Notice>), StartError> {
+        let Cluster { label, keys } = cluster;
+        let layers = Layers::of(&label, keys).map_err(|NoEntropy| StartError::NoEntropy)?;
         let udp = Udp::bind(bind).map_err(|source| StartError::Bind {
             socket: "UDP",
             address: bind,
@@ -172,8 +195,8 @@ impl Coordinator {
         let reader = desk.notices.read_from_start();
         let asker = Asker {
             udp,
-            layers: Layers::plain(),
-            label: label.clone(),
+            layers,
+            label,
             id: MemberId::from_bits(unpredictable()),
             desk: Arc::clone(&desk),
             body: Vec::new(),
@@ -297,6 +320,10 @@ impl Asker {
                 .ok()
                 .flatten()
                 .and_then(|body| decode_packet(body).ok());
+            if !self.datagram.is_empty() {
+                // What the seal wants to know before it opens what comes from there.
+                let _sent = self.udp.try_send(&self.datagram, from);
+            }
             if let Some(packet) = packet.filter(|packet| packet.label == self.label.tag())
                 && let Body::Ack { sequence, .. } = packet.body
             {
@@ -336,7 +363,7 @@ impl Asker {
 #[derive(Debug)]
 pub struct FullNode {
     name: String,
-    label: Label,
+    cluster: Cluster,
     member: Arc<Mutex<AgentHandle>>,
     coordinator: Coordinator,
     gossips: tokio::sync::Mutex<Gossips>,
@@ -356,19 +383,20 @@ impl FullNode {
     pub async fn start(
         name: &str,
         bind: SocketAddr,
-        label: Label,
+        cluster: impl Into<Cluster>,
         capacity: usize,
     ) -> Result<(Self, EventReader<Notice>), StartError> {
-        let member = start_member(name, bind, label.clone()).await?;
+        let cluster = cluster.into();
+        let member = start_member(name, bind, cluster.clone()).await?;
         let member = Arc::new(Mutex::new(member));
         let asked = Arc::clone(&member);
         let witnesses: Witnesses = Box::new(move |address| witnesses(&asked.lock(), address));
         let from = SocketAddr::new(bind.ip(), 0);
         let (coordinator, reader) =
-            Coordinator::start_with(from, &label, capacity, witnesses).await?;
+            Coordinator::start_with(from, cluster.clone(), capacity, witnesses).await?;
         let node = Self {
             name: name.to_owned(),
-            label,
+            cluster,
             member,
             coordinator,
             gossips: tokio::sync::Mutex::new(Gossips::Off),
@@ -418,8 +446,8 @@ impl FullNode {
         let member = self.member();
         let address = member.address();
         member.leave().await;
-        let label = self.label.clone();
-        let fresh = start_member(&self.name, address, label).await?;
+        let cluster = self.cluster.clone();
+        let fresh = start_member(&self.name, address, cluster).await?;
         *self.member.lock() = fresh;
         *gossips = Gossips::Off;
         Ok(())

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use auscult_agent::events::Reading;
-use auscult_agent::roles::{AddRefusal, Coordinator, FullNode, Pace, PulseState, Pulser};
+use auscult_agent::keys::{Key, KeyRing};
+use auscult_agent::roles::{AddRefusal, Cluster, Coordinator, FullNode, Pace, PulseState, Pulser};
 use auscult_core::swim::Label;
 use tokio::net::UdpSocket;
 
@@ -19,7 +20,7 @@ const PACE: Pace = Pace {
 async fn a_pulser_that_stops_is_told_of_and_is_back_when_it_returns() {
     let pulser = Pulser::start(free(), label()).await.unwrap();
     let address = pulser.address();
-    let (coordinator, mut notices) = Coordinator::start(free(), &label(), 8).await.unwrap();
+    let (coordinator, mut notices) = Coordinator::start(free(), label(), 8).await.unwrap();
     coordinator.add(address, PACE).unwrap();
     let twice = coordinator.add(address, PACE);
     assert_eq!(twice, Err(AddRefusal::Duplicate(address)));
@@ -46,9 +47,32 @@ async fn a_pulser_that_stops_is_told_of_and_is_back_when_it_returns() {
 }
 
 #[tokio::test]
+async fn roles_with_keys_hear_each_other_and_nobody_else() {
+    let with = |byte| Cluster {
+        label: label(),
+        keys: Some(KeyRing::new(Key::new([byte; 32]))),
+    };
+    let pulser = Pulser::start(free(), with(1)).await.unwrap();
+    let (coordinator, mut notices) = Coordinator::start(free(), with(1), 8).await.unwrap();
+    coordinator.add(pulser.address(), PACE).unwrap();
+    let state = || coordinator.status(pulser.address()).unwrap().state;
+    until("it answers", || state() == PulseState::Alive).await;
+    assert_eq!(notices.try_next(), None, "getting acquainted is no failure");
+
+    for stranger in [with(2), label().into()] {
+        let (coordinator, mut notices) = Coordinator::start(free(), stranger, 8).await.unwrap();
+        coordinator.add(pulser.address(), PACE).unwrap();
+        let Reading::Event(notice) = soon(notices.next()).await else {
+            panic!("one notice");
+        };
+        assert_eq!(notice.event.status.state, PulseState::Dead);
+    }
+}
+
+#[tokio::test]
 async fn one_that_takes_what_is_sent_and_says_nothing_is_dead() {
     let deaf = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    let (coordinator, mut notices) = Coordinator::start(free(), &label(), 8).await.unwrap();
+    let (coordinator, mut notices) = Coordinator::start(free(), label(), 8).await.unwrap();
     coordinator.add(deaf.local_addr().unwrap(), PACE).unwrap();
     let Reading::Event(notice) = soon(notices.next()).await else {
         panic!("one notice");
@@ -59,7 +83,7 @@ async fn one_that_takes_what_is_sent_and_says_nothing_is_dead() {
 
 #[tokio::test]
 async fn notices_that_nobody_reads_hold_up_nobody() {
-    let (coordinator, mut notices) = Coordinator::start(free(), &label(), 2).await.unwrap();
+    let (coordinator, mut notices) = Coordinator::start(free(), label(), 2).await.unwrap();
     let deaf = UdpSocket::bind("0.0.0.0:0").await.unwrap();
     let port = deaf.local_addr().unwrap().port();
     // One socket hears them all: loopback is a whole network.
@@ -78,7 +102,7 @@ async fn notices_that_nobody_reads_hold_up_nobody() {
 #[tokio::test]
 async fn who_is_stopped_asks_nobody() {
     let pulser = Pulser::start(free(), label()).await.unwrap();
-    let (coordinator, _notices) = Coordinator::start(free(), &label(), 2).await.unwrap();
+    let (coordinator, _notices) = Coordinator::start(free(), label(), 2).await.unwrap();
     coordinator.add(pulser.address(), PACE).unwrap();
     let heard = || coordinator.status(pulser.address()).unwrap().last_heard;
     until("it answers", || heard().is_some()).await;
