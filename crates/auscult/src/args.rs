@@ -1,6 +1,7 @@
 //! The command line as clap reads it: every flag, its variable, its default, its sentence of help.
 
 mod cluster;
+mod member;
 mod serve;
 mod settings;
 
@@ -14,6 +15,7 @@ use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 use crate::commands::{self, JoinArgs, NodeArgs};
 
 pub(crate) use cluster::{ClusterArgs, ClusterCommand};
+pub(crate) use member::MemberArgs;
 pub(crate) use serve::{GroupArgs, ServeArgs, UdpBind};
 pub(crate) use settings::{ApplyArgs, SettingsArgs, SettingsCommand};
 

@@ -4,6 +4,7 @@
 //! The targets follow the snapshot of the members, not the single events, so that nothing can be
 //! missed. One that leaves, or is forgotten after it failed, is watched no longer.
 
+mod flags;
 mod isolation;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use auscult_core::id::{IdError, TargetId};
 use auscult_core::monitor::Told;
 use auscult_core::swim::{Accuser, EventKind, MemberName, State};
 
+pub use self::flags::MembershipFlags;
 use self::isolation::{Isolation, Turn};
 use crate::registry::{MemberWord, Registry};
 use crate::settings::MembershipSettings;

@@ -22,7 +22,7 @@ use crate::engine::Engine;
 use crate::events::EventLog;
 use crate::ingest::udp::BoundUdp;
 use crate::ingest::{Admission, UdpReceiver};
-use crate::membership::{self, MembershipError};
+use crate::membership::{self, MembershipError, MembershipFlags};
 use crate::registry::{Registry, ReloadError, Reloaded};
 use crate::replication::{Node, StartError};
 use crate::settings::Settings;
@@ -51,6 +51,8 @@ pub struct ServeConfig {
     pub data_dir: Option<PathBuf>,
     /// How it takes part in a group of several monitors.
     pub group: GroupConfig,
+    /// What is said of the group beside the settings.
+    pub member: MembershipFlags,
 }
 
 impl ServeConfig {
@@ -64,6 +66,7 @@ impl ServeConfig {
             settings: None,
             data_dir: None,
             group: GroupConfig::default(),
+            member: MembershipFlags::default(),
         }
     }
 }
@@ -211,6 +214,7 @@ impl Server {
             settings,
             data_dir,
             group,
+            member,
         } = config;
         let bind_error = |addr, flag| move |source| ServeError::Bind { addr, flag, source };
         // Read first: a mistake in the file should be told even where the port is taken.
@@ -228,8 +232,8 @@ impl Server {
         let http = http.map_err(bind_error(http_bind, "--http-bind"))?;
         let udp = udp_bind.map(|addr| BoundUdp::bind(addr).map_err(bind_error(addr, "--udp-bind")));
         let udp = udp.transpose()?;
-        let agent = match &settings.membership {
-            Some(group) => Some(membership::start(group).await?),
+        let agent = match member.over(settings.membership.clone()) {
+            Some(group) => Some(membership::start(&group).await?),
             None => None,
         };
         let folder = match data_dir.clone() {

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use super::{LogArgs, socket_addr};
+use super::{LogArgs, MemberArgs, socket_addr};
 
 const SERVE_EXAMPLES: &str = "\
 Examples:
@@ -47,6 +47,8 @@ pub(crate) struct ServeArgs {
     pub(crate) datadir: PathBuf,
     #[command(flatten)]
     pub(crate) group: GroupArgs,
+    #[command(flatten)]
+    pub(crate) member: MemberArgs,
     #[command(flatten)]
     pub(crate) log: LogArgs,
 }

@@ -65,6 +65,7 @@ fn config(args: &ServeArgs) -> ServeConfig {
         settings: args.config.clone(),
         data_dir: Some(args.datadir.clone()),
         group: group(&args.group),
+        member: args.member.flags(),
     }
 }
 

@@ -183,6 +183,18 @@ fn an_agent_that_does_not_answer_is_named() {
 }
 
 #[test]
+fn a_monitor_becomes_a_member_by_flags_alone() {
+    let mut b = Node::start("b", None);
+    let monitor = Monitor::new();
+    let flags = ["--member-name", "watcher", "--member-bind", "127.0.0.1:0"];
+    let server = monitor.start(&[&flags[..], &["--member-join", &b.address]].concat());
+    b.process.line("member watcher joined");
+    let url = format!("http://{}", server.http);
+    let mut events = Process::start(["events", "-f", "--since", "0", "--url", &url]);
+    events.line_within("b is up: alive at", PATIENCE);
+}
+
+#[test]
 fn a_monitor_that_is_a_member_has_the_others_as_targets() {
     let mut b = Node::start("b", None);
     let monitor = Monitor::new();
