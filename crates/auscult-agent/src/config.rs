@@ -11,6 +11,7 @@ use auscult_core::swim::{MemberName, Params, Violation};
 #[cfg(feature = "grpc")]
 use crate::grpc::{DoorsConfig, Tls};
 use crate::keys::KeyRing;
+use crate::layers::entropy::NoEntropy;
 use crate::record::RecordError;
 
 /// Who an agent is, where it listens and whom it asks.
@@ -115,6 +116,12 @@ pub enum StartError {
         /// Where it would listen.
         bind: SocketAddr,
     },
+}
+
+impl From<NoEntropy> for StartError {
+    fn from(NoEntropy: NoEntropy) -> Self {
+        Self::NoEntropy
+    }
 }
 
 impl fmt::Display for StartError {

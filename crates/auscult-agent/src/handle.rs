@@ -30,7 +30,6 @@ use crate::grpc;
 use crate::join::{self, JoinResult};
 use crate::keys::Keys;
 use crate::layers::Layers;
-use crate::layers::entropy::NoEntropy;
 use crate::links::Links;
 use crate::members::Members;
 use crate::record::Opened;
@@ -227,8 +226,7 @@ impl Agent {
         if config.bind.ip().is_unspecified() && config.advertise.is_none() {
             return Err(StartError::Advertise { bind: config.bind });
         }
-        let layers = Layers::of(&config.params.label, config.keys.clone());
-        let layers = layers.map_err(|NoEntropy| StartError::NoEntropy)?;
+        let layers = Layers::of(&config.params.label, config.keys.clone())?;
         let machine = machine(&config, &layers)?;
         #[cfg(feature = "grpc")]
         let mut doors = grpc::Bound::open(&config)?;

@@ -28,7 +28,6 @@ use crate::handle::{Agent, AgentHandle, unpredictable};
 use crate::join::JoinResult;
 use crate::keys::KeyRing;
 use crate::layers::Layers;
-use crate::layers::entropy::NoEntropy;
 use crate::udp::Udp;
 use pulses::{Chore, Pulses};
 
@@ -178,7 +177,7 @@ impl Coordinator {
         witnesses: Witnesses,
     ) -> Result<(Self, EventReader<Notice>), StartError> {
         let Cluster { label, keys } = cluster;
-        let layers = Layers::of(&label, keys).map_err(|NoEntropy| StartError::NoEntropy)?;
+        let layers = Layers::of(&label, keys)?;
         let udp = Udp::bind(bind).map_err(|source| StartError::Bind {
             socket: "UDP",
             address: bind,
