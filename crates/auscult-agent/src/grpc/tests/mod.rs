@@ -2,6 +2,7 @@
 
 mod doors;
 mod guest;
+mod hostile;
 mod transport;
 
 use std::net::SocketAddr;
