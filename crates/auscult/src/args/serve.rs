@@ -45,6 +45,9 @@ pub(crate) struct ServeArgs {
         default_value = "auscult-data"
     )]
     pub(crate) datadir: PathBuf,
+    /// End when standard input does: for whoever starts monitors and may be killed
+    #[arg(long, hide = true)]
+    pub(crate) end_with_stdin: bool,
     #[command(flatten)]
     pub(crate) group: GroupArgs,
     #[command(flatten)]
@@ -75,16 +78,27 @@ pub(crate) struct GroupArgs {
     )]
     pub(crate) bootstrap: bool,
     /// Join the group of these monitors, if this one belongs to none yet: their --raft-bind or
-    /// --http-bind
+    /// --http-bind. If the first is this one itself, begin the group
     #[arg(long, value_name = "HOST:PORT", env = "JOIN", value_delimiter = ',')]
     pub(crate) join: Vec<String>,
 }
 
 impl GroupArgs {
-    /// Whom to join. A variable that is set to nothing names nobody.
+    /// Whom to join. A variable that is set to nothing names nobody, and the monitor that is named
+    /// first begins the group that the others join: so all of them can be started alike.
     pub(crate) fn join(&self) -> Vec<String> {
-        let named = self.join.iter().filter(|address| !address.is_empty());
-        named.cloned().collect()
+        let own = match (&self.raft_advertise, self.raft_bind) {
+            (Some(name), _) => Some(name.clone()),
+            (None, bind) => bind.map(|addr| addr.to_string()),
+        };
+        let named = || self.join.iter().filter(|address| !address.is_empty());
+        if named().next() == own.as_ref() {
+            return Vec::new();
+        }
+        named()
+            .filter(|address| Some(*address) != own.as_ref())
+            .cloned()
+            .collect()
     }
 
     /// Where to listen, if that is said.
@@ -109,4 +123,28 @@ fn udp_bind(text: &str) -> Result<UdpBind, String> {
         return Ok(UdpBind::Nowhere);
     }
     socket_addr(text).map(UdpBind::At)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn monitors_that_are_started_alike_make_one_group() {
+        check("one:7000,two:7000", "one:7000", &[]);
+        check("one:7000,two:7000", "two:7000", &["one:7000"]);
+        check("one:7000,two:7000", "three:7000", &["one:7000", "two:7000"]);
+        check("", "one:7000", &[]);
+    }
+
+    fn check(join: &str, own: &str, expected: &[&str]) {
+        let args = GroupArgs {
+            name: None,
+            raft_bind: None,
+            raft_advertise: Some(own.into()),
+            bootstrap: false,
+            join: join.split(',').map(str::to_owned).collect(),
+        };
+        assert_eq!(args.join(), expected, "{join} at {own}");
+    }
 }

@@ -14,8 +14,9 @@ use crate::args::{GroupArgs, ServeArgs, UdpBind};
 use crate::exit::{Exit, Stop};
 use crate::logging;
 
-/// State changes and what went wrong; no line per check.
-const LOG_FILTER: &str = "info";
+/// State changes and what went wrong; no line per check, and none of openraft's, which has several
+/// for each heartbeat to a monitor that is away.
+const LOG_FILTER: &str = "info,openraft=off";
 
 pub(crate) async fn run(args: &ServeArgs) -> Result<(), Stop> {
     let mut interrupts = Interrupts::install()?;
@@ -44,6 +45,7 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<(), Stop> {
         if outcome.is_ok() {
             tokio::select! {
                 () = interrupts.next() => {}
+                () = end_of_stdin(), if args.end_with_stdin => {}
                 never = hangups.reload_each(&reload) => match never {},
             }
         }
@@ -52,6 +54,18 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<(), Stop> {
     let ended = server.run(shutdown).await;
     ended.map_err(|error| server::stop(&error))?;
     outcome
+}
+
+/// Waits for the end of standard input.
+async fn end_of_stdin() {
+    let (tell, ended) = tokio::sync::oneshot::channel::<()>();
+    // A thread of its own: a read that never returns would hold up the end of the runtime.
+    std::thread::spawn(move || {
+        // Whatever comes, even an error, the one who started us has gone.
+        let _end = io::copy(&mut io::stdin().lock(), &mut io::sink());
+        drop(tell);
+    });
+    let _told = ended.await;
 }
 
 fn config(args: &ServeArgs) -> ServeConfig {
