@@ -1,6 +1,7 @@
 //! The command line as clap reads it: every flag, its variable, its default, its sentence of help.
 
 mod cluster;
+mod demo;
 mod member;
 mod serve;
 mod settings;
@@ -15,6 +16,7 @@ use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 use crate::commands::{self, JoinArgs, NodeArgs};
 
 pub(crate) use cluster::{ClusterArgs, ClusterCommand};
+pub(crate) use demo::{DemoArgs, DemoCommand, DemoMetricsArgs};
 pub(crate) use member::MemberArgs;
 pub(crate) use serve::{GroupArgs, ServeArgs, UdpBind};
 pub(crate) use settings::{ApplyArgs, SettingsArgs, SettingsCommand};
@@ -124,28 +126,6 @@ pub(crate) struct LogArgs {
     /// How logs on stderr look
     #[arg(long, value_enum, env = "LOG_FORMAT", default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
-}
-
-/// `auscult demo`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct DemoArgs {
-    /// Ends by itself after this time, for example 30s [default: runs until Ctrl-C]
-    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
-    pub(crate) time: Option<Duration>,
-    /// The port of the first simulated server; the others follow
-    #[arg(long, value_name = "PORT", default_value_t = 8081)]
-    pub(crate) first_port: u16,
-    /// Where the monitor's page, API and metrics are served, and heartbeats taken over UDP
-    #[arg(
-        long,
-        value_name = "ADDR:PORT",
-        env = "HTTP_BIND",
-        default_value = "127.0.0.1:8000",
-        value_parser = socket_addr
-    )]
-    pub(crate) http_bind: SocketAddr,
-    #[command(flatten)]
-    pub(crate) log: LogArgs,
 }
 
 /// `auscult sim`.

@@ -1,7 +1,10 @@
-//! `auscult demo`: ten simulated servers and a monitor in one process, and what happens as it
-//! happens.
+//! `auscult demo`: ten simulated servers and three monitors that watch them together, and what
+//! happens as it happens.
 
 mod banner;
+mod metrics;
+mod others;
+mod servers;
 mod stage;
 
 use std::future;
@@ -17,25 +20,36 @@ use tokio::task::JoinSet;
 
 use super::interrupt::Interrupts;
 use super::server::{self, Hangups};
-use crate::args::DemoArgs;
+use crate::args::{DemoArgs, DemoCommand};
 use crate::exit::Stop;
 use crate::logging;
 use crate::render::Screen;
 use crate::render::event::{EventLine, Moment};
 use crate::render::pulse::{self, Pulse};
 
+use others::Others;
 use stage::Stage;
 
 /// How often the last line is drawn again: smooth enough to see a level rise.
 const REDRAW: Duration = Duration::from_millis(200);
 
+/// What went wrong. That a monitor which was killed is not reached is no such thing here.
+const LOG_FILTER: &str = "warn,openraft=off,auscult_monitor::replication=off";
+
 /// Events read from the log at a time.
 const PAGE: usize = 64;
 
 pub(crate) async fn run(args: &DemoArgs) -> Result<(), Stop> {
+    match &args.command {
+        None => play(args).await,
+        Some(DemoCommand::Metrics(args)) => metrics::run(args).await,
+    }
+}
+
+async fn play(args: &DemoArgs) -> Result<(), Stop> {
     let mut interrupts = Interrupts::install()?;
     let mut hangups = Hangups::install()?;
-    logging::start(&args.log, "warn")?;
+    logging::start(&args.log, LOG_FILTER)?;
     let stage = tokio::select! {
         stage = Stage::set_up(args) => stage?,
         () = interrupts.next() => return Ok(()),
@@ -43,6 +57,7 @@ pub(crate) async fn run(args: &DemoArgs) -> Result<(), Stop> {
     let Stage {
         pulsers,
         monitor,
+        mut others,
         folder,
         places,
     } = stage;
@@ -52,20 +67,29 @@ pub(crate) async fn run(args: &DemoArgs) -> Result<(), Stop> {
     }
     let screen = Screen::stdout();
     let banner = places.banner(screen);
+    let first = places.monitors[0].http;
     let show = Show::new(monitor.engine().clone(), screen);
     let reload = monitor.reload_handle();
     let mut outcome = Ok(());
     // Waited for when everything runs, so what the banner names is there.
     let shutdown = async {
+        let shown = async {
+            servers::watch(first, &places.servers).await?;
+            tokio::select! {
+                shown = show.run(&banner, &mut others) => shown,
+                () = end_of(args.time) => Ok(()),
+            }
+        };
         tokio::select! {
-            shown = show.run(&banner) => outcome = shown,
+            shown = shown => outcome = shown,
             never = hangups.reload_each(&reload) => match never {},
             () = interrupts.next() => {}
-            () = end_of(args.time) => {}
         }
         interrupts.then_exit_at_once();
+        others.stop();
     };
     let ended = monitor.run(shutdown).await;
+    others.ended().await;
     show.clear()?;
     drop(folder);
     ended.map_err(|error| server::stop(&error))?;
@@ -99,7 +123,7 @@ impl Show {
     }
 
     /// Prints the banner, and then events as they come, until the output is gone.
-    async fn run(&self, banner: &str) -> Result<(), Stop> {
+    async fn run(&self, banner: &str, others: &mut Others) -> Result<(), Stop> {
         io::stdout().write_all(banner.as_bytes())?;
         let log = self.engine.events();
         // That the servers are watched is what the banner says.
@@ -107,8 +131,9 @@ impl Show {
         let mut changed = log.subscribe();
         let mut seen = self.begin;
         let mut redraw = tokio::time::interval(REDRAW);
+        let mut lost = String::new();
         loop {
-            let mut lines = String::new();
+            let mut lines = std::mem::take(&mut lost);
             loop {
                 let page = log.since(seen, PAGE);
                 let Some(last) = page.events.last() else {
@@ -125,6 +150,7 @@ impl Show {
             self.draw(&lines)?;
             tokio::select! {
                 _ = changed.changed() => {}
+                said = others.next_loss() => lost = said,
                 _ = redraw.tick(), if self.is_live() => {}
             }
         }

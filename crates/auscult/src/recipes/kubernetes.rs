@@ -55,7 +55,7 @@ fn manifests_are_of_known_kinds_and_have_names_of_their_own() {
         let before = seen.insert((kind.to_owned(), name), place.clone());
         assert_eq!(before, None, "{place}");
     }
-    assert!(!seen.is_empty());
+    assert!(seen.len() >= 8);
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn containers_start_the_program() {
             check_container(&place, container, &manifest);
         }
     }
-    assert!(starts > 0);
+    assert_eq!(starts, 2);
 }
 
 /// Probes ask ports that have names, and what is mounted is there.

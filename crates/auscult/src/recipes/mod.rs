@@ -1,6 +1,7 @@
 //! Whether `deploy/` says what the program understands: its command lines go through the argument
 //! parser, its variables are those of flags, its settings and metrics exist.
 
+mod compose;
 mod kubernetes;
 mod yaml;
 

@@ -1,12 +1,24 @@
 //! `auscult demo`: what a newcomer sees, from the first line to the end.
 
 use std::fs;
-use std::time::Duration;
+use std::net::TcpStream;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 use crate::http::{addr_in, get, post};
-use crate::process::{Process, auscult};
+use crate::process::{PATIENCE, Process, auscult, run, stdout};
+
+const FREE_PORTS: [&str; 7] = [
+    "demo",
+    "--first-port",
+    "0",
+    "--http-bind",
+    "127.0.0.1:0",
+    "--first-raft-port",
+    "0",
+];
 
 /// One answer after 10 s, a check that begins a second later, and a busy machine.
 const ONE_OUTAGE: Duration = Duration::from_secs(40);
@@ -14,7 +26,7 @@ const ONE_OUTAGE: Duration = Duration::from_secs(40);
 #[test]
 fn a_delayed_server_is_late_then_down_then_up_again() {
     let folder = TempDir::new().unwrap();
-    let args = ["demo", "--first-port", "0", "--http-bind", "127.0.0.1:0"];
+    let args = FREE_PORTS;
     let mut demo = Process::spawn(auscult(args).env("TMPDIR", folder.path()));
     let page = addr_in(&demo.line("  page "));
     let slow = demo.line("\"delay\":10");
@@ -50,7 +62,7 @@ fn a_delayed_server_is_late_then_down_then_up_again() {
 
 #[test]
 fn takes_free_ports_where_its_own_are_taken_and_ends_by_itself() {
-    let mut first = Process::start(["demo", "--first-port", "0", "--http-bind", "127.0.0.1:0"]);
+    let mut first = Process::start(FREE_PORTS);
     let http = addr_in(&first.line("  page "));
     let port = first.line("\"delay\":10");
     let port = port
@@ -65,6 +77,8 @@ fn takes_free_ports_where_its_own_are_taken_and_ends_by_itself() {
         &port,
         "--http-bind",
         &http,
+        "--first-raft-port",
+        "0",
         "--for",
         "1s",
     ];
@@ -85,4 +99,51 @@ fn takes_free_ports_where_its_own_are_taken_and_ends_by_itself() {
     // Not killed, because it has a folder to remove.
     first.signal("TERM");
     assert!(first.end().0.success());
+}
+
+#[test]
+fn a_monitor_can_be_killed_and_all_end_with_the_demo() {
+    let mut demo = Process::start(FREE_PORTS);
+    let second = addr_in(&demo.line(" monitor2 at "));
+    let third = addr_in(&demo.line(" monitor3 at "));
+    let metrics = demo.line(" demo metrics ");
+    let urls = metrics.split("--url ").nth(1).unwrap();
+    let urls = urls.split_whitespace().next().unwrap();
+    let kill = demo.line("kill -9 ");
+    let pid = kill.split_whitespace().nth(2).unwrap();
+    for _ in 0..10 {
+        demo.line(" is up: ");
+    }
+    assert!(
+        Command::new("kill")
+            .args(["-9", pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    demo.line("monitor3 was killed: the other monitors watch on");
+    let again = demo.line("to start it again: ");
+    assert!(again.contains(&format!("--http-bind {third}")), "{again}");
+
+    let values = run(["demo", "metrics", "--server", "server6", "--url", urls]);
+    let said = stdout(&values);
+    assert!(values.status.success(), "{said}");
+    assert!(
+        said.contains("server_phivalue{server_name=\"server6\"}"),
+        "{said}"
+    );
+    let third_says = said.lines().find(|line| line.contains(&third)).unwrap();
+    assert!(third_says.contains("does not answer"), "{said}");
+    let nobody = run(["demo", "metrics", "--server", "server11", "--url", urls]);
+    assert_eq!(nobody.status.code(), Some(1));
+
+    // Whatever ends the demo ends the other monitors.
+    demo.signal("KILL");
+    let (_, _, _) = demo.end();
+    let refused = || TcpStream::connect(&second).is_err();
+    let end = Instant::now() + PATIENCE;
+    while !refused() {
+        assert!(Instant::now() < end, "monitor2 runs on");
+        std::thread::yield_now();
+    }
 }

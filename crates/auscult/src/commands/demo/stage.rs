@@ -1,13 +1,15 @@
-//! What the demo consists of: simulated servers, a file of settings, and a monitor.
+//! What the demo consists of: simulated servers, and monitors, one of them in this process.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::path::Path;
 
-use auscult_monitor::serve::{ServeConfig, ServeError, Server};
+use auscult_monitor::serve::{GroupConfig, ServeConfig, ServeError, Server};
 use tempfile::TempDir;
 
 use super::super::server;
 use super::banner::Places;
+use super::others::{Others, Place, Plan, Ports};
 use crate::args::DemoArgs;
 use crate::exit::{self, Exit, Stop};
 use crate::pulser::{Behaviour, Pulser};
@@ -20,6 +22,7 @@ pub(super) struct Stage {
     /// The simulated servers with their names, in order.
     pub(super) pulsers: Vec<(String, Pulser)>,
     pub(super) monitor: Server,
+    pub(super) others: Others,
     /// Removed when dropped.
     pub(super) folder: TempDir,
     pub(super) places: Places,
@@ -47,31 +50,72 @@ impl Stage {
             Stop::new(Exit::Cannot, message)
         };
         let folder = TempDir::with_prefix("auscult-demo-").map_err(failed)?;
-        let settings = folder.path().join("servers.yml");
-        std::fs::write(&settings, yaml(&servers)).map_err(failed)?;
-        let config = ServeConfig {
-            http_bind: args.http_bind,
-            udp_bind: Some(args.http_bind),
-            settings: Some(settings.clone()),
-            data_dir: Some(folder.path().join("data")),
-            ..ServeConfig::ephemeral()
-        };
-        let monitor = monitor(config, &mut taken).await?;
-        let places = Places {
+        let program = std::env::args().next().unwrap_or_else(|| "auscult".into());
+        let monitor = monitor(first_of(args, folder.path()), &mut taken).await?;
+        let plans = plans(args, &monitor, folder.path(), &mut taken)?;
+        let (others, rest) = Others::start(&plans, &program)?;
+        let first = Place {
+            name: FIRST.into(),
             http: monitor.http_addr(),
+            pid: std::process::id(),
+        };
+        let places = Places {
+            monitors: std::iter::once(first).chain(rest).collect(),
             udp: monitor.udp_addr(),
             servers,
             taken,
-            settings: settings.display().to_string(),
-            program: std::env::args().next().unwrap_or_else(|| "auscult".into()),
+            folder: folder.path().display().to_string(),
+            program,
         };
         Ok(Self {
             pulsers,
             monitor,
+            others,
             folder,
             places,
         })
     }
+}
+
+/// What the monitor in this process is called.
+const FIRST: &str = "monitor1";
+
+fn first_of(args: &DemoArgs, folder: &Path) -> ServeConfig {
+    let raft = SocketAddr::new(args.http_bind.ip(), args.first_raft_port);
+    ServeConfig {
+        http_bind: args.http_bind,
+        udp_bind: Some(args.http_bind),
+        settings: None,
+        data_dir: Some(folder.join(FIRST)),
+        group: GroupConfig {
+            name: Some(FIRST.into()),
+            raft_bind: (args.monitors > 1).then_some(raft),
+            ..GroupConfig::default()
+        },
+    }
+}
+
+/// The monitors beside the first one.
+fn plans(
+    args: &DemoArgs,
+    first: &Server,
+    folder: &Path,
+    taken: &mut Vec<u16>,
+) -> Result<Vec<Plan>, Stop> {
+    let Some(join) = first.raft_addr() else {
+        return Ok(Vec::new());
+    };
+    let mut ports = Ports::new(args.http_bind.ip(), taken);
+    let plan = |behind| {
+        Ok(Plan {
+            name: format!("monitor{}", behind + 1),
+            http: ports.next(args.http_bind.port(), behind)?,
+            raft: ports.next(args.first_raft_port, behind)?,
+            join,
+            folder: folder.to_owned(),
+        })
+    };
+    (1..args.monitors).map(plan).collect()
 }
 
 /// A monitor where it was asked for, or at free ports where these are taken.
@@ -88,10 +132,10 @@ async fn monitor(mut config: ServeConfig, taken: &mut Vec<u16>) -> Result<Server
         };
         let (addr, flag) = in_use;
         let free = SocketAddr::new(addr.ip(), 0);
-        if flag == "--http-bind" {
-            config.http_bind = free;
-        } else {
-            config.udp_bind = Some(free);
+        match flag {
+            "--http-bind" => config.http_bind = free,
+            "--raft-bind" => config.group.raft_bind = Some(free),
+            _ => config.udp_bind = Some(free),
         }
         if !taken.contains(&addr.port()) {
             taken.push(addr.port());
@@ -115,13 +159,4 @@ async fn pulser(port: u16, taken: &mut Vec<u16>) -> Result<Pulser, Stop> {
             format!("cannot listen at a free port: {error}"),
         )
     })
-}
-
-/// The settings, as somebody would write them. The time-out lets an answer count that takes 10 s.
-fn yaml(servers: &[(String, SocketAddr)]) -> String {
-    let mut text = String::from("defaults:\n  interval: 1s\n  timeout: 15s\ntargets:\n");
-    for (name, addr) in servers {
-        text += &format!("  - id: {name}\n    url: http://{addr}/heartbeat\n");
-    }
-    text
 }
