@@ -172,7 +172,8 @@ impl Driver {
             next = self.obey(now, command, desk);
         }
         if self.flush(desk) {
-            next = Next::Stop(Ending::Left, None);
+            let lost_to = self.swim.name_lost_to();
+            next = Next::Stop(lost_to.map_or(Ending::Left, Ending::NameLost), None);
         }
         self.publish(now, desk);
         next

@@ -69,6 +69,10 @@ pub enum Ending {
     Left,
     /// It was shut down, or nobody held a handle any more, or its runtime was.
     Shutdown,
+    /// Another process that runs at this address has the member's name, and this one came second.
+    /// No goodbye was said, as it would have been that of the other one. It needs a name of its
+    /// own to be started again.
+    NameLost(SocketAddr),
     /// A fault of this program: an invariant does not hold, and it says so with this text. What
     /// the machine would do next is not to be trusted, so it does nothing, and its sockets are
     /// closed: the others find out, as if the process had died. It is not started again here, as

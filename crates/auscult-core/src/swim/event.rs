@@ -81,7 +81,8 @@ pub enum Output {
         /// Live members, this one included.
         members: usize,
     },
-    /// [`Input::Leave`](super::Input::Leave) is done: the goodbye was said as often as news is.
+    /// [`Input::Leave`](super::Input::Leave) is done: the goodbye was said as often as news is. Or
+    /// the name was lost to another process: [`name_lost_to`](super::Swim::name_lost_to).
     Gone,
 }
 

@@ -43,6 +43,9 @@
 //! machine takes it that the process did not run: every deadline of others moves by that time.
 //! Members that miss answers grow patient, for themselves and with others (local health [LG]).
 //!
+//! # One name, two processes
+//! The one that came second gives the name up and is gone; [`Swim::name_lost_to`] says why.
+//!
 //! # Healing
 //! Dead members, and seeds that are no members, are asked now and then for as long as they are
 //! remembered. One that answers is told that it was dead, contradicts, and both sides compare all
@@ -65,6 +68,7 @@ pub mod member;
 mod members;
 pub mod message;
 pub mod metadata;
+mod namesake;
 mod news;
 mod order;
 mod probes;
@@ -90,6 +94,7 @@ use gossip::Queue;
 use health::Health;
 use links::Links;
 use members::{ME, Members, Slot};
+use namesake::Namesake;
 use probes::Probes;
 use relays::Relays;
 use suspicion::Suspicions;
@@ -171,8 +176,7 @@ pub struct Swim {
     /// How long it took suspects to contradict.
     refutations: RoundTrip,
     seeds: Vec<Seed>,
-    /// How often somebody else spoke in our name.
-    overtaken: u32,
+    namesake: Namesake,
     gossiped_at: Instant,
 }
 
@@ -227,7 +231,7 @@ impl Swim {
             seeds: Vec::new(),
             disagreements: 0,
             metadata_disagreements: 0,
-            overtaken: 0,
+            namesake: Namesake::new(now),
             gossip_at: None,
             gossiped_at: Instant::ORIGIN,
             sync_at: now.after(params.sync_interval + rng.span_below(params.sync_interval)),

@@ -426,10 +426,8 @@ impl Swim {
             Update::Suspect { .. } | Update::Dead { .. } => self.health.worse(1),
             Update::Left { .. } => {}
             Update::Alive { address, .. } => {
-                // Once it may be a record of an earlier run. Twice, somebody else uses the name.
-                self.overtaken += 1;
-                if self.overtaken > 1 && *address != my_address {
-                    self.say(ME, EventKind::NameConflict { address: *address });
+                if *address != my_address && self.wait_for_namesake(*address, theirs) {
+                    return;
                 }
             }
         }

@@ -27,7 +27,7 @@ impl Swim {
             return;
         }
         if packet.from == self.me {
-            self.reject(from, Reject::Myself);
+            self.hear_namesake(from, &packet.body);
             return;
         }
         let mut updates = packet.updates;
@@ -87,8 +87,8 @@ impl Swim {
         }
     }
 
-    /// A datagram without news: for those who are not members.
-    fn send_bare(&mut self, to: SocketAddr, body: Body) {
+    /// A datagram without news: for those who are not members, or not others.
+    pub(super) fn send_bare(&mut self, to: SocketAddr, body: Body) {
         let packet = Packet::bare(self.tag, self.me, body);
         self.outputs.push_back(super::Output::Send { to, packet });
     }

@@ -633,3 +633,100 @@ fn copies_of_metadata_have_a_bound_together() {
     assert_eq!(full.count() as u64 + refused, enough);
     assert!((1..20).contains(&refused), "{refused}");
 }
+
+/// Says twice that member 0 is elsewhere, each time in a greater incarnation than it has. Gives the
+/// ping with which it looks for the other process there.
+fn contradict_twice(swim: &mut Swim) -> (SocketAddr, Sequence) {
+    let elsewhere = address(77);
+    let mut pinged = None;
+    for number in [5, 7] {
+        assert_eq!(pinged, None);
+        let moved = Update::Alive {
+            name: name(0),
+            address: elsewhere,
+            incarnation: incarnation(number),
+        };
+        receive(swim, 1, Body::Gossip, [moved].into());
+        let outputs = drain(swim);
+        pinged = outputs.iter().find_map(|output| {
+            let Output::Send { to, packet } = output else {
+                return None;
+            };
+            let Body::Ping { sequence, .. } = packet.body else {
+                return None;
+            };
+            (*to == elsewhere).then_some(sequence)
+        });
+    }
+    (elsewhere, pinged.expect("the other process is looked for"))
+}
+
+fn from_namesake(swim: &mut Swim, from: SocketAddr, body: Body) -> Vec<Output> {
+    let packet = Packet::bare(Label::new("test").unwrap().tag(), name(0).id(), body);
+    swim.handle(swim.now, Input::Packet { from, packet });
+    drain(swim)
+}
+
+fn ack(sequence: Sequence) -> Body {
+    Body::Ack {
+        sequence,
+        view: ViewTag(0),
+        metadata: MetadataTag(0),
+        asker: Asker::Known,
+    }
+}
+
+#[test]
+fn a_name_that_another_process_answers_to_is_given_up() {
+    let mut swim = member(3, params());
+    let (elsewhere, sequence) = contradict_twice(&mut swim);
+    assert_eq!(
+        swim.me().incarnation(),
+        incarnation(6),
+        "it waits for the answer"
+    );
+    // Neither another address nor another sequence is an answer.
+    from_namesake(&mut swim, address(78), ack(sequence));
+    from_namesake(&mut swim, elsewhere, ack(Sequence(sequence.0 ^ 1)));
+    assert_eq!(swim.name_lost_to(), None);
+    let outputs = from_namesake(&mut swim, elsewhere, ack(sequence));
+    assert_eq!(swim.name_lost_to(), Some(elsewhere));
+    assert!(outputs.contains(&Output::Gone));
+    let says = |output: &Output| matches!(output, Output::Send { .. });
+    assert!(
+        !outputs.iter().any(says),
+        "a goodbye would be the other one's"
+    );
+    assert_eq!(swim.poll_timeout(), None);
+}
+
+#[test]
+fn a_name_that_nobody_answers_to_elsewhere_is_kept() {
+    let mut swim = member(3, params());
+    contradict_twice(&mut swim);
+    swim.now = swim.now.after(SECOND);
+    let moved = Update::Alive {
+        name: name(0),
+        address: address(77),
+        incarnation: incarnation(7),
+    };
+    receive(&mut swim, 1, Body::Gossip, [moved].into());
+    assert_eq!(swim.me().incarnation(), incarnation(8));
+    assert_eq!(swim.name_lost_to(), None);
+}
+
+/// Its other address leads to itself.
+#[test]
+fn a_member_does_not_answer_to_itself() {
+    let mut swim = member(3, params());
+    let (elsewhere, sequence) = contradict_twice(&mut swim);
+    let round = 0;
+    let outputs = from_namesake(&mut swim, address(0), Body::Ping { sequence, round });
+    assert!(
+        !outputs
+            .iter()
+            .any(|output| matches!(output, Output::Send { .. }))
+    );
+    from_namesake(&mut swim, elsewhere, ack(sequence));
+    assert_eq!(swim.name_lost_to(), None);
+}

@@ -136,6 +136,7 @@ impl Follower {
         let why = match &ending {
             Ending::Left => "it left the group",
             Ending::Shutdown => "it was shut down",
+            Ending::NameLost(_) => "another process runs with its name",
             Ending::Fault(text) => text,
         };
         let text = format!("this monitor is no member any more: {why}; members are unknown");

@@ -66,6 +66,14 @@ pub(crate) async fn run(args: &AgentArgs) -> Result<(), Stop> {
 fn has_left(ending: Ending) -> Result<(), Stop> {
     match ending {
         Ending::Left | Ending::Shutdown => Ok(()),
+        Ending::NameLost(address) => {
+            let message = format!(
+                "another process at {address} runs as a member with the same name, so this one has \
+                 given it up; give each member a name of its own (--name), or stop the other one \
+                 first"
+            );
+            Err(Stop::new(Exit::Cannot, message))
+        }
         Ending::Fault(text) => {
             let message = format!(
                 "the member has stopped, as there is a fault in this program: {text}; the others \
