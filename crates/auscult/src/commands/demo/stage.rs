@@ -92,6 +92,7 @@ fn first_of(args: &DemoArgs, folder: &Path) -> ServeConfig {
             raft_bind: (args.monitors > 1).then_some(raft),
             ..GroupConfig::default()
         },
+        ..ServeConfig::ephemeral()
     }
 }
 
