@@ -276,6 +276,80 @@ function lost() {
   document.body.classList.add("stale");
 }
 
+// Members of the group that the monitor is in
+
+const LINKS_MS = 10000; // each time, every live member is asked
+const MATRIX_MAX = 12;
+const STATE_STATUS = { alive: "up", suspect: "late", dead: "down", left: "paused" };
+const HEARS_SIGN = { passes: "✓", blocked: "✕", unknown: "·", self: "" };
+
+async function readGroup() {
+  let next = LINKS_MS;
+  try {
+    const members = await fetch("v1/members", { cache: "no-store" });
+    // A monitor that is in no group stays so until it is started again.
+    if (members.status === 404) return;
+    const links = await fetch("v1/links", { cache: "no-store" });
+    if (members.ok && links.ok) showGroup((await members.json()).members, await links.json());
+  } catch {
+    // The list says already that nobody answers.
+    next = LINKS_MS / 2;
+  }
+  setTimeout(() => (document.hidden ? whenSeen(readGroup) : readGroup()), next);
+}
+
+function whenSeen(run) {
+  document.addEventListener("visibilitychange", run, { once: true });
+}
+
+function showGroup(members, links) {
+  const present = members.filter((member) => member.state !== "left");
+  present.sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
+  at("group").hidden = present.length < 2;
+  const live = present.filter((member) => member.state !== "dead").length;
+  const deaf = links.blocked.map(({ hearer, speaker }) => `${hearer} does not hear ${speaker}`);
+  const silent = links.rows.filter((row) => row.error).map((row) => `${row.observer} does not say`);
+  const said = [...deaf, ...silent].slice(0, 5).join("; ");
+  const all = `${live} of ${present.length} members are live`;
+  say(at("links-say"), said ? `${all}; ${said}` : `${all}, and no link is known to be blocked`);
+  const few = present.length <= MATRIX_MAX;
+  at("links").replaceChildren(...(few ? matrix(present, links) : []));
+  at("links").style.setProperty("--members", present.length);
+}
+
+function matrix(members, links) {
+  const cell = (role, text) => {
+    const node = make("span", "", text);
+    node.setAttribute("role", role);
+    return node;
+  };
+  const row = (...cells) => {
+    const node = make("div", "", ...cells);
+    node.setAttribute("role", "row");
+    return node;
+  };
+  const numbers = members.map((_, at) => cell("columnheader", String(at + 1)));
+  const rows = members.map((member, index) => {
+    const name = make("span", "", `${index + 1} ${member.name}${member.me ? " (here)" : ""}`);
+    const head = cell("rowheader", "");
+    head.append(make("span", "mark"), name);
+    head.dataset.status = STATE_STATUS[member.state] ?? "unknown";
+    head.title = `${member.name} is ${member.state} at ${member.address}`;
+    const own = links.rows.find((row) => row.observer === member.name);
+    const cells = members.map((other) => {
+      const link = own?.links.find((link) => link.peer === other.name);
+      const hears = other.name === member.name ? "self" : (link?.hears ?? "unknown");
+      const shown = cell("cell", HEARS_SIGN[hears] ?? "·");
+      const verb = { passes: "hears", blocked: "does not hear" }[hears] ?? "may or may not hear";
+      if (hears !== "self") shown.title = `${member.name} ${verb} ${other.name}`;
+      shown.dataset.hears = hears;
+      return shown;
+    });
+    return row(head, ...cells);
+  });
+  return [row(cell("columnheader", ""), ...numbers), ...rows];
+}
+
 // Events
 
 function showEvent(event) {
@@ -319,8 +393,15 @@ async function follow() {
     "flapping_stopped",
     "relearnt",
     "observer_suspects_itself",
-    "observer_trusts_itself", "refuted", "link_changed", "name_conflict", "rejected", "mode_changed",
-    "isolated", "reconnected", "agent_stopped",
+    "observer_trusts_itself",
+    "refuted",
+    "link_changed",
+    "name_conflict",
+    "rejected",
+    "mode_changed",
+    "isolated",
+    "reconnected",
+    "agent_stopped",
     "stalled",
   ]) {
     stream.addEventListener(kind, take);
@@ -364,4 +445,5 @@ setInterval(() => {
 }, 1000);
 refresh();
 follow();
+readGroup();
 showVersion();
