@@ -4,7 +4,7 @@
 usage: cluster.py SYSTEM MEMBERS [--kills K] [--idle SECONDS] [--saturate SECONDS]
        [--settle SECONDS] [--binary PATH]
 SYSTEM: serf (Debian's agent, LAN profile), swim (auscult without direct heartbeats), hybrid (auscult as
-it comes), http (as it comes, with its HTTP address).
+it comes), http (as it comes, with its HTTP address), grpc (the same, and members talk over gRPC).
 
 It puts itself into a network namespace of its own, where the loopback device counts their bytes alone.
 Each line is a figure for bench/run: name, subject, value, unit and goal between tabs."""
@@ -97,6 +97,7 @@ class Cluster:
             "swim": ["--direct-limit", "0"],
             "hybrid": [],
             "http": ["--http", f"{ip}:8000"],
+            "grpc": ["--http", f"{ip}:8000", "--transport", "grpc"],
         }[self.system]
         return [binary, "agent", "--label", "bench", "--name", name, "--bind", f"{ip}:7946",
                 "--snapshot", f"{folder}/{name}", *more]
@@ -161,6 +162,7 @@ class Report:
             "swim": "auscult, SWIM alone",
             "hybrid": "auscult",
             "http": "auscult with its API",
+            "grpc": "auscult over gRPC, with its API",
         }[cluster.system]
         self.members = len(cluster.names)
         self.kind = kind
@@ -193,7 +195,7 @@ def measure_idle(cluster, report, seconds, settle):
     span = time.monotonic() - began
     cpu = sum(agent.cpu_s() for agent in cluster.agents) - cpu
     size_after, packets_after = loopback()
-    swim, api = report.kind == "auscult, SWIM alone", report.kind == "auscult with its API"
+    swim, api = report.kind == "auscult, SWIM alone", report.kind.endswith("with its API")
     report.say("idle traffic of one member, IP", (size_after - size) / count / span, "B/s",
                "<= 150" if swim else "")
     report.say("idle packets of one member", (packets_after - packets) / count / span, "1/s")
@@ -252,7 +254,7 @@ def measure_saturated(cluster, report, seconds, settle):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("system", choices=["serf", "swim", "hybrid", "http"])
+    parser.add_argument("system", choices=["serf", "swim", "hybrid", "http", "grpc"])
     parser.add_argument("members", type=int)
     parser.add_argument("--kills", type=int, default=5)
     parser.add_argument("--idle", type=float, default=45)
