@@ -1,5 +1,8 @@
 //! What is watched, changed from the file, the API and heartbeats.
 
+mod following;
+mod import;
+
 use super::memory::Memory;
 use super::*;
 use crate::check::RunnerConfig;

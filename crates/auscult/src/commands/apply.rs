@@ -137,7 +137,7 @@ fn lines(document: &Value) -> BTreeMap<String, String> {
 
 fn flatten(path: &str, value: &Value, lines: &mut BTreeMap<String, String>) {
     match value {
-        Value::Object(fields) => {
+        Value::Object(fields) if !fields.is_empty() => {
             for (name, value) in fields {
                 let path = match path {
                     "" => printable(name),
@@ -151,8 +151,13 @@ fn flatten(path: &str, value: &Value, lines: &mut BTreeMap<String, String>) {
                 flatten(&format!("{path}[{index}]"), value, lines);
             }
         }
-        Value::Null if path.is_empty() => {}
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+        Value::Null | Value::Object(_) if path.is_empty() => {}
+        Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Array(_)
+        | Value::Object(_) => {
             lines.insert(path.to_owned(), printable(&value.to_string()));
         }
     }

@@ -13,5 +13,6 @@ mod node;
 mod process;
 mod pulser;
 mod serve;
+mod settings;
 mod sim;
 mod stall;

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Variables that would change what the binary does.
-const VARIABLES: [&str; 24] = [
+const VARIABLES: [&str; 26] = [
     "AUSCULT_ADVERTISE",
+    "AUSCULT_AUTHOR",
     "AUSCULT_BIND",
     "AUSCULT_CONFIG",
     "AUSCULT_DIRECT_LIMIT",
@@ -22,6 +23,7 @@ const VARIABLES: [&str; 24] = [
     "AUSCULT_NAME",
     "AUSCULT_PROFILE",
     "AUSCULT_SNAPSHOT",
+    "AUSCULT_TOKEN",
     "AUSCULT_URL",
     "BOOTSTRAP_ADDRESS",
     "BOOTSTRAP_NODE_ID",
