@@ -1,6 +1,6 @@
 //! `auscult agent`: a member of a group, until told to leave.
 
-use std::io::{self, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
@@ -225,7 +225,13 @@ fn host_name() -> Result<String, Stop> {
 
 fn stop(error: &StartError) -> Stop {
     let mut message = error.to_string();
-    if let StartError::Bind { source, .. } = error {
+    if let StartError::Bind { source, .. } = error
+        && !matches!(
+            source.kind(),
+            ErrorKind::AddrInUse | ErrorKind::AddrNotAvailable | ErrorKind::PermissionDenied
+        )
+    {
+        // The message says these three by itself.
         message = format!("{message}: {}", exit::in_words(source));
     }
     Stop::new(Exit::Cannot, message)
