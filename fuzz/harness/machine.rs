@@ -188,6 +188,14 @@ impl World {
                 | EventKind::ObserverTrustsItself { .. }
                 | EventKind::Stalled { .. }
                 | EventKind::Membership { .. } => {}
+                EventKind::Observed { .. }
+                | EventKind::Verdict { .. }
+                | EventKind::Isolated { .. }
+                | EventKind::Rejoined { .. }
+                | EventKind::ObserverIsolated { .. }
+                | EventKind::ObserverRejoined { .. } => {
+                    panic!("a monitor alone has no company");
+                }
             }
         }
     }

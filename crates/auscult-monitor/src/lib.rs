@@ -10,6 +10,7 @@ pub mod events;
 pub mod ingest;
 pub mod membership;
 pub mod metrics;
+pub mod observers;
 pub mod registry;
 pub mod replication;
 pub mod serve;

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::config::SignalConfig;
+use super::observers::{MonitorName, Ruling, Teller};
 use super::status::{Failure, Status};
 use crate::detector::Level;
 use crate::id::{SignalName, TargetId};
@@ -95,6 +96,52 @@ pub enum EventKind {
         to: Status,
         /// Why.
         evidence: Box<Evidence>,
+    },
+    /// What this monitor sees of a target changed, while it observes the target together with
+    /// others: its report to them, and no verdict. Never said by the machine: whoever keeps the
+    /// log puts it in the place of a [`Transition`](Self::Transition).
+    Observed {
+        /// The status that it saw before.
+        from: Status,
+        /// The status that it sees from now on.
+        to: Status,
+        /// Why.
+        evidence: Box<Evidence>,
+    },
+    /// Several monitors observe the target, and what they see adds up to another verdict.
+    Verdict {
+        /// What was found, by whom, and under which key.
+        ruling: Box<Ruling>,
+        /// Whether it is for this monitor to wake those who are to be woken.
+        teller: Teller,
+    },
+    /// This monitor hears too few of its group: it gives no verdict.
+    Isolated {
+        /// Monitors heard, this one included.
+        heard: usize,
+        /// Monitors in the group.
+        of: usize,
+    },
+    /// This monitor hears enough of its group again.
+    Rejoined {
+        /// Monitors heard, this one included.
+        heard: usize,
+        /// Monitors in the group.
+        of: usize,
+    },
+    /// An observer calls down most of what others reach; its reports do not count.
+    ObserverIsolated {
+        /// The observer; it may be this one.
+        observer: MonitorName,
+        /// Targets that it calls down and others reach.
+        down: usize,
+        /// Targets that others reach.
+        reached: usize,
+    },
+    /// An observer sees again what others see.
+    ObserverRejoined {
+        /// The observer.
+        observer: MonitorName,
     },
     /// The status of one of the target's several signals changed, and the target's did not.
     SignalTransition {

@@ -243,6 +243,12 @@ fn sentence(event: &Event) -> String {
         EventKind::SignalTransition { from, to, evidence } => {
             format!("({} {from} -> {to}) {}", evidence.signal, reason(evidence))
         }
+        EventKind::Observed { .. }
+        | EventKind::Verdict { .. }
+        | EventKind::Isolated { .. }
+        | EventKind::Rejoined { .. }
+        | EventKind::ObserverIsolated { .. }
+        | EventKind::ObserverRejoined { .. } => panic!("a monitor alone has no company"),
         EventKind::FlappingStarted { score } => format!("flapping {score:.3}"),
         EventKind::FlappingStopped { score } => format!("steady {score:.3}"),
         EventKind::Relearnt { interval, .. } => format!("relearnt {}", interval.as_secs_f64()),

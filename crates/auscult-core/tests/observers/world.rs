@@ -211,7 +211,8 @@ impl World {
     }
 
     fn change_targets(&mut self) {
-        for target in self.targets[2..].to_vec() {
+        let come_and_go: Vec<TargetId> = self.targets.iter().skip(2).cloned().collect();
+        for target in come_and_go {
             let who_cannot = self.below(8);
             for slot in 0..self.monitors.len() {
                 let hidden = match who_cannot {
@@ -268,7 +269,8 @@ impl World {
     pub(crate) fn end_faults(&mut self) {
         self.cut.clear();
         if let Some(blind) = self.blind.take() {
-            for target in self.targets[1..].to_vec() {
+            let hidden: Vec<TargetId> = self.targets.iter().skip(1).cloned().collect();
+            for target in hidden {
                 self.hide(blind, &target, false);
             }
             if self.always_reached.is_empty() {

@@ -272,7 +272,7 @@ fn verify(state: &ApiState, received: &Received<'_>) -> Result<(), Problem> {
 }
 
 fn give(state: &ApiState, arrival: Arrival<'_>) -> Result<(), Rejection> {
-    let tally = state.engine().arrivals(&[arrival]);
+    let tally = state.engine().heartbeats(&[arrival]);
     tally
         .rejections()
         .next()

@@ -24,7 +24,8 @@ use crate::check::CheckRunner;
 use crate::ingest::RejectReason;
 use crate::metrics::{
     CheckFigures, DatagramFigures, Figures, HttpFigures, LabelText, MembershipFigures,
-    RhythmFigures, SettingsFigures, SignalFigures, TargetFigures, VerdictFigures, render,
+    ObserverFigures, PanelFigures, RhythmFigures, SettingsFigures, SignalFigures, TargetFigures,
+    VerdictFigures, render,
 };
 use crate::settings::TargetSpec;
 use crate::shared::SettingsStore;
@@ -95,6 +96,7 @@ fn gather(state: &ApiState) -> Figures {
         settings: settings(state),
         membership: state.agent().map(MembershipFigures::read),
         cluster: state.node().map(SettingsStore::status),
+        observers: state.observatory().and_then(ObserverFigures::read),
         ..Figures::default()
     };
     figures.verdicts.events = state.events().appended();
@@ -111,6 +113,8 @@ fn gather(state: &ApiState) -> Figures {
         }
     });
     for target in &mut figures.targets {
+        let observatory = state.observatory();
+        target.panel = observatory.and_then(|it| PanelFigures::read(it, &target.id));
         describe(target, state.registry().spec(&target.id).as_deref());
     }
     for (signal, key) in figures.signals.iter_mut().zip(keys) {
@@ -142,6 +146,8 @@ fn target_figures(target: &TargetView<'_>, now: Instant) -> TargetFigures {
             .filter(is_phi)
             .map(|signal| signal.level(now).get())
             .reduce(f64::max),
+        // Only the observatory tells it.
+        panel: None,
     }
 }
 

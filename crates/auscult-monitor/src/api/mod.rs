@@ -34,6 +34,7 @@ use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::events::EventLog;
 use crate::ingest::UdpReceiver;
+use crate::observers::Observatory;
 use crate::registry::Registry;
 use crate::replication::Node;
 
@@ -66,6 +67,8 @@ pub struct ApiParts {
     pub agent: Option<AgentHandle>,
     /// Its part of a group of monitors, if it takes part in one.
     pub node: Option<Node>,
+    /// What observes together with other monitors, if there can be any.
+    pub observatory: Option<Observatory>,
 }
 
 /// Targets that are read under one lock: some 50 us.
@@ -139,6 +142,10 @@ impl ApiState {
 
     fn node(&self) -> Option<&Node> {
         self.0.parts.node.as_ref()
+    }
+
+    fn observatory(&self) -> Option<&Observatory> {
+        self.0.parts.observatory.as_ref()
     }
 
     fn stop(&self) -> &Stop {

@@ -70,6 +70,7 @@ impl Bench {
             connections: Arc::default(),
             agent: None,
             node: None,
+            observatory: None,
         });
         Self {
             router: router(state),

@@ -1,5 +1,6 @@
 //! How moments, spans and events are written as JSON.
 
+use auscult_core::monitor::observers::Teller;
 use auscult_core::monitor::{Event, EventKind, Evidence};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -20,22 +21,48 @@ pub(crate) struct EventView {
     /// What happened: added, replaced, removed, transition, signal_transition, flapping_started,
     /// flapping_stopped, relearnt, observer_suspects_itself, observer_trusts_itself or stalled. Of
     /// the group that the monitor is a member of: refuted, link_changed, name_conflict, rejected,
-    /// mode_changed, isolated, reconnected or agent_stopped.
+    /// mode_changed, isolated, reconnected or agent_stopped. Of a monitor that observes together
+    /// with others: verdict, observed, monitor_isolated, monitor_rejoined, observer_isolated or
+    /// observer_rejoined.
     #[schema(example = "transition")]
     kind: &'static str,
     /// The target, unless the monitor speaks of itself.
     target: Option<String>,
     /// What happened, as one sentence.
     text: String,
-    /// Transition: the status before.
+    /// Transition, verdict, observed: the status before.
     #[serde(skip_serializing_if = "Option::is_none")]
     from: Option<&'static str>,
-    /// Transition: the status from now on.
+    /// Transition, verdict, observed: the status from now on; of a verdict also
+    /// partially_reachable.
     #[serde(skip_serializing_if = "Option::is_none")]
     to: Option<&'static str>,
-    /// Transition: why.
+    /// Transition, observed: why.
     #[serde(skip_serializing_if = "Option::is_none")]
     evidence: Option<EvidenceView>,
+    /// Verdict: its key. Whoever has seen the key has seen the event, whichever monitor tells it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "shop/web-1#19aa3c1f0e2.7.down")]
+    key: Option<String>,
+    /// Verdict: the monitor that found it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<String>,
+    /// Verdict: `here` when this monitor found it and notifies, else `elsewhere`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    teller: Option<&'static str>,
+    /// Verdict: who says what.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "down for 2 of 3; reachable from m2")]
+    dissent: Option<String>,
+    /// Observer isolated or rejoined: which one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    observer: Option<String>,
+    /// Monitor isolated or rejoined: monitors that this one hears, itself included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    heard: Option<usize>,
+    /// Monitor isolated or rejoined: monitors in the group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    monitors: Option<usize>,
     /// Flapping: the score, 0 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     score: Option<f64>,
@@ -45,10 +72,10 @@ pub(crate) struct EventView {
     /// Relearnt: the interval expected from now on.
     #[serde(skip_serializing_if = "Option::is_none")]
     interval_ms: Option<f64>,
-    /// Observer: targets that are overdue.
+    /// Observer: targets that are overdue; that it calls down and others reach.
     #[serde(skip_serializing_if = "Option::is_none")]
     overdue: Option<usize>,
-    /// Observer: targets that are judged.
+    /// Observer: targets that are judged; that others reach.
     #[serde(skip_serializing_if = "Option::is_none")]
     judged: Option<usize>,
     /// Stalled: when the monitor was last known to run.
@@ -117,6 +144,13 @@ impl EventView {
             from: None,
             to: None,
             evidence: None,
+            key: None,
+            owner: None,
+            teller: None,
+            dissent: None,
+            observer: None,
+            heard: None,
+            monitors: None,
             score: None,
             signal: None,
             interval_ms: None,
@@ -125,35 +159,68 @@ impl EventView {
             since: None,
             span_ms: None,
         };
+        view.tell(clock, target.as_deref().unwrap_or_default(), kind);
+        view
+    }
+
+    /// Fills in what only some kinds of events have.
+    fn tell(&mut self, clock: &Clock, subject: &str, kind: &EventKind) {
         match kind {
             EventKind::Added
             | EventKind::Replaced
             | EventKind::Removed
             | EventKind::Membership { .. } => {}
-            EventKind::Transition { from, to, evidence }
+            EventKind::Verdict { ruling, teller } => {
+                self.from = Some(ruling.from.as_str());
+                self.to = Some(ruling.verdict.as_str());
+                self.key = Some(ruling.key(subject));
+                self.owner = Some(ruling.owner.to_string());
+                self.dissent = Some(ruling.text.to_string());
+                self.teller = Some(match teller {
+                    Teller::Here => "here",
+                    Teller::Elsewhere => "elsewhere",
+                });
+            }
+            EventKind::Isolated { heard, of } | EventKind::Rejoined { heard, of } => {
+                self.heard = Some(*heard);
+                self.monitors = Some(*of);
+            }
+            EventKind::ObserverIsolated {
+                observer,
+                down,
+                reached,
+            } => {
+                self.observer = Some(observer.to_string());
+                self.overdue = Some(*down);
+                self.judged = Some(*reached);
+            }
+            EventKind::ObserverRejoined { observer } => {
+                self.observer = Some(observer.to_string());
+            }
+            EventKind::Observed { from, to, evidence }
+            | EventKind::Transition { from, to, evidence }
             | EventKind::SignalTransition { from, to, evidence } => {
-                view.from = Some(from.as_str());
-                view.to = Some(to.as_str());
-                view.evidence = Some(EvidenceView::new(clock, evidence));
+                self.from = Some(from.as_str());
+                self.to = Some(to.as_str());
+                self.evidence = Some(EvidenceView::new(clock, evidence));
             }
             EventKind::FlappingStarted { score } | EventKind::FlappingStopped { score } => {
-                view.score = Some(*score);
+                self.score = Some(*score);
             }
             EventKind::Relearnt { signal, interval } => {
-                view.signal = Some(signal.to_string());
-                view.interval_ms = Some(millis(*interval));
+                self.signal = Some(signal.to_string());
+                self.interval_ms = Some(millis(*interval));
             }
             EventKind::ObserverSuspectsItself { overdue, judged }
             | EventKind::ObserverTrustsItself { overdue, judged } => {
-                view.overdue = Some(*overdue);
-                view.judged = Some(*judged);
+                self.overdue = Some(*overdue);
+                self.judged = Some(*judged);
             }
             EventKind::Stalled { since, span } => {
-                view.since = Some(Time::of(clock, *since));
-                view.span_ms = Some(millis(*span));
+                self.since = Some(Time::of(clock, *since));
+                self.span_ms = Some(millis(*span));
             }
         }
-        view
     }
 }
 
@@ -191,6 +258,12 @@ pub(super) const fn code(kind: &EventKind) -> &'static str {
         EventKind::Removed => "removed",
         EventKind::Transition { .. } => "transition",
         EventKind::SignalTransition { .. } => "signal_transition",
+        EventKind::Observed { .. } => "observed",
+        EventKind::Verdict { .. } => "verdict",
+        EventKind::Isolated { .. } => "monitor_isolated",
+        EventKind::Rejoined { .. } => "monitor_rejoined",
+        EventKind::ObserverIsolated { .. } => "observer_isolated",
+        EventKind::ObserverRejoined { .. } => "observer_rejoined",
         EventKind::FlappingStarted { .. } => "flapping_started",
         EventKind::FlappingStopped { .. } => "flapping_stopped",
         EventKind::Relearnt { .. } => "relearnt",

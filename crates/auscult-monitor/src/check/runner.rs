@@ -130,6 +130,14 @@ impl CheckRunner {
         Ok(())
     }
 
+    /// Says when in its interval a signal is checked, as a fraction of 2^32 by the wall clock:
+    /// several monitors that check it take different ones. Nothing for one that is not checked.
+    pub fn set_phase(&self, key: SignalKey, fraction: u32) {
+        if let Some(signal) = self.signal_of(key) {
+            signal.set_phase(fraction);
+        }
+    }
+
     /// Checks a signal no longer. A check in flight is given up.
     pub fn remove(&self, key: SignalKey) {
         if let Some(entry) = self.signals.lock().remove(&key) {

@@ -38,6 +38,26 @@ impl Schedule {
         }
     }
 
+    /// The schedule of a signal that other monitors check, too: the slots of all of them are at
+    /// multiples of the interval by the wall clock, each shifted by its own `fraction` of it. The
+    /// first check is due before one interval has passed. Where the clocks differ, the checks are
+    /// spread worse, and nothing else.
+    pub(super) fn shared(
+        now: Instant,
+        wall: Duration,
+        interval: Duration,
+        fraction: u32,
+        place: u32,
+    ) -> Self {
+        let mut schedule = Self::new(now, interval, place);
+        let interval = u128::from(schedule.interval_nanos);
+        let wanted = (interval * u128::from(fraction)) >> u32::BITS;
+        let reached = wall.as_nanos() % interval;
+        let wait = (interval + wanted - reached) % interval;
+        schedule.base = now.after(Duration::from_nanos(u64::try_from(wait).unwrap_or(0)));
+        schedule
+    }
+
     /// From one slot to the next.
     pub(super) const fn interval(&self) -> Duration {
         Duration::from_nanos(self.interval_nanos)
@@ -114,6 +134,20 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn observers_check_at_evenly_spread_moments_whenever_they_started() {
+        let third = u32::MAX / 3;
+        let mut due = Vec::new();
+        for (observer, started) in [(0, 0), (1, 12_345_678), (2, 999_999_999)] {
+            let wall = Duration::from_secs(1_800_000_000) + Duration::from_nanos(started);
+            let now = Instant::from_nanos(started);
+            let schedule = Schedule::shared(now, wall, SECOND, observer * third, observer);
+            assert!(schedule.due().since(now) < SECOND);
+            due.push(nanos(schedule.due().since(Instant::ORIGIN)) % 1_000_000_000 / 1_000_000);
+        }
+        assert_eq!(due, [0, 333, 666]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
 use auscult_core::monitor::SignalKey;
-use auscult_core::time::nanos;
+use auscult_core::time::{Instant, nanos};
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use tokio::sync::OwnedSemaphorePermit;
@@ -31,6 +31,9 @@ pub(super) struct Signal {
     pub(super) metrics: SignalMetrics,
     pub(super) last: Mutex<Option<CheckReport>>,
     plan: Mutex<Arc<Plan>>,
+    /// Its fraction of the interval among several monitors that check it, above a bit that says
+    /// that there are several.
+    phase: AtomicU64,
     /// Counts the plans.
     revision: AtomicU64,
     waker: AtomicWaker,
@@ -44,6 +47,7 @@ impl Signal {
             metrics: SignalMetrics::default(),
             last: Mutex::new(None),
             plan: Mutex::new(plan),
+            phase: AtomicU64::new(ALONE),
             revision: AtomicU64::new(0),
             waker: AtomicWaker::new(),
         }
@@ -53,6 +57,13 @@ impl Signal {
         Arc::clone(&self.plan.lock())
     }
 
+    /// Says when in the interval it is checked, as a fraction of 2^32, among other monitors that
+    /// check it. From the next check but one on, so that none is left out.
+    pub(super) fn set_phase(&self, fraction: u32) {
+        let phase = SEVERAL | u64::from(fraction);
+        self.phase.store(phase, Ordering::Relaxed);
+    }
+
     /// Gives the task another plan; a check in flight is given up.
     pub(super) fn replace(&self, plan: Arc<Plan>) {
         *self.plan.lock() = plan;
@@ -60,6 +71,12 @@ impl Signal {
         self.waker.wake();
     }
 }
+
+/// No other monitor checks the signal.
+const ALONE: u64 = 0;
+
+/// Others do.
+const SEVERAL: u64 = 1 << 32;
 
 /// Checks a signal until the task is aborted.
 pub(super) async fn run(signal: Arc<Signal>, context: Arc<Context>) {
@@ -71,6 +88,7 @@ pub(super) async fn run(signal: Arc<Signal>, context: Arc<Context>) {
         revision: signal.revision.load(Ordering::Acquire),
         plan,
         schedule,
+        phase: ALONE,
         kept: Kept::default(),
         timer,
         signal: &signal,
@@ -85,6 +103,8 @@ struct Task<'a> {
     plan: Arc<Plan>,
     revision: u64,
     schedule: Schedule,
+    /// The phase that the schedule was made for.
+    phase: u64,
     kept: Kept,
     /// One timer for both waits: for the next check, and for the end of its time.
     timer: Pin<&'a mut Sleep>,
@@ -126,6 +146,7 @@ impl Task<'_> {
             outcome,
         });
         let skipped = self.schedule.advance(finished_at);
+        self.take_phase(finished_at);
         if skipped > 0 {
             self.signal
                 .metrics
@@ -235,6 +256,20 @@ impl Task<'_> {
         }
     }
 
+    /// Takes another place among the monitors that check the signal. The next check comes early
+    /// rather than late.
+    fn take_phase(&mut self, now: Instant) {
+        let phase = self.signal.phase.load(Ordering::Relaxed);
+        if phase != self.phase {
+            self.phase = phase;
+            let interval = self.schedule.interval();
+            let wall = self.context.clock.wall(now).as_duration().unsigned_abs();
+            let fraction = (phase & !SEVERAL) as u32;
+            let place = self.signal.place;
+            self.schedule = Schedule::shared(now, wall, interval, fraction, place);
+        }
+    }
+
     fn take_plan(&mut self) {
         self.revision = self.signal.revision.load(Ordering::Acquire);
         let plan = self.signal.plan();
@@ -249,6 +284,7 @@ impl Task<'_> {
             }
         } else {
             self.schedule = Schedule::new(now, interval, self.signal.place);
+            self.phase = ALONE;
         }
         self.plan = plan;
     }

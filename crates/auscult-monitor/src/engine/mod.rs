@@ -5,7 +5,7 @@
 //! an earlier one appears. Before it lets a verdict fall it reads what the sockets hold: the
 //! heartbeat that refutes the verdict may lie there.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use auscult_core::monitor::{
@@ -18,6 +18,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use crate::check::Sink;
 use crate::clock::Clock;
 use crate::events::EventLog;
+use crate::observers::Forwarder;
 
 /// The engine. Clones share one machine; the timer ends with the last of them.
 #[derive(Clone)]
@@ -71,6 +72,8 @@ struct Shared {
     /// Wakes the timer: an earlier deadline, a drain, or the end.
     changed: Condvar,
     drain_sources: Mutex<Vec<Arc<dyn DrainSource>>>,
+    /// Sends heartbeats on to other monitors, where there are any.
+    forwarder: OnceLock<Arc<Forwarder>>,
 }
 
 struct Driven {
@@ -103,6 +106,7 @@ impl Engine {
             }),
             changed: Condvar::new(),
             drain_sources: Mutex::new(Vec::new()),
+            forwarder: OnceLock::new(),
         });
         let timer = Arc::clone(&shared);
         thread::Builder::new()
@@ -147,6 +151,22 @@ impl Engine {
             taken: count.saturating_sub(tally.rejected_total()),
             ..tally
         }
+    }
+
+    /// Says who sends heartbeats on to other monitors. The first one does.
+    pub(crate) fn set_forwarder(&self, forwarder: &Arc<Forwarder>) {
+        // A second one would be a mistake of the program, and changes nothing.
+        let _set = self.0.shared.forwarder.set(Arc::clone(forwarder));
+    }
+
+    /// Takes heartbeats that were pushed to this monitor: as [`arrivals`](Self::arrivals), and
+    /// other monitors that observe their targets get them, too.
+    pub fn heartbeats(&self, batch: &[Arrival<'_>]) -> Tally {
+        let tally = self.arrivals(batch);
+        if let Some(forwarder) = self.0.shared.forwarder.get() {
+            forwarder.forward(batch);
+        }
+        tally
     }
 
     /// Takes one arrival, which happens now.

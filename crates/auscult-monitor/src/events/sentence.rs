@@ -27,6 +27,33 @@ pub(super) fn render(event: &Event) -> String {
                 reason(event.at, *from, *to, evidence)
             )
         }
+        EventKind::Observed { from, to, evidence } => {
+            format!(
+                "{subject} is seen {to} from here: {}",
+                reason(event.at, *from, *to, evidence)
+            )
+        }
+        EventKind::Verdict { ruling, .. } => {
+            format!("{subject} is {}: {}", ruling.verdict, ruling.text)
+        }
+        EventKind::Isolated { heard, of } => format!(
+            "this observer is isolated: it hears {heard} of {of} monitors, itself included; it \
+             gives no verdict meanwhile"
+        ),
+        EventKind::Rejoined { heard, of } => {
+            format!("this observer is isolated no longer: it hears {heard} of {of} monitors")
+        }
+        EventKind::ObserverIsolated {
+            observer,
+            down,
+            reached,
+        } => format!(
+            "the observer {observer} is isolated from its targets: it calls down {down} of \
+             {reached} that others reach, so its reports do not count"
+        ),
+        EventKind::ObserverRejoined { observer } => {
+            format!("the observer {observer} sees again what others see")
+        }
         EventKind::FlappingStarted { score } => {
             format!("{subject} changes its status too often (flap score {score:.2})")
         }
@@ -52,7 +79,7 @@ pub(super) fn render(event: &Event) -> String {
     }
 }
 
-fn reason(at: Instant, from: Status, to: Status, evidence: &Evidence) -> String {
+pub(crate) fn reason(at: Instant, from: Status, to: Status, evidence: &Evidence) -> String {
     let mut text = match evidence.cause {
         Cause::Arrival => arrival(from, evidence),
         Cause::Silence => silence(at, evidence),

@@ -12,13 +12,19 @@ families! {
     TARGET_INFO: Info "auscult_target_info" ["target", "group", "label_*"]
         "What an operator says about the target: its group, and each of its labels as label_NAME.";
     TARGET_STATUS: Gauge "auscult_target_status" ["target"]
-        "Status of the target, the larger the worse: 0 paused, 1 up, 2 unknown, 3 late, 4 down.";
+        "Status of the target as seen from here, the larger the worse: 0 paused, 1 up, 2 unknown, 3 late, 4 down.";
     TARGET_FLAPPING: Gauge "auscult_target_flapping" ["target"]
         "1 while the target changes its status too often, else 0.";
     TARGET_TRANSITIONS: Counter "auscult_target_transitions_total" ["target"]
         "Changes of the target's status.";
     TARGET_LEVEL: Gauge "auscult_target_level" ["target", "signal"]
         "Level of suspicion at the time of the scrape. What a value means is the detector's own.";
+    TARGET_VERDICT: Gauge "auscult_target_verdict" ["target"]
+        "The same for what several monitors find: 2 is observer isolated, too, 3 partially reachable. Absent alone.";
+    TARGET_DISSENT: Gauge "auscult_target_dissent_observers" ["target"]
+        "Observers that are heard and do not say what most of them say.";
+    TARGET_OWNED: Gauge "auscult_target_owned" ["target"]
+        "1 where this monitor finds the verdict and notifies, else 0.";
     TARGET_LAST_ARRIVAL: Gauge "auscult_target_last_arrival_timestamp_seconds" ["target", "signal"]
         "Unix time of the last arrival. Absent before the first one.";
     TARGET_ARRIVALS: Counter "auscult_target_arrivals_total" ["target", "signal"]
@@ -59,6 +65,33 @@ families! {
         "1 while the monitor suspects itself instead of most of its targets, else 0.";
     EVENTS: Counter "auscult_events_total" []
         "Events logged.";
+
+    OBSERVERS: Gauge "auscult_observers" ["state"]
+        "Monitors of the group by state: live or gone. Absent for a monitor alone.";
+    OBSERVER_ISOLATED: Gauge "auscult_observer_isolated" []
+        "1 while this monitor hears too few of its group to give verdicts, else 0.";
+    OBSERVER_AT_FAULT: Gauge "auscult_observer_at_fault" []
+        "1 while this monitor suspects itself or calls down most of what others reach, else 0.";
+    OBSERVER_SERVING: Gauge "auscult_observer_serving" []
+        "1 while this monitor may own targets, else 0: not at once after a start or a return.";
+    OWNED_TARGETS: Gauge "auscult_owned_targets" []
+        "Targets that this monitor owns.";
+    TAKEOVERS: Counter "auscult_takeovers_total" []
+        "Targets that this monitor came to own.";
+    RULINGS_TOLD: Counter "auscult_verdicts_told_total" []
+        "Verdicts that this monitor told as their owner.";
+    RULINGS_REFUSED: Counter "auscult_verdicts_refused_total" []
+        "Verdicts of other monitors that were not taken because another one was known here.";
+    REPORT_BATCHES: Counter "auscult_report_batches_total" ["outcome"]
+        "Messages between observers: sent, taken, old, lost or refused.";
+    REPORT_ITEMS: Counter "auscult_report_items_total" ["outcome"]
+        "Targets told of in messages between observers: sent or taken.";
+    REPORT_RESYNCS: Counter "auscult_report_resyncs_total" []
+        "Sessions between observers that were begun anew because something was missing.";
+    REPORT_OVER_LIMIT: Counter "auscult_report_over_limit_total" []
+        "Targets of other observers for which there was no room.";
+    FORWARDED: Counter "auscult_forwarded_heartbeats_total" ["outcome"]
+        "Heartbeats between monitors: queued, dropped (the queue was full), sent, lost (not answered) or taken.";
 
     DATAGRAMS_RECEIVED: Counter "auscult_datagrams_received_total" []
         "Heartbeat datagrams read from the socket.";
@@ -148,6 +181,9 @@ pub(crate) static SECTIONS: &[&Section] = &[
             &TARGET_FLAPPING,
             &TARGET_TRANSITIONS,
             &TARGET_LEVEL,
+            &TARGET_VERDICT,
+            &TARGET_DISSENT,
+            &TARGET_OWNED,
             &TARGET_LAST_ARRIVAL,
             &TARGET_ARRIVALS,
             &INTERVAL_MEAN,
@@ -177,6 +213,26 @@ pub(crate) static SECTIONS: &[&Section] = &[
             &SUSPICIONS,
             &SUSPECTS_ITSELF,
             &EVENTS,
+        ],
+    },
+    &Section {
+        title: "Observers",
+        intro: "Only of a monitor that has company. Messages: sent = taken by the other + old \
+            there + lost, but for those on their way.",
+        families: &[
+            &OBSERVERS,
+            &OBSERVER_ISOLATED,
+            &OBSERVER_AT_FAULT,
+            &OBSERVER_SERVING,
+            &OWNED_TARGETS,
+            &TAKEOVERS,
+            &RULINGS_TOLD,
+            &RULINGS_REFUSED,
+            &REPORT_BATCHES,
+            &REPORT_ITEMS,
+            &REPORT_RESYNCS,
+            &REPORT_OVER_LIMIT,
+            &FORWARDED,
         ],
     },
     &Section {

@@ -4,12 +4,14 @@
 mod cluster;
 mod document;
 mod families;
+mod observers;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use auscult_agent::http::exposition::{Format, LabelText};
 pub(crate) use auscult_agent::http::figures::{Count, HttpFigures, MembershipFigures};
 pub use document::markdown;
+pub(crate) use observers::{ObserverFigures, PanelFigures};
 
 use auscult_core::monitor::Status;
 
@@ -29,6 +31,8 @@ pub(crate) struct Figures {
     pub(crate) datagrams: DatagramFigures,
     /// Where the monitor is a member of a group.
     pub(crate) membership: Option<MembershipFigures>,
+    /// Where it observes together with others.
+    pub(crate) observers: Option<ObserverFigures>,
     pub(crate) http: HttpFigures,
     pub(crate) settings: SettingsFigures,
     /// Where the monitor takes part in a group of monitors.
@@ -49,6 +53,8 @@ pub(crate) struct TargetFigures {
     pub(crate) watched_seconds: f64,
     /// The largest level of its phi detectors.
     pub(crate) phi: Option<f64>,
+    /// Where others observe it, too.
+    pub(crate) panel: Option<PanelFigures>,
 }
 
 /// One signal.
@@ -122,10 +128,13 @@ pub(crate) fn render(figures: &Figures, checks: &CheckMetrics, format: Format) -
     let mut out = Exposition::new(format, bytes);
     write_totals(&mut out, figures);
     write_targets(&mut out, &figures.targets);
-    write_signals(&mut out, &figures.signals);
+    write_signals(&mut out, &figures.targets, &figures.signals);
     write_signal_checks(&mut out, &figures.signals);
     write_names_of_old(&mut out, &figures.targets);
     write_verdicts(&mut out, &figures.verdicts);
+    if let Some(observers) = &figures.observers {
+        observers::write_observers(&mut out, observers);
+    }
     write_datagrams(&mut out, &figures.datagrams);
     write_checks(&mut out, checks);
     if let Some(membership) = &figures.membership {
@@ -172,11 +181,16 @@ fn write_targets(out: &mut Exposition, targets: &[TargetFigures]) {
     }
 }
 
-fn write_signals(out: &mut Exposition, signals: &[SignalFigures]) {
+fn write_signals(out: &mut Exposition, targets: &[TargetFigures], signals: &[SignalFigures]) {
     out.family(&family::TARGET_LEVEL);
     for signal in signals {
         out.sample(&signal.labels, signal.level);
     }
+    let panels = targets.iter();
+    observers::write_panels(
+        out,
+        panels.filter_map(|target| Some((&target.labels, target.panel?))),
+    );
     out.family(&family::TARGET_LAST_ARRIVAL);
     for signal in signals {
         if let Some(at) = signal.last_arrival {

@@ -39,6 +39,11 @@ fn example(targets: usize) -> Figures {
                 transitions: 3,
                 watched_seconds: 17.25,
                 phi: Some(9.123_456_789),
+                panel: Some(PanelFigures {
+                    status: Status::Down,
+                    dissent: 1,
+                    owned: true,
+                }),
             };
             let signal = SignalFigures {
                 labels: LabelText::new(&[("target", &id), ("signal", "http")]),
@@ -76,11 +81,8 @@ fn example(targets: usize) -> Figures {
             round_trips: vec![(LabelText::new(&[("member", "b")]), 0.000_3)],
             ..MembershipFigures::default()
         }),
-        http: HttpFigures {
-            responses: vec![("2xx", 5)],
-            problems: vec![("malformed", 0)],
-            ..HttpFigures::default()
-        },
+        observers: Some(observers()),
+        http: http(),
         settings: SettingsFigures {
             last_successful: true,
             last_success_at: Some(1.79e9),
@@ -117,6 +119,24 @@ fn cluster() -> StoreStatus {
         ],
         trouble: None,
         counters: StoreCounters::default(),
+    }
+}
+
+fn http() -> HttpFigures {
+    HttpFigures {
+        responses: vec![("2xx", 5)],
+        problems: vec![("malformed", 0)],
+        ..HttpFigures::default()
+    }
+}
+
+fn observers() -> ObserverFigures {
+    ObserverFigures {
+        observers: vec![("live", 3)],
+        batches: vec![("sent", 4)],
+        items: vec![("sent", 5)],
+        heartbeats: vec![("queued", 6)],
+        ..ObserverFigures::default()
     }
 }
 

@@ -304,6 +304,14 @@ impl Registry {
         }
     }
 
+    /// Says when in their interval the checks of a target are made, as a fraction of 2^32: several
+    /// monitors that check it take different ones.
+    pub fn stagger(&self, id: &str, fraction: u32) {
+        for key in self.keys(id) {
+            self.checks.set_phase(key, fraction);
+        }
+    }
+
     fn keys(&self, id: &str) -> Vec<SignalKey> {
         self.engine.read(|monitor, _| {
             let target = monitor.target(id);

@@ -59,6 +59,7 @@ impl Node {
                 Ok(()) => Reply::Done,
                 Err(fatal) => failed(&fatal),
             },
+            Ask::Observe(letter) => self.take_letter(request.from, letter),
             ask => self.decide(ask, self.0.timing.change).await,
         }
     }

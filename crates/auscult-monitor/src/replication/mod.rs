@@ -15,6 +15,7 @@ pub mod http;
 mod identity;
 mod join;
 mod journal;
+mod letters;
 mod log;
 mod machine;
 mod node;
@@ -31,6 +32,7 @@ pub use crate::shared::Monitor;
 
 pub use join::JoinError;
 pub use journal::{FILE_NAME, Journal};
+pub use letters::Colleague;
 pub use log::Log;
 pub use machine::Machine;
 pub use node::{Node, NodeConfig, StartError, Timing};

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use auscult_core::monitor::registry::{Change, ChangeId, Outcome, Registry, Revision};
@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use super::contact::{Contact, Moment};
 use super::identity::Identity;
 use super::journal::Journal;
+use super::letters::Colleague;
 use super::log::Log;
 use super::machine::Machine;
 use super::peers::Peers;
@@ -150,6 +151,8 @@ pub(super) struct Inner {
     pub(super) resting: Mutex<Option<Moment>>,
     /// Held while openraft is replaced.
     pub(super) changing: tokio::sync::Mutex<()>,
+    /// Takes the letters of other observers.
+    pub(super) colleague: OnceLock<Arc<dyn Colleague>>,
     revisions: watch::Sender<Revision>,
     tasks: Mutex<JoinSet<()>>,
 }
@@ -200,6 +203,7 @@ impl Node {
             rng: Mutex::new(Rng::new(config.seed)),
             counters: Counters::default(),
             removed: AtomicBool::new(false),
+            colleague: OnceLock::new(),
             refused: Mutex::default(),
             resting: Mutex::default(),
             changing: tokio::sync::Mutex::default(),

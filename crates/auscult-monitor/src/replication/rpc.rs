@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::records::{Answer, Command};
 use super::{Group, Monitor};
+use crate::observers;
+use crate::observers::wire::Letter;
 
 /// Carries requests to other monitors.
 pub trait Network: Send + Sync + 'static {
@@ -129,6 +131,8 @@ pub enum Ask {
     },
     /// To ask to be elected, now.
     Campaign,
+    /// To take what an observer has to say; no affair of Raft's.
+    Observe(Letter),
 }
 
 /// What is answered.
@@ -167,6 +171,8 @@ pub enum Reply {
         /// Where its leader is reached, as far as it knows.
         leader: Option<String>,
     },
+    /// To [`Ask::Observe`].
+    Observed(observers::wire::Answer),
     /// It is done.
     Done,
     /// The one asked does not lead. Nothing was done.

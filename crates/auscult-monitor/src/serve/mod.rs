@@ -349,6 +349,9 @@ impl Server {
             connections: Arc::clone(&connections),
             agent: self.agent.clone(),
             node: Some(self.shared.node().clone()),
+            observatory: self
+                .shared
+                .observe(&self.engine, &self.registry, &self.agent, &self.stop),
         });
         if let Some(agent) = &self.agent {
             let registry = Arc::clone(&self.registry);

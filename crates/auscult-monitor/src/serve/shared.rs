@@ -6,12 +6,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use auscult_agent::AgentHandle;
 use auscult_agent::http::connections::{ConnectionCounters, ConnectionLimits, serve};
 use auscult_agent::http::stop::{Stop, Stopper};
+use auscult_core::monitor::observers::ObserversConfig;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::net::TcpListener;
 
 use super::ServeError;
+use crate::engine::Engine;
+use crate::observers::{Observatory, Site, Targets, agent_addr, observe};
 use crate::registry::{Refused, Registry};
 use crate::replication::http::{Calls, HttpNetwork, routes};
 use crate::replication::{Journal, Network, Nobody, Node, NodeConfig};
@@ -39,6 +43,7 @@ pub struct GroupConfig {
 pub(super) struct SharedSettings {
     node: Node,
     raft_addr: Option<SocketAddr>,
+    agent_addr: Option<SocketAddr>,
     stopper: Stopper,
 }
 
@@ -68,7 +73,8 @@ impl SharedSettings {
             None => None,
         };
         let raft_addr = listener.as_ref().map(TcpListener::local_addr).transpose()?;
-        let monitor = advertised(&group, raft_addr, http)?;
+        let agent_addr = raft_addr.map(agent_addr).transpose()?;
+        let monitor = advertised(&group, raft_addr, agent_addr, http)?;
         let config = NodeConfig {
             join: group.join,
             raft_bind: raft_addr,
@@ -85,6 +91,7 @@ impl SharedSettings {
         Ok(Self {
             node,
             raft_addr,
+            agent_addr,
             stopper,
         })
     }
@@ -99,6 +106,26 @@ impl SharedSettings {
 
     pub(super) const fn raft_addr(&self) -> Option<SocketAddr> {
         self.raft_addr
+    }
+
+    /// Observes with the other monitors of the group, where others can reach this one. The agent of
+    /// the settings says who lives, if they have one, and else one of this monitor's own.
+    pub(super) fn observe(
+        &self,
+        engine: &Engine,
+        registry: &Arc<Registry>,
+        agent: &Option<AgentHandle>,
+        stop: &Stop,
+    ) -> Option<Observatory> {
+        observe(Site {
+            node: self.node.clone(),
+            agent_bind: self.agent_addr?,
+            agent: agent.clone(),
+            engine: engine.clone(),
+            targets: Arc::clone(registry) as Arc<dyn Targets>,
+            config: ObserversConfig::server(),
+            stop: stop.clone(),
+        })
     }
 
     pub(super) async fn stop(&self) {
@@ -126,6 +153,7 @@ fn serve_others(listener: TcpListener, node: Node, stop: Stop) {
 fn advertised(
     group: &GroupConfig,
     raft: Option<SocketAddr>,
+    agent: Option<SocketAddr>,
     http: SocketAddr,
 ) -> Result<Monitor, ServeError> {
     let raft = match (&group.raft_advertise, raft) {
@@ -141,11 +169,15 @@ fn advertised(
         Some((host, _)) if http.ip().is_unspecified() => host.to_owned(),
         Some(_) | None => host_of(http.ip()),
     };
+    let agent = match (raft.rsplit_once(':'), agent) {
+        (Some((host, _)), Some(agent)) => format!("{host}:{}", agent.port()),
+        (None, _) | (_, None) => String::new(),
+    };
     Ok(Monitor {
         name: group.name.clone().unwrap_or_default(),
         http: format!("{host}:{}", http.port()),
         raft,
-        agent: String::new(),
+        agent,
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod detail;
 mod list;
+mod observers;
 
 use std::collections::BTreeMap;
 use std::io::{self, Read as _, Write as _};

@@ -1,6 +1,7 @@
 //! One event, one line.
 
 use auscult_core::monitor::EventKind;
+use auscult_core::monitor::observers::Verdict;
 use auscult_monitor::events::LoggedEvent;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -40,11 +41,22 @@ impl EventLine {
     /// What the API says of an event; `None` when it is not one.
     pub(crate) fn of_json(event: &Value) -> Option<Self> {
         let ink = match event["kind"].as_str()? {
+            "verdict" => match event["to"].as_str().unwrap_or_default() {
+                "partially_reachable" => Ink::Warning,
+                to => Ink::of_name(to),
+            },
             "transition" | "signal_transition" => {
                 Ink::of_name(event["to"].as_str().unwrap_or_default())
             }
-            "flapping_started" | "observer_suspects_itself" | "stalled" => Ink::Warning,
-            "flapping_stopped" | "observer_trusts_itself" => Ink::Good,
+            "flapping_started"
+            | "observer_suspects_itself"
+            | "monitor_isolated"
+            | "observer_isolated"
+            | "stalled" => Ink::Warning,
+            "flapping_stopped"
+            | "observer_trusts_itself"
+            | "monitor_rejoined"
+            | "observer_rejoined" => Ink::Good,
             "relearnt" | "mode_changed" => Ink::Strong,
             "joined" | "refuted" | "reconnected" => Ink::Good,
             "suspected" | "link_changed" | "name_conflict" | "rejected" | "isolated"
@@ -80,11 +92,26 @@ impl EventLine {
 fn ink(kind: &EventKind) -> Ink {
     match kind {
         EventKind::Transition { to, .. } | EventKind::SignalTransition { to, .. } => Ink::of(*to),
+        EventKind::Verdict { ruling, .. } => match ruling.verdict {
+            Verdict::PartiallyReachable => Ink::Warning,
+            Verdict::Paused
+            | Verdict::Up
+            | Verdict::Unknown
+            | Verdict::ObserverIsolated
+            | Verdict::Late
+            | Verdict::Down => Ink::of(ruling.verdict.status()),
+        },
         EventKind::FlappingStarted { .. }
+        | EventKind::Isolated { .. }
+        | EventKind::ObserverIsolated { .. }
         | EventKind::ObserverSuspectsItself { .. }
         | EventKind::Stalled { .. } => Ink::Warning,
-        EventKind::FlappingStopped { .. } | EventKind::ObserverTrustsItself { .. } => Ink::Good,
+        EventKind::FlappingStopped { .. }
+        | EventKind::Rejoined { .. }
+        | EventKind::ObserverRejoined { .. }
+        | EventKind::ObserverTrustsItself { .. } => Ink::Good,
         EventKind::Relearnt { .. } => Ink::Strong,
+        EventKind::Observed { .. } => Ink::Quiet,
         EventKind::Added
         | EventKind::Replaced
         | EventKind::Removed

@@ -10,6 +10,7 @@ mod https;
 mod lab;
 mod members;
 mod node;
+mod observers;
 mod process;
 mod pulser;
 mod serve;

@@ -15,12 +15,9 @@ impl Observers {
             .filter(|&slot| self.peers[slot].in_group && self.is_heard(slot))
             .count();
         let live = self.peers.iter().filter(|peer| peer.live).count();
-        let enough = heard.min(live) * 2 >= group;
-        // Who just began, or woke up, must be given the time to hear somebody.
-        let patient = match self.presence {
-            Presence::Arriving(since) => self.now.since(since) <= self.config.fresh,
-            Presence::Serving => false,
-        };
+        let heard = heard.min(live);
+        let enough = heard * 2 >= group;
+        let patient = self.now <= self.patient_until;
         let of = group;
         if self.isolated && enough {
             self.isolated = false;
@@ -129,7 +126,7 @@ impl Observers {
 
     /// Whether this monitor may own targets.
     #[must_use]
-    pub fn is_owner_of_targets(&self) -> bool {
+    pub fn is_serving_now(&self) -> bool {
         self.presence == Presence::Serving && !self.isolated
     }
 

@@ -56,7 +56,7 @@ pub use config::ObserversConfig;
 pub use message::{Announced, Batch, Item, Reply, Report};
 pub use panel::Seen;
 pub use verdict::{Held, MonitorName, Ruling, Turn, Verdict};
-pub use view::{ObserverView, PanelView};
+pub use view::{Lineup, ObserverView, PanelView};
 
 /// Observes with others. See the [module](self) for its use.
 #[derive(Clone, Debug)]
@@ -71,6 +71,8 @@ pub struct Observers {
     /// Targets with a verdict that must last a while.
     settling: BTreeSet<TargetId>,
     presence: Presence,
+    /// Until then it may be that others were not heard because they are new here.
+    patient_until: Instant,
     health: Health,
     isolated: bool,
     /// Who counts, as of the last look.
@@ -247,6 +249,7 @@ impl Observers {
     /// than those before by it.
     #[must_use]
     pub fn new(config: ObserversConfig, me: MonitorName, epoch: u64, now: Instant) -> Self {
+        let patience = config.fresh * 2;
         let mut me = Peer::new(me, 0);
         me.in_group = true;
         me.live = true;
@@ -258,6 +261,7 @@ impl Observers {
             panels: BTreeMap::new(),
             settling: BTreeSet::new(),
             presence: Presence::Arriving(now),
+            patient_until: now.after(patience),
             health: Health::Well,
             isolated: false,
             arrangement: Arrangement::default(),
@@ -272,6 +276,7 @@ impl Observers {
     /// case. Beyond [`MONITORS_MAX`] names that were ever told, the rest is left out.
     pub fn set_roster(&mut self, now: Instant, seats: &[Seat]) {
         self.begin(now);
+        let before = self.group();
         for peer in &mut self.peers[1..] {
             peer.in_group = false;
             peer.live = false;
@@ -283,6 +288,9 @@ impl Observers {
             let peer = &mut self.peers[slot];
             peer.in_group = true;
             peer.live |= seat.liveness == Liveness::Live || slot == ME;
+        }
+        if self.group() & !before != 0 {
+            self.be_patient();
         }
         self.settle();
     }
@@ -374,8 +382,22 @@ impl Observers {
                 peer.incoming.silence();
             }
             self.presence = Presence::Arriving(self.now);
+            self.be_patient();
             self.beat_now();
         }
+    }
+
+    fn be_patient(&mut self) {
+        self.patient_until = self.now.after(self.config.fresh * 2);
+    }
+
+    /// The monitors of the group, as bits by slot.
+    fn group(&self) -> u64 {
+        let all = self.peers.iter().enumerate();
+        let bits = all
+            .filter(|(_, peer)| peer.in_group)
+            .map(|(slot, _)| 1 << slot);
+        bits.sum()
     }
 
     /// What every call ends with: who counts may have changed.

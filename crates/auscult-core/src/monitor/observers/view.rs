@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 
 use super::panel::Seen;
 use super::verdict::{Held, MonitorName, Ruling, Verdict};
-use super::{Liveness, ME, Observers, Seat};
+use super::{Liveness, ME, Observers, Seat, rendezvous};
+use crate::id::TargetId;
 use crate::time::Instant;
 
 /// A target.
@@ -17,6 +18,8 @@ pub struct PanelView {
     pub ruling: Ruling,
     /// Who turns the reports into the verdict.
     pub owner: MonitorName,
+    /// Whether that is this monitor, and it may own targets now.
+    pub is_owned: bool,
     /// Those who observe the target, the owner first.
     pub observers: Vec<ObserverView>,
     /// Why the last verdict stands where no other is found.
@@ -66,6 +69,7 @@ impl Observers {
             verdict,
             ruling: panel.ruling.clone(),
             owner: self.peers[owner].name.clone(),
+            is_owned: panel.owned,
             held: found.err(),
             text,
             dissent: tally.dissent(),
@@ -105,22 +109,79 @@ impl Observers {
         self.panels.values().filter(|panel| panel.owned).count()
     }
 
+    /// Who observes which target, to be asked apart from the machine.
+    #[must_use]
+    pub fn lineup(&self) -> Lineup {
+        let names = |of| {
+            let slots = self.slots(of);
+            slots.map(|slot| self.peers[slot].name.clone()).collect()
+        };
+        Lineup {
+            me: Some(self.me().clone()),
+            serving: names(self.arrangement.serving),
+            arriving: names(self.arrangement.arriving),
+            observers: self.config.observers,
+        }
+    }
+
+    /// Whether this monitor was told to [watch](Self::watch) a target.
+    #[must_use]
+    pub fn watches(&self, target: &str) -> bool {
+        self.panels.get(target).is_some_and(|panel| panel.watched)
+    }
+
+    /// The targets that this monitor was told to [watch](Self::watch).
+    #[must_use]
+    pub fn watched(&self) -> Vec<TargetId> {
+        let watched = self.panels.iter().filter(|(_, panel)| panel.watched);
+        watched.map(|(target, _)| target.clone()).collect()
+    }
+}
+
+/// Who observes which target, at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lineup {
+    me: Option<MonitorName>,
+    serving: Vec<MonitorName>,
+    arriving: Vec<MonitorName>,
+    observers: usize,
+}
+
+impl Lineup {
+    /// The observers of a target, its owner first.
+    #[must_use]
+    pub fn observers(&self, target: &str) -> Vec<&MonitorName> {
+        let enough = self.observers.max(1);
+        let arranged = |names: &'_ [MonitorName]| -> Vec<usize> {
+            let mut places: Vec<usize> = (0..names.len()).collect();
+            rendezvous::arrange(target, &mut places, |&place| &names[place]);
+            places
+        };
+        let serving = arranged(&self.serving).into_iter();
+        let mut found: Vec<&MonitorName> = serving.map(|place| &self.serving[place]).collect();
+        if found.len() < enough {
+            let arriving = arranged(&self.arriving).into_iter();
+            found.extend(arriving.map(|place| &self.arriving[place]));
+        }
+        found.truncate(enough);
+        found
+    }
+
+    /// The observers of a target but for this monitor.
+    #[must_use]
+    pub fn others(&self, target: &str) -> Vec<&MonitorName> {
+        let mut others = self.observers(target);
+        others.retain(|name| Some(*name) != self.me.as_ref());
+        others
+    }
+
     /// The place of this monitor among the observers of a target, and how many they are; none when
     /// it does not observe the target.
     #[must_use]
     pub fn rank(&self, target: &str) -> Option<(usize, usize)> {
-        let observers = self.observers_of(target);
-        let place = observers.iter().position(|&slot| slot == ME)?;
+        let observers = self.observers(target);
+        let me = self.me.as_ref();
+        let place = observers.iter().position(|&name| Some(name) == me)?;
         Some((place, observers.len()))
-    }
-
-    /// The other observers of a target that live.
-    #[must_use]
-    pub fn others(&self, target: &str) -> Vec<MonitorName> {
-        let observers = self.observers_of(target).into_iter();
-        observers
-            .filter(|&slot| slot != ME)
-            .map(|slot| self.peers[slot].name.clone())
-            .collect()
     }
 }

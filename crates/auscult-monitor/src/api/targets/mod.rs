@@ -2,7 +2,8 @@
 
 mod query;
 pub(super) mod reading;
-pub(super) mod view;
+pub(super) mod verdict;
+mod view;
 mod why;
 
 use std::collections::BTreeMap;

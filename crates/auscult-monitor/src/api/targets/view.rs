@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use auscult_core::monitor::Labels;
+use auscult_core::monitor::observers::PanelView;
 use auscult_core::time::Instant;
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
@@ -11,6 +12,7 @@ use utoipa::ToSchema;
 use super::super::ApiState;
 use super::super::views::{FailureView, Time, millis};
 use super::reading::{Reading, SignalReading};
+use super::verdict::{self, ObserverDetail, RulingDetail, observers, panel};
 use crate::check::{CheckReport, Phases};
 use crate::clock::Clock;
 use crate::registry::{Origin, Watched};
@@ -27,11 +29,21 @@ pub(crate) struct TargetSummary {
     group: Option<Box<str>>,
     /// What an operator says about it.
     labels: BTreeMap<String, String>,
-    /// paused, up, unknown, late or down.
+    /// paused, up, unknown, late or down. Where several monitors observe it, what they see adds
+    /// up to this.
     #[schema(example = "late")]
     status: &'static str,
     /// Since when it has this status.
     since: Time,
+    /// Where several monitors observe it: paused, up, unknown, observer_isolated, late,
+    /// partially_reachable or down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "partially_reachable")]
+    verdict: Option<&'static str>,
+    /// Where several monitors observe it: the one that turns what they see into the verdict.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "m1")]
+    owner: Option<String>,
     /// The signal that decides: the worst one.
     #[schema(required)]
     signal: Option<String>,
@@ -68,6 +80,12 @@ pub(crate) struct TargetDetail {
     summary: TargetSummary,
     /// The monitor's clock.
     now: Time,
+    /// Where several monitors observe it: what each of them sees, the owner first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    observers: Vec<ObserverDetail>,
+    /// Where several monitors observe it: the last verdict that was told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ruling: Option<RulingDetail>,
     /// Where it is defined.
     origin: OriginView,
     /// How often it changed its status lately, 0 to 1.
@@ -189,7 +207,7 @@ impl TargetSummary {
     pub(crate) fn read(state: &ApiState, id: &str) -> Option<Self> {
         let spec = state.registry().spec(id)?;
         let reading = Reading::take(state, id)?;
-        Some(reading.summary(state, &spec))
+        Some(reading.summary(state, &spec, panel(state, id).as_ref()))
     }
 }
 
@@ -198,6 +216,7 @@ impl TargetDetail {
         let spec = &watched.spec;
         let reading = Reading::take(state, &spec.id)?;
         let clock = state.clock();
+        let panel = panel(state, &spec.id);
         let line = match watched.origin {
             Origin::File { line } => line,
             Origin::Api | Origin::Heartbeat | Origin::Membership => None,
@@ -208,6 +227,13 @@ impl TargetDetail {
                 kind: watched.origin.as_str(),
                 line,
             },
+            observers: panel
+                .iter()
+                .flat_map(|panel| observers(panel, reading.now))
+                .collect(),
+            ruling: panel
+                .as_ref()
+                .map(|panel| RulingDetail::new(clock, &spec.id, panel)),
             flap_score: reading.flap_score,
             transitions: reading.transitions,
             signals: reading
@@ -215,23 +241,32 @@ impl TargetDetail {
                 .iter()
                 .map(|signal| signal.detail(clock, reading.now, spec))
                 .collect(),
-            summary: reading.summary(state, spec),
+            summary: reading.summary(state, spec, panel.as_ref()),
             settings: Arc::clone(spec),
         })
     }
 }
 
 impl Reading {
-    fn summary(&self, state: &ApiState, spec: &TargetSpec) -> TargetSummary {
+    fn summary(
+        &self,
+        state: &ApiState,
+        spec: &TargetSpec,
+        panel: Option<&PanelView>,
+    ) -> TargetSummary {
         let clock = state.clock();
+        let status = panel.map_or(self.status, |panel| panel.verdict.status());
+        let since = panel.map_or(self.since, |panel| panel.ruling.at);
         let deciding = self.deciding();
         let last_arrival = self.last_arrival();
         TargetSummary {
             id: spec.id.to_string(),
             group: spec.group.clone(),
             labels: owned(&spec.labels),
-            status: self.status.as_str(),
-            since: Time::of(clock, self.since),
+            status: status.as_str(),
+            since: Time::of(clock, since),
+            verdict: panel.map(|panel| panel.verdict.as_str()),
+            owner: panel.map(|panel| panel.owner.to_string()),
             signal: deciding.map(|signal| signal.name.clone()),
             level: deciding.map_or(0.0, |signal| signal.level),
             thresholds: deciding.map(SignalReading::thresholds),
@@ -239,7 +274,7 @@ impl Reading {
             age_ms: last_arrival.map(|at| millis(self.now.since(at))),
             flapping: self.flapping,
             paused: self.paused,
-            why: self.why(),
+            why: panel.map_or_else(|| self.why(), verdict::why),
         }
     }
 }

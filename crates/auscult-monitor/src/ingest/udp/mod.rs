@@ -338,7 +338,7 @@ impl Shared {
         } else {
             0
         };
-        let tally = self.engine.arrivals(batch);
+        let tally = self.engine.heartbeats(batch);
         self.metrics.tally(&tally, full);
     }
 

@@ -196,6 +196,7 @@ fn size(ask: &Ask) -> usize {
         | Ask::Promote { .. }
         | Ask::Remove { .. }
         | Ask::Transfer { .. }
+        | Ask::Observe(_)
         | Ask::Campaign => 0,
     }
 }

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use serde_json::Value;
 
 use super::list::{heard, level};
+use super::observers;
 use crate::render::table::{self, Align, Cell, Column};
 use crate::render::time::{ago, moment, span_ms};
 use crate::render::{Ink, Screen, printable};
@@ -47,6 +48,7 @@ pub(super) fn print(out: &mut impl Write, screen: Screen, target: &Value) -> io:
     let signals = target["signals"].as_array().map_or(&[][..], Vec::as_slice);
     let rows: Vec<Vec<Cell>> = signals.iter().map(row).collect();
     table::print(out, screen, &COLUMNS, &rows)?;
+    observers::print(out, screen, target)?;
     for signal in signals {
         let name = text(&signal["name"]);
         for (what, value) in evidence(signal) {
@@ -58,6 +60,7 @@ pub(super) fn print(out: &mut impl Write, screen: Screen, target: &Value) -> io:
 
 fn facts(target: &Value) -> Vec<(&'static str, String)> {
     let mut facts = vec![("why", text(&target["why"])), ("heard", heard(target))];
+    facts.extend(observers::facts(target));
     let changes = target["transitions"].as_u64().unwrap_or_default();
     let plural = if changes == 1 { "" } else { "s" };
     let score = target["flap_score"].as_f64().unwrap_or_default();

@@ -2,7 +2,7 @@
 //! and slow networks.
 
 mod cluster;
-mod net;
+pub(crate) mod net;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;

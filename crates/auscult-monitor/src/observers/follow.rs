@@ -1,0 +1,159 @@
+//! What this monitor sees: taken from its event log, and at the start, and whenever the log was too
+//! short, from the machine that judges.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use auscult_agent::http::stop::Stop;
+use auscult_core::id::TargetId;
+use auscult_core::monitor::observers::Seen;
+use auscult_core::monitor::{EventKind, Evidence, Status};
+use auscult_core::time::Instant;
+
+use super::{Observatory, wire};
+use crate::events::{Company, Gap, LoggedEvent, sentence};
+use crate::registry::Origin;
+
+/// Events read at a time.
+const EVENTS_AT_ONCE: usize = 500;
+
+/// Tells the machine of everything that this monitor sees, until `stop`.
+pub(super) async fn follow(observatory: Observatory, stop: Stop) {
+    let events = observatory.0.engine.events().clone();
+    let mut changed = events.subscribe();
+    let mut read = events.newest_id();
+    observatory.scan();
+    loop {
+        changed.mark_unchanged();
+        loop {
+            let page = events.since(read, EVENTS_AT_ONCE);
+            if page.gap != Gap::None {
+                read = events.newest_id();
+                observatory.scan();
+                continue;
+            }
+            let Some(last) = page.events.last() else {
+                break;
+            };
+            read = last.id;
+            for logged in &page.events {
+                observatory.note(logged);
+            }
+            observatory.say();
+            tokio::task::yield_now().await;
+        }
+        tokio::select! {
+            more = changed.changed() => {
+                if more.is_err() {
+                    return;
+                }
+            }
+            () = stop.clone().stopped() => return,
+        }
+    }
+}
+
+impl Observatory {
+    /// Looks at every target.
+    pub(super) fn scan(&self) {
+        let shared = &self.0;
+        let mut there = BTreeSet::new();
+        for target in shared.targets.names() {
+            if self.is_shared(&target) {
+                self.look(&target);
+                there.insert(target);
+            }
+        }
+        let known = shared.machine.lock().watched();
+        for target in known.iter().filter(|target| !there.contains(*target)) {
+            self.leave(target);
+        }
+        self.say();
+    }
+
+    /// Whether the others are asked about a target, too.
+    fn is_shared(&self, target: &TargetId) -> bool {
+        let by = match self.0.targets.origin(target) {
+            Some(Origin::File { .. } | Origin::Membership) => Company::Alone,
+            Some(Origin::Api | Origin::Heartbeat) | None => Company::Several,
+        };
+        self.0.engine.events().set_observed(target, by);
+        by == Company::Several
+    }
+
+    /// Takes a target as the machine that judges sees it now.
+    fn look(&self, target: &TargetId) {
+        let shared = &self.0;
+        let seen = shared.engine.read(|monitor, now| {
+            let view = monitor.target(target)?;
+            let level = view.signals().map(|signal| signal.level(now).get());
+            let status = view.status();
+            Some(Seen {
+                status,
+                level: level.fold(0.0, f64::max),
+                since: view.since(),
+                why: Arc::from(format!("{status} when it was looked at")),
+            })
+        });
+        let now = shared.engine.clock().now();
+        let mut machine = shared.machine.lock();
+        machine.watch(now, target);
+        machine.see(now, target, seen);
+        drop(machine);
+        self.stagger(target);
+    }
+
+    fn leave(&self, target: &TargetId) {
+        let now = self.0.engine.clock().now();
+        self.0.machine.lock().unwatch(now, target);
+    }
+
+    fn note(&self, logged: &LoggedEvent) {
+        let event = &logged.event;
+        let Some(target) = &event.target else {
+            return;
+        };
+        match &event.kind {
+            EventKind::Added | EventKind::Replaced => {
+                if self.is_shared(target) {
+                    self.look(target);
+                } else {
+                    self.leave(target);
+                }
+            }
+            EventKind::Removed => self.leave(target),
+            EventKind::Transition { from, to, evidence }
+            | EventKind::Observed { from, to, evidence } => {
+                self.see(target, event.at, *from, *to, evidence);
+            }
+            EventKind::SignalTransition { .. }
+            | EventKind::FlappingStarted { .. }
+            | EventKind::FlappingStopped { .. }
+            | EventKind::Relearnt { .. }
+            | EventKind::ObserverSuspectsItself { .. }
+            | EventKind::ObserverTrustsItself { .. }
+            | EventKind::Stalled { .. }
+            | EventKind::Membership { .. }
+            | EventKind::Verdict { .. }
+            | EventKind::Isolated { .. }
+            | EventKind::Rejoined { .. }
+            | EventKind::ObserverIsolated { .. }
+            | EventKind::ObserverRejoined { .. } => {}
+        }
+    }
+
+    fn see(&self, target: &TargetId, at: Instant, from: Status, to: Status, evidence: &Evidence) {
+        let why = sentence::reason(at, from, to, evidence);
+        let seen = Seen {
+            status: to,
+            level: evidence.level.get(),
+            since: at,
+            why: Arc::from(wire::cut(&why)),
+        };
+        let now = self.0.engine.clock().now();
+        let mut machine = self.0.machine.lock();
+        if machine.watches(target) {
+            machine.see(now, target, Some(seen));
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! Observing targets together with the other monitors of the group: the shell around
+//! `auscult_core::monitor::observers`.
+//!
+//! What this monitor sees is taken from the event log, where every change of a status stands, so
+//! the way of a heartbeat knows nothing of it. What others see comes in messages over the group's
+//! own network ([`Post`]), one at a time to each other monitor, so that a slow one holds up nobody
+//! but itself. Who belongs to the group and lives is asked for ([`Group`]). Verdicts go into the
+//! event log.
+//!
+//! Targets of the shared settings, and those that a heartbeat created, are observed together; those
+//! of a settings file, and members, are this monitor's own affair.
+
+mod follow;
+mod forward;
+mod group;
+mod post;
+mod site;
+mod talk;
+#[cfg(test)]
+mod tests;
+pub mod wire;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use auscult_agent::http::stop::Stop;
+use auscult_core::id::TargetId;
+use auscult_core::monitor::observers::{
+    Batch, Health, MonitorName, Observers, ObserversConfig, ObserversCounters, Output, PanelView,
+    rendezvous,
+};
+use auscult_core::monitor::{Event, EventKind};
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+pub use forward::{Forwarder, HeartbeatCounters};
+pub use group::Group;
+pub use post::{GroupPost, Post, PostError};
+pub use site::{Site, agent_addr, observe};
+
+use crate::engine::Engine;
+use crate::events::Company;
+use crate::ingest::Admission;
+use crate::registry::{Origin, Registry};
+use crate::replication::Colleague;
+use wire::{Answer, Letter};
+
+impl Colleague for Observatory {
+    fn take(&self, from: &str, letter: Letter) -> Answer {
+        Self::take(self, from, letter)
+    }
+}
+
+/// How often time passes for the machine.
+const TICK: Duration = Duration::from_millis(200);
+
+/// What is watched, and where it comes from.
+pub trait Targets: Admission {
+    /// The names of all targets.
+    fn names(&self) -> Vec<TargetId>;
+
+    /// Where a target comes from; none when it is not watched.
+    fn origin(&self, target: &str) -> Option<Origin>;
+
+    /// Says when in their interval the checks of a target are made, as a fraction of 2^32.
+    fn stagger(&self, target: &str, fraction: u32);
+}
+
+impl Targets for Registry {
+    fn names(&self) -> Vec<TargetId> {
+        let specs = self.specs().into_iter();
+        specs.map(|spec| spec.id.clone()).collect()
+    }
+
+    fn origin(&self, target: &str) -> Option<Origin> {
+        Self::origin(self, target)
+    }
+
+    fn stagger(&self, target: &str, fraction: u32) {
+        Self::stagger(self, target, fraction);
+    }
+}
+
+/// What a monitor needs to observe together with others.
+pub struct Parts {
+    /// How.
+    pub config: ObserversConfig,
+    /// This monitor, as the group knows it.
+    pub name: MonitorName,
+    /// What judges here.
+    pub engine: Engine,
+    /// What is watched.
+    pub targets: Arc<dyn Targets>,
+    /// Who else is there.
+    pub group: Arc<dyn Group>,
+    /// Carries letters to them.
+    pub post: Arc<dyn Post>,
+    /// Ends it.
+    pub stop: Stop,
+}
+
+/// Observes together with others. Clones are the same one.
+#[derive(Clone)]
+pub struct Observatory(Arc<Shared>);
+
+struct Shared {
+    engine: Engine,
+    targets: Arc<dyn Targets>,
+    group: Arc<dyn Group>,
+    post: Arc<dyn Post>,
+    machine: Mutex<Observers>,
+    /// Something may be to be sent.
+    changed: Notify,
+    forwarder: Arc<Forwarder>,
+    letters_refused: AtomicU64,
+}
+
+impl Observatory {
+    /// Begins to observe, until `stop`.
+    #[must_use]
+    pub fn start(parts: Parts) -> Self {
+        let Parts {
+            config,
+            name,
+            engine,
+            targets,
+            group,
+            post,
+            stop,
+        } = parts;
+        let clock = engine.clock().clone();
+        let origin = clock.wall(auscult_core::time::Instant::ORIGIN);
+        let epoch = u64::try_from(origin.as_millisecond()).unwrap_or(0);
+        let machine = Observers::new(config, name, epoch, clock.now());
+        let shared = Arc::new(Shared {
+            engine,
+            targets,
+            group,
+            post,
+            machine: Mutex::new(machine),
+            changed: Notify::new(),
+            forwarder: Arc::new(Forwarder::new(clock)),
+            letters_refused: AtomicU64::new(0),
+        });
+        shared.engine.set_forwarder(&shared.forwarder);
+        let observatory = Self(shared);
+        tokio::spawn(follow::follow(observatory.clone(), stop.clone()));
+        tokio::spawn(talk::keep_time(observatory.clone(), stop));
+        observatory
+    }
+
+    /// What is known of a target; none where this monitor observes it alone.
+    #[must_use]
+    pub fn view(&self, target: &str) -> Option<PanelView> {
+        self.0.machine.lock().view(target)
+    }
+
+    /// As [`view`](Self::view), for targets that this monitor has in its own settings and that
+    /// are not its own affair alone.
+    #[must_use]
+    pub fn view_of_watched(&self, target: &str) -> Option<PanelView> {
+        let machine = self.0.machine.lock();
+        machine.view(target).filter(|_| machine.watches(target))
+    }
+
+    /// Reads the machine. Reports wait meanwhile, so look and be gone.
+    pub fn read<R>(&self, look: impl FnOnce(&Observers) -> R) -> R {
+        look(&self.0.machine.lock())
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub fn counters(&self) -> ObserversCounters {
+        *self.0.machine.lock().counters()
+    }
+
+    /// Letters that were not taken: from a monitor that is not of the group, or malformed.
+    #[must_use]
+    pub fn letters_refused(&self) -> u64 {
+        self.0.letters_refused.load(Ordering::Relaxed)
+    }
+
+    /// Where heartbeats go that others are to have, too.
+    #[must_use]
+    pub fn forwarder(&self) -> &Arc<Forwarder> {
+        &self.0.forwarder
+    }
+
+    /// Takes a letter of another monitor, and answers it.
+    #[must_use]
+    pub fn take(&self, from: &str, letter: Letter) -> Answer {
+        let shared = &self.0;
+        let refuse = |text: String| {
+            shared.letters_refused.fetch_add(1, Ordering::Relaxed);
+            Answer::Refused { text }
+        };
+        let Ok(from) = MonitorName::new(from) else {
+            return refuse(format!("{from:?} is no name of a monitor"));
+        };
+        match letter {
+            Letter::Batch(record) => match Batch::try_from(record) {
+                Ok(batch) => {
+                    let now = shared.engine.clock().now();
+                    let reply = shared.machine.lock().take_batch(now, &from, batch);
+                    self.say();
+                    Answer::Reply(reply.into())
+                }
+                Err(error) => refuse(error.to_string()),
+            },
+            Letter::Heartbeats(heartbeats) => {
+                let taken = forward::take(&shared.engine, &*shared.targets, &heartbeats);
+                shared.forwarder.count_taken(taken);
+                Answer::HeartbeatsTaken
+            }
+        }
+    }
+
+    /// Says what the machine has to say, and wakes those who send.
+    fn say(&self) {
+        let shared = &self.0;
+        let mut machine = shared.machine.lock();
+        while let Some(output) = machine.poll_output() {
+            shared.engine.events().append(event(output, &shared.engine));
+        }
+        drop(machine);
+        shared.changed.notify_waiters();
+    }
+
+    /// Gives the checks of every target their place among those of the other observers.
+    fn stagger_all(&self) {
+        for target in self.read(Observers::watched) {
+            self.stagger(&target);
+        }
+    }
+
+    fn stagger(&self, target: &str) {
+        let lineup = self.0.forwarder.lineup();
+        if let Some((rank, of)) = lineup.rank(target)
+            && of > 1
+        {
+            self.0.targets.stagger(target, fraction(target, rank, of));
+        }
+    }
+
+    /// Notes who is there and how this monitor is, and lets time pass.
+    fn tick(&self) {
+        let shared = &self.0;
+        let seats = shared.group.seats();
+        let suspects =
+            |monitor: &auscult_core::monitor::Monitor| monitor.observer_suspects_itself();
+        let health = match shared.engine.read(|monitor, _| suspects(monitor)) {
+            true => Health::AtFault,
+            false => Health::Well,
+        };
+        let now = shared.engine.clock().now();
+        let mut machine = shared.machine.lock();
+        machine.set_roster(now, &seats);
+        machine.set_health(now, health);
+        machine.tick(now);
+        let lineup = machine.lineup();
+        let company = match machine.has_company() {
+            true => Company::Several,
+            false => Company::Alone,
+        };
+        drop(machine);
+        shared.engine.events().set_company(company);
+        if shared.forwarder.set_lineup(company, lineup) {
+            self.stagger_all();
+        }
+        self.say();
+    }
+}
+
+/// The checks of a target begin anywhere in the interval, so that not all targets are checked at
+/// once, and those of its observers follow each other at equal distances.
+fn fraction(target: &str, rank: usize, of: usize) -> u32 {
+    let begin = rendezvous::weight(target, "") >> 32;
+    let shift = (rank as u64) * (1 << 32) / (of as u64);
+    (begin + shift) as u32
+}
+
+fn event(output: Output, engine: &Engine) -> Event {
+    let now = engine.clock().now();
+    let of_itself = |kind| Event {
+        at: now,
+        target: None,
+        kind,
+    };
+    match output {
+        Output::Told {
+            target,
+            ruling,
+            teller,
+        } => Event {
+            at: ruling.at,
+            target: Some(target),
+            kind: EventKind::Verdict {
+                ruling: Box::new(ruling),
+                teller,
+            },
+        },
+        Output::Isolated { heard, of } => of_itself(EventKind::Isolated { heard, of }),
+        Output::Rejoined { heard, of } => of_itself(EventKind::Rejoined { heard, of }),
+        Output::ObserverIsolated {
+            observer,
+            down,
+            reached,
+        } => of_itself(EventKind::ObserverIsolated {
+            observer,
+            down,
+            reached,
+        }),
+        Output::ObserverRejoined { observer } => {
+            of_itself(EventKind::ObserverRejoined { observer })
+        }
+    }
+}
