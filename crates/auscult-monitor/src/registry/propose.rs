@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use auscult_core::monitor::registry::{
     Action, Author, Change, ChangeId, Document, Edit, Expect, Key, Kind, Outcome, Plan, Refusal,
@@ -20,6 +21,9 @@ const PLANS_MAX: usize = 5;
 
 /// How often an unclear change is asked for again. It is made once at most.
 const ASKED_MAX: usize = 3;
+
+/// How long whoever had a change made waits until it is known here.
+const ARRIVES_MAX: Duration = Duration::from_secs(20);
 
 /// What becomes of settings that are there and are not wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,6 +163,7 @@ impl Registry {
             };
             match self.decide(change).await {
                 Ok(outcome) => {
+                    self.arrived(outcome.revision).await;
                     self.clone().catch_up_apart().await;
                     return Ok(Made { outcome, plan });
                 }
@@ -169,6 +174,16 @@ impl Registry {
                 }
                 Err(refused) => return Err(refused),
             }
+        }
+    }
+
+    /// Waits until a change that was decided is known here: a monitor that lags behind takes a
+    /// moment to make a large one.
+    async fn arrived(&self, revision: Revision) {
+        let mut revisions = self.shared.revisions();
+        let here = revisions.wait_for(|known| *known >= revision);
+        if tokio::time::timeout(ARRIVES_MAX, here).await.is_err() {
+            tracing::warn!(%revision, "a change was decided, and is not known here yet");
         }
     }
 
