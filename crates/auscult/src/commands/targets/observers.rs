@@ -103,10 +103,10 @@ mod tests {
         let mut out = Vec::new();
         print(&mut out, Screen::PIPE, &target).unwrap();
         let expected = "
-OBSERVER  SEES         LEVEL    FOR  HEARD
-m1        up             0.2  1 min  now
-m2        down          17.5  2.5 s  4.0 s ago: it does not count
-m3        nothing yet                never: it does not count
+OBSERVER  SEES         LEVEL     FOR  HEARD
+m1        up             0.2  1m 00s  now
+m2        down          17.5   2.5 s  4.0 s ago: it does not count
+m3        nothing yet                 never: it does not count
 m1: beat is heard
 ";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
