@@ -305,9 +305,9 @@ impl Server {
         self.shared.raft_addr()
     }
 
-    /// Its part of the group.
+    /// Its part of the group that keeps the shared settings, if etcd does not.
     #[must_use]
-    pub const fn node(&self) -> &Node {
+    pub const fn node(&self) -> Option<&Node> {
         self.shared.node()
     }
 
@@ -348,7 +348,7 @@ impl Server {
             stop: self.stop.clone(),
             connections: Arc::clone(&connections),
             agent: self.agent.clone(),
-            node: Some(self.shared.node().clone()),
+            node: self.shared.node().cloned(),
             observatory: self
                 .shared
                 .observe(&self.engine, &self.registry, &self.agent, &self.stop),

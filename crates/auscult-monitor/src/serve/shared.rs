@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 
 use super::ServeError;
 use crate::engine::Engine;
+use crate::etcd;
 use crate::observers::{Observatory, Site, Targets, agent_addr, observe};
 use crate::registry::{Refused, Registry};
 use crate::replication::http::{Calls, HttpNetwork, routes};
@@ -37,11 +38,16 @@ pub struct GroupConfig {
     /// Monitors of the group that it shall join, if it belongs to none yet: where others of a group
     /// reach them, or where clients do.
     pub join: Vec<String>,
+    /// Where the settings are kept instead, for those who run an etcd already. Then there is no
+    /// group: nobody is joined, and nobody needs to reach this monitor.
+    pub etcd: Option<etcd::Place>,
 }
 
 /// Ends with its owner.
 pub(super) struct SharedSettings {
-    node: Node,
+    store: Arc<dyn SettingsStore>,
+    /// The group that keeps them, if etcd does not.
+    node: Option<Node>,
     raft_addr: Option<SocketAddr>,
     agent_addr: Option<SocketAddr>,
     stopper: Stopper,
@@ -54,6 +60,9 @@ impl SharedSettings {
         http: SocketAddr,
         group: GroupConfig,
     ) -> Result<Self, ServeError> {
+        if let Some(place) = group.etcd.clone() {
+            return Self::in_etcd(place, group, http);
+        }
         let opened = tokio::task::spawn_blocking(move || match folder {
             Some(folder) => Journal::open(&folder),
             None => Journal::in_memory(),
@@ -89,19 +98,47 @@ impl SharedSettings {
             serve_others(listener, node.clone(), stop);
         }
         Ok(Self {
-            node,
+            store: Arc::new(node.clone()),
+            node: Some(node),
             raft_addr,
             agent_addr,
             stopper,
         })
     }
 
-    pub(super) fn store(&self) -> Arc<dyn SettingsStore> {
-        Arc::new(self.node.clone())
+    fn in_etcd(
+        place: etcd::Place,
+        group: GroupConfig,
+        http: SocketAddr,
+    ) -> Result<Self, ServeError> {
+        let monitor = Monitor {
+            name: group.name.unwrap_or_else(|| http.to_string()),
+            http: http.to_string(),
+            ..Monitor::default()
+        };
+        let store = etcd::Store::start(etcd::StoreConfig {
+            place,
+            monitor,
+            id: None,
+            seed: seed()?,
+            timing: etcd::Timing::LAN,
+        });
+        let (stopper, _) = Stop::channel();
+        Ok(Self {
+            store: Arc::new(store),
+            node: None,
+            raft_addr: None,
+            agent_addr: None,
+            stopper,
+        })
     }
 
-    pub(super) const fn node(&self) -> &Node {
-        &self.node
+    pub(super) fn store(&self) -> Arc<dyn SettingsStore> {
+        Arc::clone(&self.store)
+    }
+
+    pub(super) const fn node(&self) -> Option<&Node> {
+        self.node.as_ref()
     }
 
     pub(super) const fn raft_addr(&self) -> Option<SocketAddr> {
@@ -118,7 +155,7 @@ impl SharedSettings {
         stop: &Stop,
     ) -> Option<Observatory> {
         observe(Site {
-            node: self.node.clone(),
+            node: self.node.clone()?,
             agent_bind: self.agent_addr?,
             agent: agent.clone(),
             engine: engine.clone(),
@@ -129,14 +166,18 @@ impl SharedSettings {
     }
 
     pub(super) async fn stop(&self) {
-        self.node.stop().await;
+        if let Some(node) = &self.node {
+            node.stop().await;
+        }
         self.stopper.stop();
     }
 }
 
 impl Drop for SharedSettings {
     fn drop(&mut self) {
-        self.node.abort();
+        if let Some(node) = &self.node {
+            node.abort();
+        }
     }
 }
 

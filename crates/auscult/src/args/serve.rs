@@ -81,6 +81,14 @@ pub(crate) struct GroupArgs {
     /// --http-bind. If the first is this one itself, begin the group
     #[arg(long, value_name = "HOST:PORT", env = "JOIN", value_delimiter = ',')]
     pub(crate) join: Vec<String>,
+    /// Keep what is shared in an etcd that runs already: etcd://HOST:PORT[,HOST:PORT..][/PREFIX]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "AUSCULT_SETTINGS",
+        conflicts_with_all = ["raft_bind", "raft_advertise", "bootstrap", "join"]
+    )]
+    pub(crate) settings: Option<auscult_monitor::etcd::Place>,
 }
 
 impl GroupArgs {
@@ -143,6 +151,7 @@ mod tests {
             raft_bind: None,
             raft_advertise: Some(own.into()),
             bootstrap: false,
+            settings: None,
             join: join.split(',').map(str::to_owned).collect(),
         };
         assert_eq!(args.join(), expected, "{join} at {own}");

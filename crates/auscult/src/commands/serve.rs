@@ -89,6 +89,7 @@ fn group(args: &GroupArgs) -> GroupConfig {
         raft_bind: args.raft_bind(),
         raft_advertise: args.raft_advertise.clone(),
         join: args.join(),
+        etcd: args.settings.clone(),
     }
 }
 
@@ -106,7 +107,10 @@ impl Start {
     fn announce(&self, args: &ServeArgs) -> io::Result<()> {
         let specs = self.registry.specs();
         let watched = Watched::count(specs.iter().map(AsRef::as_ref)).in_words();
-        let data = args.datadir.display();
+        let data = match &args.group.settings {
+            Some(place) => place.to_string(),
+            None => args.datadir.display().to_string(),
+        };
         let http = self.http;
         let heartbeats = match self.udp {
             Some(udp) => format!("heartbeats over UDP at {udp}"),

@@ -5,6 +5,7 @@ mod agent;
 mod client;
 mod command_line;
 mod demo;
+mod etcd;
 mod http;
 mod https;
 mod lab;
