@@ -97,8 +97,15 @@ impl Node {
     fn canvass(&self, from: u64, last: Option<LogId<u64>>) -> Canvass {
         let raft = self.raft();
         let leads = raft.server_metrics().borrow().state == ServerState::Leader;
-        let silence = self.0.contact.lock().silence(now());
-        if (leads && !self.leads_alone()) || (!leads && silence <= self.0.timing.lease) {
+        let lease = self.0.timing.lease;
+        let has_leader = if leads {
+            !self.leads_alone()
+        } else {
+            let contact = self.0.contact.lock();
+            let at = now();
+            contact.silence(at) <= lease || contact.has_just_voted(at, lease / 2)
+        };
+        if has_leader {
             return Canvass::HasLeader;
         }
         if last < raft.data_metrics().borrow().last_log {

@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use openraft::type_config::TypeConfigExt as _;
 use openraft::{LogId, ServerState};
 
@@ -38,16 +39,17 @@ pub(super) async fn run(node: Node) {
             elect(&node).await;
             continue;
         }
-        let (silence, since_vote) = {
+        let is_time = || {
             let contact = node.0.contact.lock();
             let at = now();
-            (contact.silence(at), contact.since_vote(at))
+            let is_silent = contact.silence(at) > timing.lease + margin + wait;
+            is_silent && !contact.has_just_voted(at, timing.lease / 2 + wait)
         };
-        let may = since_vote.is_none_or(|since| since > timing.lease / 2 + wait);
-        if silence <= timing.lease + margin + wait || !may {
+        // Asked again, as it may have voted for another one meanwhile.
+        if !is_time() {
             continue;
         }
-        if would_win(&node, chance).await {
+        if would_win(&node, chance).await && is_time() {
             elect(&node).await;
             // The votes come, or they do not.
             Group::sleep(timing.lease / 2).await;
@@ -107,23 +109,25 @@ async fn would_win(node: &Node, chance: Chance) -> bool {
         let request = node.request(Ask::Canvass { last: chance.last });
         async move {
             let called = node.0.network.call(address, request, CANVASS_TIMEOUT).await;
-            let Ok(Reply::Canvass(answer)) = called else {
-                return None;
-            };
-            Some((*voter, answer))
+            (*voter, called)
         }
     });
-    let answers: Vec<(u64, Canvass)> = join_all(asked).await.into_iter().flatten().collect();
-    if answers
-        .iter()
-        .any(|(_, answer)| *answer == Canvass::NoVoter)
-    {
-        node.0.removed.store(true, Ordering::Relaxed);
+    let mut answers: FuturesUnordered<_> = asked.collect();
+    let mut yes = BTreeSet::from([chance.me]);
+    // One that does not answer is not waited for when the others are enough.
+    while !is_quorum(&chance.membership, &yes) {
+        match answers.next().await {
+            None => return false,
+            Some((voter, Ok(Reply::Canvass(Canvass::Yes)))) => {
+                yes.insert(voter);
+            }
+            Some((_, Ok(Reply::Canvass(Canvass::NoVoter)))) => {
+                node.0.removed.store(true, Ordering::Relaxed);
+            }
+            Some((_, _no_or_no_answer)) => {}
+        }
     }
-    let yes = answers.iter().filter(|(_, answer)| *answer == Canvass::Yes);
-    let mut yes: BTreeSet<u64> = yes.map(|(voter, _)| *voter).collect();
-    yes.insert(chance.me);
-    is_quorum(&chance.membership, &yes)
+    true
 }
 
 /// While the group changes, a majority of those before and of those after are needed.

@@ -81,9 +81,9 @@ impl Contact {
         since(at, self.leader.unwrap_or(self.started).max(self.started))
     }
 
-    /// How long ago the last vote was given away.
-    pub(super) fn since_vote(&self, at: Moment) -> Option<Duration> {
-        self.voted.map(|voted| since(at, voted))
+    /// Whether a vote was given away within this time: there may be a leader at any moment.
+    pub(super) fn has_just_voted(&self, at: Moment, within: Duration) -> bool {
+        self.voted.is_some_and(|voted| since(at, voted) <= within)
     }
 
     pub(super) fn heard_leader(&self, at: Moment) -> Option<Duration> {

@@ -206,7 +206,7 @@ impl Node {
             identity.outside = outside;
             identity.clone()
         };
-        tracing::warn!(outside, "the group and this monitor");
+        tracing::info!(outside, "of the monitors' group");
         self.remember(identity).await;
     }
 
@@ -222,8 +222,10 @@ impl Node {
 /// Sees to it that the group knows this monitor as it is: takes the steps of joining that are left,
 /// and tells new addresses. Ends with the task.
 pub(super) async fn run(node: Node) {
+    let mut leader = None;
     loop {
         Group::sleep(PAUSE).await;
+        tell_leader(&node, &mut leader);
         let identity = node.0.identity.read().clone();
         if identity.outside {
             continue;
@@ -263,6 +265,23 @@ pub(super) async fn run(node: Node) {
             };
             node.remember(joined).await;
         }
+    }
+}
+
+/// Logs who leads whenever that has changed.
+fn tell_leader(node: &Node, told: &mut Option<u64>) {
+    let leader = node.leader().filter(|_| !node.leads_alone());
+    if leader == *told {
+        return;
+    }
+    *told = leader;
+    let term = node.raft().server_metrics().borrow().vote.leader_id().term;
+    match leader {
+        Some(leader) => {
+            let name = node.roster().remove(&leader).map(|monitor| monitor.name);
+            tracing::info!(leader = name.as_deref().unwrap_or("?"), term, "leader");
+        }
+        None => tracing::warn!(term, "no leader of the monitors' group"),
     }
 }
 

@@ -15,6 +15,7 @@ pub mod http;
 mod identity;
 mod join;
 mod journal;
+mod large;
 mod letters;
 mod log;
 mod machine;

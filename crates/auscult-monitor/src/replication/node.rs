@@ -149,6 +149,8 @@ pub(super) struct Inner {
     pub(super) refused: Mutex<Option<String>>,
     /// Until when it takes no changes, so that another one can lead.
     pub(super) resting: Mutex<Option<Moment>>,
+    /// Held while the group is changed through this monitor.
+    pub(super) roster: tokio::sync::Mutex<()>,
     /// Held while openraft is replaced.
     pub(super) changing: tokio::sync::Mutex<()>,
     /// Takes the letters of other observers.
@@ -206,6 +208,7 @@ impl Node {
             colleague: OnceLock::new(),
             refused: Mutex::default(),
             resting: Mutex::default(),
+            roster: tokio::sync::Mutex::default(),
             changing: tokio::sync::Mutex::default(),
             revisions: watch::Sender::new(revision),
             tasks: Mutex::default(),

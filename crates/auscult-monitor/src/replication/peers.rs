@@ -22,6 +22,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::contact::{Contact, now};
 use super::identity::Identity;
+use super::large::{self, Large, To};
 use super::rpc::{Ask, CallError, Network, Reply, Request};
 use super::{Group, Monitor};
 
@@ -60,6 +61,7 @@ impl RaftNetworkFactory<Group> for Peers {
         Peer {
             peers: self.clone(),
             target,
+            large: Large::default(),
             address: monitor.raft.clone(),
         }
     }
@@ -70,6 +72,7 @@ pub(super) struct Peer {
     peers: Peers,
     target: u64,
     address: String,
+    large: Large,
 }
 
 impl Peer {
@@ -83,7 +86,12 @@ impl Peer {
             .peers
             .network
             .call(&self.address, request, option.hard_ttl());
-        match called.await {
+        self.read(called.await)
+    }
+
+    #[expect(clippy::result_large_err, reason = "openraft's own error")]
+    fn read<E: Error>(&self, called: Result<Reply, CallError>) -> Result<Reply, Failed<E>> {
+        match called {
             Ok(reply) => {
                 self.peers.contact.lock().hear(self.target, now());
                 Ok(reply)
@@ -114,6 +122,22 @@ impl RaftNetwork<Group> for Peer {
         request: AppendEntriesRequest<Group>,
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<u64>, Failed<RaftError<u64>>> {
+        if large::is_large(&request.entries) {
+            let to = To {
+                network: Arc::clone(&self.peers.network),
+                address: self.address.clone(),
+                group: self.peers.identity.read().group.clone(),
+                from: self.peers.me,
+            };
+            let (called, up_to) = self.large.send(to, request, option.hard_ttl()).await;
+            return match (self.read(called)?, up_to) {
+                (Reply::Append(AppendEntriesResponse::Success), Some(last)) => {
+                    Ok(AppendEntriesResponse::PartialSuccess(Some(last)))
+                }
+                (Reply::Append(response), _) => Ok(response),
+                (other, _) => Err(unfit(&other)),
+            };
+        }
         match self.call(Ask::Append(request), &option).await? {
             Reply::Append(response) => Ok(response),
             other => Err(unfit(&other)),

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use openraft::error::{ClientWriteError, RaftError};
+use openraft::error::{ChangeMembershipError, ClientWriteError, RaftError};
 use openraft::type_config::TypeConfigExt as _;
 use openraft::{ChangeMembers, ServerState};
 
@@ -129,6 +129,13 @@ impl Node {
     }
 
     async fn change_roster(&self, change: Changes) -> Reply {
+        // A change of voters is two entries of the log: nobody else ends one that is under way.
+        let _one_at_a_time = self.0.roster.lock().await;
+        self.change_roster_alone(change).await
+    }
+
+    /// As [`change_roster`](Self::change_roster), for one who holds the lock.
+    async fn change_roster_alone(&self, change: Changes) -> Reply {
         let raft = self.raft();
         let changing = raft.change_membership(change, false);
         let Ok(changed) = Group::timeout(CHANGE_TIMEOUT, changing).await else {
@@ -141,6 +148,10 @@ impl Node {
                     leader: forward.leader_id,
                 }
             }
+            // One that is older is not agreed on yet: it is asked again soon.
+            Err(RaftError::APIError(ClientWriteError::ChangeMembershipError(
+                ChangeMembershipError::InProgress(_),
+            ))) => Reply::NoQuorum,
             Err(RaftError::APIError(ClientWriteError::ChangeMembershipError(error))) => {
                 Reply::Failed {
                     text: error.to_string(),
@@ -216,6 +227,9 @@ impl Node {
 
     /// A change of the group that its leader did not end is ended by the next one.
     pub(super) async fn end_change(&self) {
+        let Ok(_one_at_a_time) = self.0.roster.try_lock() else {
+            return;
+        };
         let unfinished = {
             let metrics = self.raft().metrics();
             let metrics = metrics.borrow();
@@ -224,7 +238,8 @@ impl Node {
             config.last().filter(|_| leads && config.len() > 1).cloned()
         };
         if let Some(voters) = unfinished {
-            let _tried_again_later = self.change_roster(Changes::ReplaceAllVoters(voters)).await;
+            let change = Changes::ReplaceAllVoters(voters);
+            let _tried_again_later = self.change_roster_alone(change).await;
         }
     }
 

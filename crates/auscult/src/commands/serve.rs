@@ -140,7 +140,8 @@ impl Start {
         if let Some(raft) = self.raft {
             writeln!(
                 out,
-                "other monitors at {raft}; auscult cluster status --url http://{http} shows them"
+                "other monitors reach it at {raft}; \
+                 auscult cluster status --url http://{http} shows them"
             )?;
         }
         writeln!(out, "{how}; Ctrl-C stops")?;

@@ -6,7 +6,7 @@ use auscult_core::monitor::registry::{Refusal, Revision};
 use tempfile::TempDir;
 
 use super::super::*;
-use super::stage::{Wires, config, made, put, refused, until};
+use super::stage::{Wires, config, made, open, put, refused, until};
 use crate::shared::{ChangeError, Role, SettingsStore as _};
 
 async fn alone(journal: Journal) -> Node {
@@ -48,7 +48,7 @@ async fn what_was_answered_is_there_after_a_restart_and_no_change_is_made_twice(
     node.stop().await;
     drop(node);
 
-    let journal = Journal::open(folder.path()).unwrap();
+    let journal = open(folder.path()).await;
     let node = alone(journal).await;
     assert_eq!(node.change(change).await.unwrap(), outcome);
     assert_eq!(node.status().group, group);

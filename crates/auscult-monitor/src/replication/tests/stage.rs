@@ -1,6 +1,7 @@
 //! Monitors in one process, and a network between them that can be cut.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,14 +9,16 @@ use auscult_core::monitor::registry::{
     Author, Change, Document, Edit, Expect, Key, Kind, Revision, WallMillis,
 };
 use futures_util::future::BoxFuture;
+use openraft::type_config::TypeConfigExt as _;
 use parking_lot::Mutex;
 
 use super::super::*;
 use crate::shared::{ChangeError, MonitorId, Role, SettingsStore as _};
+use crate::store::StoreError;
 
 /// Carries requests within the process. Clones are the same one.
 #[derive(Clone, Default)]
-pub(in crate::replication) struct Wires(Arc<Mutex<BTreeMap<String, Node>>>);
+pub(in crate::replication) struct Wires(Arc<Mutex<BTreeMap<String, Node>>>, Arc<Mutex<Duration>>);
 
 impl Network for Wires {
     fn call<'a>(
@@ -25,7 +28,12 @@ impl Network for Wires {
         timeout: Duration,
     ) -> BoxFuture<'a, Result<Reply, CallError>> {
         let there = self.0.lock().get(to).cloned();
+        let delay = match &request.ask {
+            Ask::Append(append) if large::is_large(&append.entries) => *self.1.lock(),
+            _ => Duration::ZERO,
+        };
         Box::pin(async move {
+            Group::sleep(delay).await;
             let there = there.ok_or_else(|| CallError::Unreachable("cut off".to_owned()))?;
             let answered = tokio::time::timeout(timeout, there.handle(request)).await;
             answered.map_err(|_| CallError::Broken("too slow".to_owned()))
@@ -36,6 +44,11 @@ impl Network for Wires {
 impl Wires {
     pub(in crate::replication) fn connect(&self, node: &Node, address: &str) {
         self.0.lock().insert(address.to_owned(), node.clone());
+    }
+
+    /// From now on large entries take this long.
+    pub(in crate::replication) fn slow(&self, delay: Duration) {
+        *self.1.lock() = delay;
     }
 
     pub(in crate::replication) fn cut(&self, address: &str) {
@@ -75,11 +88,19 @@ impl Wires {
     }
 }
 
-/// How many vote, as this one knows.
+/// How many vote, as this one knows; nobody while that is being changed.
 pub(in crate::replication) fn voters(node: &Node) -> usize {
-    let status = node.status();
-    let monitors = status.monitors.iter();
-    monitors.filter(|it| it.role != Role::Learner).count()
+    let metrics = node.raft().metrics();
+    let metrics = metrics.borrow();
+    match metrics
+        .membership_config
+        .membership()
+        .get_joint_config()
+        .as_slice()
+    {
+        [voters] => voters.len(),
+        _ => 0,
+    }
 }
 
 /// The one that leads and can decide.
@@ -127,6 +148,20 @@ pub(in crate::replication) fn put(name: &str) -> Change {
     }
 }
 
+/// A change of so many targets, each of some 60,000 bytes.
+pub(in crate::replication) fn many(count: usize) -> Change {
+    let body = format!("{{\"text\":\"{}\"}}", "x".repeat(60_000));
+    let edits = (0..count).map(|number| Edit::Put {
+        key: Key::new(Kind::Target, &format!("t{number}")).unwrap(),
+        document: Document::new(&body, []).unwrap(),
+        expect: Expect::Anything,
+    });
+    Change {
+        edits: edits.collect(),
+        ..put("none")
+    }
+}
+
 pub(in crate::replication) async fn made(node: &Node, name: &str) -> Revision {
     node.change(put(name)).await.unwrap().revision
 }
@@ -135,11 +170,26 @@ pub(in crate::replication) async fn refused(node: &Node, name: &str) -> ChangeEr
     node.change(put(name)).await.unwrap_err()
 }
 
+/// Opens a journal as soon as those who had it open are done with it.
+pub(in crate::replication) async fn open(folder: &Path) -> Journal {
+    let opened = async {
+        loop {
+            match Journal::open(folder) {
+                Ok(journal) => return journal,
+                Err(StoreError::InUse { .. }) => Group::sleep(Duration::from_millis(5)).await,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    };
+    let opened = tokio::time::timeout(Duration::from_secs(20), opened).await;
+    opened.expect("it should be closed by now")
+}
+
 /// Waits until something holds.
 pub(in crate::replication) async fn until(what: &str, holds: impl Fn() -> bool) {
     let waiting = async {
         while !holds() {
-            tokio::task::yield_now().await;
+            Group::sleep(Duration::from_millis(5)).await;
         }
     };
     let waited = tokio::time::timeout(Duration::from_secs(20), waiting).await;
