@@ -18,11 +18,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) async fn run(node: Node) {
     loop {
         let mut metrics = node.raft().metrics();
-        if metrics.borrow().running_state.is_ok() {
-            // An end of the channel is an end of openraft too.
-            let _changed = metrics.changed().await;
-            continue;
-        }
+        // Not `changed`: each receiver begins as if nothing had been seen yet. An end of the channel
+        // is an end of openraft too.
+        drop(metrics.wait_for(|now| now.running_state.is_err()).await);
         if again(&node).await {
             continue;
         }
@@ -39,7 +37,7 @@ pub(super) async fn run(node: Node) {
 
 async fn again(node: &Node) -> bool {
     let _one_at_a_time = node.0.changing.lock().await;
-    if node.raft().metrics().borrow().running_state.is_ok() {
+    if runs(node) {
         return true;
     }
     let identity = node.0.identity.read().clone();
@@ -54,4 +52,10 @@ async fn again(node: &Node) -> bool {
             false
         }
     }
+}
+
+fn runs(node: &Node) -> bool {
+    let metrics = node.raft().metrics();
+    let state = metrics.borrow().running_state.is_ok();
+    state && metrics.has_changed().is_ok()
 }
