@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use super::identity::Identity;
 use super::join::Past;
@@ -66,6 +67,19 @@ pub struct Journal {
     file: DataFile,
     /// What went wrong when it was last written to; nothing after it went well.
     trouble: Mutex<Option<StoreError>>,
+    /// Kept here, as the log must know what becomes of it.
+    delivery: watch::Sender<Delivery>,
+}
+
+/// What becomes of a snapshot that another monitor sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Delivery {
+    /// None is underway, or the last one is on the disk.
+    Done,
+    /// It is received, or about to be written.
+    Underway,
+    /// The last one could not be written.
+    Failed,
 }
 
 const LAYOUT: Layout<()> = Layout {
@@ -117,6 +131,7 @@ impl Journal {
         Ok(Self {
             file,
             trouble: Mutex::default(),
+            delivery: watch::Sender::new(Delivery::Done),
         })
     }
 
@@ -124,6 +139,19 @@ impl Journal {
     #[must_use]
     pub fn trouble(&self) -> Option<StoreError> {
         self.trouble.lock().clone()
+    }
+
+    /// Tells what becomes of a snapshot that another monitor sends.
+    pub(super) fn tell_delivery(&self, delivery: Delivery) {
+        self.delivery.send_replace(delivery);
+    }
+
+    /// Waits until a snapshot that is underway is on the disk, or cannot be written.
+    pub(super) async fn delivered(&self) -> Delivery {
+        let mut delivery = self.delivery.subscribe();
+        let settled = delivery.wait_for(|delivery| *delivery != Delivery::Underway);
+        // The sender is ours.
+        settled.await.map_or(Delivery::Failed, |settled| *settled)
     }
 
     /// Where it is.

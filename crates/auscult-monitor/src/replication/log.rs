@@ -5,11 +5,13 @@ use std::ops::RangeBounds;
 use std::sync::Arc;
 
 use openraft::storage::{LogFlushed, LogState, RaftLogStorage};
-use openraft::{Entry, LogId, OptionalSend, RaftLogId as _, RaftLogReader, StorageError, Vote};
+use openraft::{
+    AnyError, Entry, LogId, OptionalSend, RaftLogId as _, RaftLogReader, StorageError, Vote,
+};
 use redb::ReadableTable as _;
 
 use super::Group;
-use super::journal::{self, Broken, ENTRIES, Item, Journal, apart};
+use super::journal::{self, Broken, Delivery, ENTRIES, Item, Journal, SnapshotMeta, apart};
 
 /// The log of one monitor. Clones share the file.
 #[derive(Clone, Debug)]
@@ -22,11 +24,7 @@ impl Log {
         Self(journal)
     }
 
-    async fn put_item<T: serde::Serialize>(
-        &self,
-        item: Item,
-        value: &T,
-    ) -> Result<(), openraft::AnyError> {
+    async fn put_item<T: serde::Serialize>(&self, item: Item, value: &T) -> Result<(), AnyError> {
         let bytes = journal::encode(value);
         apart(&self.0, move |file| {
             file.write(|transaction| journal::put_bytes(transaction, item, &bytes?))
@@ -37,7 +35,7 @@ impl Log {
     async fn item<T: serde::de::DeserializeOwned + Send + 'static>(
         &self,
         item: Item,
-    ) -> Result<Option<T>, openraft::AnyError> {
+    ) -> Result<Option<T>, AnyError> {
         apart(&self.0, move |file| file.item(item)).await
     }
 }
@@ -172,7 +170,17 @@ impl RaftLogStorage<Group> for Log {
         Ok(written.await.map_err(Broken::write_logs)?)
     }
 
+    /// openraft asks for it as soon as it has another monitor's snapshot in hand, which may not be
+    /// on the disk yet: without the log and without the snapshot there would be nothing to start
+    /// from after a crash. So the log waits for the snapshot.
     async fn purge(&mut self, log_id: LogId<u64>) -> Result<(), StorageError<u64>> {
+        let kept: Option<SnapshotMeta> =
+            self.item(Item::SnapshotMeta).await.map_err(Broken::read)?;
+        let covered = kept.and_then(|meta| meta.last_log_id);
+        if covered < Some(log_id) && self.0.delivered().await == Delivery::Failed {
+            let text = "the snapshot that the log would be shortened for is not kept";
+            return Err(Broken::write_logs(AnyError::error(text)).into());
+        }
         let written = apart(&self.0, move |file| {
             file.write(|transaction| {
                 journal::put(transaction, Item::Purged, &log_id)?;

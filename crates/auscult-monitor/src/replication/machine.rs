@@ -12,7 +12,7 @@ use openraft::{
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
-use super::journal::{self, Broken, Item, Journal, SnapshotMeta, apart};
+use super::journal::{self, Broken, Delivery, Item, Journal, SnapshotMeta, apart};
 use super::records::{Answer, RegistryRecord};
 use super::{Group, Monitor};
 use crate::store::{StoreError, Trouble};
@@ -81,6 +81,22 @@ impl Machine {
     /// Follows how far the changes are made.
     pub(super) fn applied(&self) -> watch::Receiver<Applied> {
         self.applied.subscribe()
+    }
+
+    /// Takes another monitor's snapshot in place of everything here.
+    async fn install(&self, meta: &SnapshotMeta, bytes: Vec<u8>) -> Result<(), AnyError> {
+        let decoded = apart(&self.journal, move |journal| {
+            let registry = registry_of(&bytes);
+            let registry = registry.map_err(|trouble| StoreError::new(journal.path(), trouble))?;
+            Ok((registry, bytes))
+        });
+        let (registry, bytes) = decoded.await?;
+        self.keep(meta, bytes).await?;
+        let state = State::new(meta.clone(), registry);
+        let applied = state.applied();
+        *self.state.write() = state;
+        self.applied.send_replace(applied);
+        Ok(())
     }
 
     async fn keep(&self, meta: &SnapshotMeta, bytes: Vec<u8>) -> Result<(), AnyError> {
@@ -182,6 +198,7 @@ impl RaftStateMachine<Group> for Machine {
     async fn begin_receiving_snapshot(
         &mut self,
     ) -> Result<Box<Cursor<Vec<u8>>>, StorageError<u64>> {
+        self.journal.tell_delivery(Delivery::Underway);
         Ok(Box::default())
     }
 
@@ -190,21 +207,12 @@ impl RaftStateMachine<Group> for Machine {
         meta: &SnapshotMeta,
         snapshot: Box<Cursor<Vec<u8>>>,
     ) -> Result<(), StorageError<u64>> {
-        let bytes = snapshot.into_inner();
-        let signature = Some(meta.signature());
-        let broken = |error| Broken::read_snapshot(signature.clone(), error);
-        let decoded = apart(&self.journal, move |journal| {
-            let registry = registry_of(&bytes);
-            let registry = registry.map_err(|trouble| StoreError::new(journal.path(), trouble))?;
-            Ok((registry, bytes))
+        let installed = self.install(meta, snapshot.into_inner()).await;
+        self.journal.tell_delivery(match installed {
+            Ok(()) => Delivery::Done,
+            Err(_) => Delivery::Failed,
         });
-        let (registry, bytes) = decoded.await.map_err(broken)?;
-        self.keep(meta, bytes).await.map_err(broken)?;
-        let state = State::new(meta.clone(), registry);
-        let applied = state.applied();
-        *self.state.write() = state;
-        self.applied.send_replace(applied);
-        Ok(())
+        installed.map_err(|error| Broken::read_snapshot(Some(meta.signature()), error).into())
     }
 
     async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot<Group>>, StorageError<u64>> {
