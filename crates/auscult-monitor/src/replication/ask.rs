@@ -47,10 +47,14 @@ impl Node {
         let Reply::Changed { index, answer } = reply else {
             return Err(ChangeError::Unclear);
         };
-        // It is made. Where this monitor lags behind for long, that is said all the same.
-        let _applied = self.applied(index, CATCH_UP).await;
         match answer {
-            Answer::Decided(decided) => decided.map_err(ChangeError::Refused),
+            // It is made, and whoever asks wants to find it here. Where this monitor lags behind for
+            // long, it is better asked of another one.
+            Answer::Decided(Ok(outcome)) => match self.applied(index, CATCH_UP).await {
+                Some(_) => Ok(outcome),
+                None => Err(ChangeError::Unclear),
+            },
+            Answer::Decided(Err(refusal)) => Err(ChangeError::Refused(refusal)),
             Answer::NoChange => Err(ChangeError::Unclear),
         }
     }
@@ -126,6 +130,7 @@ impl Node {
                 metrics.wait_for(|now| now.current_leader.is_some_and(|now| now != leader));
             // Who waits for one that is gone learns from the others that there is a new one.
             tokio::select! {
+                biased;
                 reply = called => reply,
                 _ = another => return Attempt::Unclear,
             }
