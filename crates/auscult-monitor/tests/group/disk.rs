@@ -8,7 +8,7 @@ use auscult_core::rng::Rng;
 use auscult_monitor::store::{Disk, Work};
 use parking_lot::Mutex;
 use redb::{Database, DatabaseError, StorageBackend};
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 /// What a drive writes whole or not at all.
 const SECTOR_BYTES: usize = 512;
@@ -38,7 +38,10 @@ pub(crate) enum End {
 pub(crate) struct Platter {
     path: PathBuf,
     state: Arc<Mutex<State>>,
-    power: Arc<watch::Sender<Power>>,
+    power: Arc<Mutex<Power>>,
+    /// Wakes who waits for an end, in the order in which they began to; a channel would wake them
+    /// in any.
+    ends: Arc<Notify>,
 }
 
 /// Which process may use the disk.
@@ -94,19 +97,20 @@ impl Platter {
         Self {
             path: PathBuf::from(name),
             state: Arc::new(Mutex::new(state)),
-            power: Arc::new(watch::Sender::default()),
+            power: Arc::default(),
+            ends: Arc::default(),
         }
     }
 
     /// A process starts that uses the disk.
     pub(crate) fn boot(&self) -> Boot {
-        let mut boot = 0;
-        self.power.send_modify(|power| {
+        let boot = {
+            let mut power = self.power.lock();
             assert!(!power.is_on, "one process at a time");
             power.boot += 1;
             power.is_on = true;
-            boot = power.boot;
-        });
+            power.boot
+        };
         self.state.lock().last_operation = u64::MAX;
         let platter = self.clone();
         Boot { platter, boot }
@@ -114,7 +118,8 @@ impl Platter {
 
     pub(crate) fn end(&self, end: End) {
         self.state.lock().end(end);
-        self.power.send_modify(|power| power.is_on = false);
+        self.power.lock().is_on = false;
+        self.ends.notify_waiters();
     }
 
     /// The power goes during the `count`th operation from now, the next one being the first.
@@ -129,11 +134,6 @@ impl Platter {
 
     pub(crate) fn make_room(&self) {
         self.state.lock().is_full = false;
-    }
-
-    /// How many writes and syncs there were so far.
-    pub(crate) fn operations(&self) -> u64 {
-        self.state.lock().operations
     }
 }
 
@@ -226,18 +226,19 @@ pub(crate) struct Boot {
 impl Boot {
     /// Whether the process still runs.
     pub(crate) fn is_on(&self) -> bool {
-        self.is(*self.platter.power.borrow())
+        let power = self.platter.power.lock();
+        power.is_on && power.boot == self.boot
     }
 
     /// Until the process does not run any more.
     pub(crate) async fn ended(&self) {
-        let mut power = self.platter.power.subscribe();
-        // The sender is ours.
-        let _power = power.wait_for(|power| !self.is(*power)).await;
-    }
-
-    const fn is(&self, power: Power) -> bool {
-        power.is_on && power.boot == self.boot
+        loop {
+            let next = self.platter.ends.notified();
+            if !self.is_on() {
+                return;
+            }
+            next.await;
+        }
     }
 
     fn state<R>(&self, work: impl FnOnce(&mut State) -> io::Result<R>) -> io::Result<R> {
