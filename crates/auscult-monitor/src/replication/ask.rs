@@ -48,8 +48,8 @@ impl Node {
             return Err(ChangeError::Unclear);
         };
         match answer {
-            // It is made, and whoever asks wants to find it here. Where this monitor lags behind for
-            // long, it is better asked of another one.
+            // It is made, and whoever asks wants to find it here. Where this monitor lags behind
+            // for long, it is better asked of another one.
             Answer::Decided(Ok(outcome)) => match self.applied(index, CATCH_UP).await {
                 Some(_) => Ok(outcome),
                 None => Err(ChangeError::Unclear),

@@ -18,8 +18,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) async fn run(node: Node) {
     loop {
         let mut metrics = node.raft().metrics();
-        // Not `changed`: each receiver begins as if nothing had been seen yet. An end of the channel
-        // is an end of openraft too.
+        // Not `changed`: each receiver begins as if nothing had been seen yet. An end of the
+        // channel is an end of openraft too.
         drop(metrics.wait_for(|now| now.running_state.is_err()).await);
         if again(&node).await {
             continue;

@@ -8,9 +8,9 @@ use auscult_core::monitor::registry::{
 };
 use auscult_core::rng::Rng;
 use auscult_monitor::shared::{ChangeError, SettingsStore as _};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
-use crate::history::{Answer, Event, Wish};
+use crate::history::{Answer, Event, Wish, pass};
 use crate::site::Running;
 use crate::world::{CLIENTS, Mutant, World, look};
 
@@ -95,7 +95,7 @@ impl Client {
     async fn pause(&self, at_least_ms: u64) {
         let now = self.world.trace.elapsed().as_millis() as u64;
         let next = (now + at_least_ms) / CLIENTS + 1;
-        sleep(Duration::from_millis(next * CLIENTS + self.number - now)).await;
+        pass(Duration::from_millis(next * CLIENTS + self.number - now)).await;
     }
 
     fn change(&mut self) -> Wish {

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use auscult_core::rng::Rng;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use crate::disk::End;
+use crate::history::pass;
 use crate::network::Weather;
 use crate::world::World;
 
@@ -13,7 +14,7 @@ use crate::world::World;
 pub(crate) async fn run(world: World, until: Instant) {
     let mut rng = world.rng(1);
     while Instant::now() < until {
-        sleep(Duration::from_millis(100 + rng.below(1_500))).await;
+        pass(Duration::from_millis(100 + rng.below(1_500))).await;
         let text = befall(&world, &mut rng);
         world.tell_fate(&text);
     }

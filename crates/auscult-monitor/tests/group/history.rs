@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use auscult_core::monitor::registry::{Expect, Key, Outcome, Refusal};
 use parking_lot::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 /// One thing that happened. Its place in the history is its time.
 #[derive(Clone, Debug)]
@@ -140,6 +140,11 @@ impl Final {
         }
         course
     }
+}
+
+/// Lets virtual time pass, which takes none.
+pub(crate) async fn pass(span: Duration) {
+    sleep_until(Instant::now() + span).await;
 }
 
 /// Everything in words, for the comparison of two runs. Clones write to the same one.

@@ -5,9 +5,9 @@
 //! every check. `AUSCULT_GROUP_SEED=7` tells one of them and prints all of it;
 //! `AUSCULT_GROUP_SEEDS=1000` tells that many that nobody has told before.
 //!
-//! One thing is not the seed's: where several tasks wait for the same change of a value, tokio wakes
-//! them in an order of its own. So a story is told a few times when it must be the same, and what
-//! was written of one in which something was wrong is kept.
+//! One thing is not the seed's: where several tasks wait for the same change of a value, tokio
+//! wakes them in an order of its own. So a story is told a few times when it must be the same, and
+//! what was written of one in which something was wrong is kept.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod boundary;

@@ -10,10 +10,9 @@ use futures_util::future::{BoxFuture, pending};
 use openraft::raft::AppendEntriesResponse;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
-use tokio::time::sleep;
 
 use crate::disk::Boot;
-use crate::history::Trace;
+use crate::history::{Trace, pass};
 use crate::site::Site;
 
 /// What the network does with what is sent.
@@ -143,7 +142,7 @@ impl Air {
     /// Delivers what is underway. Who gives up waiting does not take it back.
     pub(crate) async fn carry(self) {
         loop {
-            sleep(Duration::from_millis(1)).await;
+            pass(Duration::from_millis(1)).await;
             let now = self.trace.elapsed();
             loop {
                 let mut state = self.state.lock();
@@ -167,7 +166,7 @@ impl Air {
         let answer = self.clone().deliver(to, Arc::clone(&letter.bytes)).await;
         let told = answer.as_ref().map_or(&[][..], Vec::as_slice);
         if let Some(back) = self.way(to, from, told, 0) {
-            sleep(back).await;
+            pass(back).await;
             // Who asked may have given up.
             let _asks_no_more = letter.answer.send(answer);
         }

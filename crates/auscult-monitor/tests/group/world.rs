@@ -9,12 +9,12 @@ use auscult_monitor::replication::{Journal, Monitor, Node, NodeConfig, Timing};
 use auscult_monitor::shared::{MonitorId, Role, SettingsStore as _};
 use parking_lot::Mutex;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use crate::client;
 use crate::disk::{Boot, End, Habit, Platter};
 use crate::fate;
-use crate::history::{Event, Final, History, Trace};
+use crate::history::{Event, Final, History, Trace, pass};
 use crate::network::{Air, Manner};
 use crate::site::{Running, Site};
 
@@ -169,7 +169,7 @@ impl World {
             if Instant::now() > deadline {
                 return false;
             }
-            sleep(Duration::from_millis(50)).await;
+            pass(Duration::from_millis(50)).await;
         }
         true
     }
@@ -204,7 +204,7 @@ impl World {
     async fn confirm_all(&self) {
         for site in self.sites.iter() {
             while !confirmed(site).await {
-                sleep(Duration::from_millis(100)).await;
+                pass(Duration::from_millis(100)).await;
             }
         }
     }
@@ -226,7 +226,7 @@ impl World {
                 // What is left of it can neither write nor send.
                 tokio::spawn(async move { running.node.stop().await });
             }
-            sleep(Duration::from_millis(50 + rng.below(3_000))).await;
+            pass(Duration::from_millis(50 + rng.below(3_000))).await;
         }
     }
 
