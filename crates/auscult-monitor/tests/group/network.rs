@@ -262,6 +262,7 @@ const fn kind(ask: &Ask) -> &'static str {
         Ask::Remove { .. } => "remove",
         Ask::Transfer { .. } => "transfer",
         Ask::Campaign => "campaign",
+        Ask::Observe(_) => "observe",
     }
 }
 
