@@ -141,8 +141,8 @@ impl Stage {
     }
 
     fn watch(&self, id: &str, url: &str) {
-        let body = serde_json::json!({ "signals": [{ "name": "http", "http": {
-            "url": url, "interval": "500ms", "timeout": "400ms" } }] });
+        let body = serde_json::json!({ "signals": [{
+            "name": "http", "url": url, "interval": "500ms", "timeout": "400ms" }] });
         let body = body.to_string();
         let put = [
             "-X",
