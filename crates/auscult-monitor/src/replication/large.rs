@@ -2,8 +2,8 @@
 //!
 //! openraft gives an append up after one interval of heartbeats and sends it anew, so one that
 //! takes longer would never arrive; and while it is under way, the other side would hear no
-//! heartbeat and look for another leader. So what is large is sent by a task that outlives the attempt, the next
-//! attempt waits for the same task, and beside it go appends without entries.
+//! heartbeat and look for another leader. So what is large is sent by a task that outlives the
+//! attempt, the next attempt waits for the same task, and beside it go appends without entries.
 
 use std::convert::Infallible;
 use std::sync::Arc;
