@@ -28,9 +28,11 @@ impl Network for Wires {
         timeout: Duration,
     ) -> BoxFuture<'a, Result<Reply, CallError>> {
         let there = self.0.lock().get(to).cloned();
-        let delay = match &request.ask {
-            Ask::Append(append) if large::is_large(&append.entries) => *self.1.lock(),
-            _ => Duration::ZERO,
+        let large = matches!(&request.ask, Ask::Append(append) if large::is_large(&append.entries));
+        let delay = if large {
+            *self.1.lock()
+        } else {
+            Duration::ZERO
         };
         Box::pin(async move {
             Group::sleep(delay).await;
