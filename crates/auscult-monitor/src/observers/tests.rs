@@ -166,7 +166,9 @@ impl Stage {
                     beat: Duration::from_millis(100),
                     fresh: Duration::from_millis(1_500),
                     settle: Duration::from_secs(2),
-                    return_delay: Duration::from_millis(500),
+                    // Longer than any test: an owner that takes over may tell again what the one
+                    // before it has just told.
+                    return_delay: Duration::from_secs(60),
                     ..ObserversConfig::server()
                 },
                 name: name(number),
