@@ -1,6 +1,7 @@
 //! The auscult server: checks, pushed heartbeats, verdicts, metrics and REST around
 //! `auscult_core::monitor`.
 
+pub mod alerts;
 pub mod api;
 mod base64;
 pub mod check;

@@ -1,5 +1,6 @@
 //! The command line as clap reads it: every flag, its variable, its default, its sentence of help.
 
+mod alerts;
 mod cluster;
 mod demo;
 mod member;
@@ -15,6 +16,7 @@ use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{self, JoinArgs, NodeArgs};
 
+pub(crate) use alerts::{AlertsArgs, AlertsCommand};
 pub(crate) use cluster::{ClusterArgs, ClusterCommand};
 pub(crate) use demo::{DemoArgs, DemoCommand, DemoMetricsArgs};
 pub(crate) use member::MemberArgs;
@@ -92,6 +94,8 @@ pub(crate) enum Command {
     Settings(SettingsArgs),
     /// Show the members of a group as an agent knows them, and who hears whom
     Members(MembersArgs),
+    /// Show what people are told, acknowledge and silence it, try receivers
+    Alerts(AlertsArgs),
     /// Print what happened, and with --follow what happens
     Events(EventsArgs),
     /// Send a heartbeat to a running monitor: for cron jobs, scripts and tests

@@ -22,6 +22,12 @@ pub enum Kind {
     UnknownSignal,
     /// There is no such member.
     UnknownMember,
+    /// No alert has this id.
+    UnknownAlert,
+    /// No silence or receiver has this name.
+    UnknownName,
+    /// The alert does not fire.
+    NotFiring,
     /// This process is no member of a group.
     NoGroup,
     /// The address does not take this method.
@@ -82,13 +88,16 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 37] = [
         Self::Malformed,
         Self::ForeignOrigin,
         Self::UnknownRoute,
         Self::UnknownTarget,
         Self::UnknownSignal,
         Self::UnknownMember,
+        Self::UnknownAlert,
+        Self::UnknownName,
+        Self::NotFiring,
         Self::NoGroup,
         Self::MethodNotAllowed,
         Self::BodyTimeout,
@@ -128,6 +137,9 @@ impl Kind {
             Self::UnknownTarget => "unknown_target",
             Self::UnknownSignal => "unknown_signal",
             Self::UnknownMember => "unknown_member",
+            Self::UnknownAlert => "unknown_alert",
+            Self::UnknownName => "unknown_name",
+            Self::NotFiring => "not_firing",
             Self::NoGroup => "no_group",
             Self::GroupRefuses => "group_refuses",
             Self::UnknownMonitor => "unknown_monitor",
@@ -167,6 +179,9 @@ impl Kind {
             Self::UnknownTarget => "There is no such target",
             Self::UnknownSignal => "The target has no such signal",
             Self::UnknownMember => "There is no such member",
+            Self::UnknownAlert => "There is no such alert",
+            Self::UnknownName => "Nothing has this name",
+            Self::NotFiring => "The alert does not fire",
             Self::NoGroup => "This process is no member of a group",
             Self::GroupRefuses => "The group of monitors does not do that",
             Self::UnknownMonitor => "There is no such monitor in the group",
@@ -210,6 +225,8 @@ impl Kind {
             | Self::UnknownMember
             | Self::UnknownMonitor
             | Self::UnknownSetting
+            | Self::UnknownAlert
+            | Self::UnknownName
             | Self::NoGroup => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -217,6 +234,7 @@ impl Kind {
             Self::TargetExists
             | Self::DefinedInFile
             | Self::IsMember
+            | Self::NotFiring
             | Self::Unwatchable
             | Self::GroupRefuses
             | Self::Stale

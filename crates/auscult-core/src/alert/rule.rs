@@ -262,6 +262,21 @@ pub struct AlertConfig {
     pub(super) write_retry: Duration,
 }
 
+impl Default for AlertConfig {
+    /// No rules and no receivers.
+    fn default() -> Self {
+        let AlertParams {
+            kept, write_retry, ..
+        } = AlertParams::new();
+        Self {
+            rules: BTreeMap::new(),
+            receivers: BTreeMap::new(),
+            kept,
+            write_retry,
+        }
+    }
+}
+
 impl AlertConfig {
     /// Checks rules and receivers.
     ///

@@ -108,6 +108,18 @@ impl Alerts {
         self.silences.values()
     }
 
+    /// How many alerts that fire are covered by this silence at present. Looks at all of them.
+    #[must_use]
+    pub fn covered_by(&self, silence: &SilenceName) -> usize {
+        let Some(silence) = self.silences.get(silence) else {
+            return 0;
+        };
+        let firing = self.rows.values().filter(|row| row.record.fires());
+        firing
+            .filter(|row| silence.covers(&row.record.labelled(), self.now))
+            .count()
+    }
+
     /// The ways to the receivers, by name.
     pub fn lanes(&self) -> impl Iterator<Item = LaneView<'_>> {
         self.lanes.iter().filter_map(|(name, lane)| {

@@ -1,6 +1,7 @@
 //! The HTTP face of the monitor: REST, server-sent events, metrics, the page, and the seeds' own
 //! routes.
 
+mod alerts;
 mod blocking;
 mod cluster;
 mod compat;
@@ -29,6 +30,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::alerts::AlertDesk;
 use crate::check::CheckRunner;
 use crate::clock::Clock;
 use crate::engine::Engine;
@@ -69,6 +71,8 @@ pub struct ApiParts {
     pub node: Option<Node>,
     /// What observes together with other monitors, if there can be any.
     pub observatory: Option<Observatory>,
+    /// What decides what people are told.
+    pub alerts: AlertDesk,
 }
 
 /// Targets that are read under one lock: some 50 us.
@@ -148,6 +152,10 @@ impl ApiState {
         self.0.parts.observatory.as_ref()
     }
 
+    fn alerts(&self) -> &AlertDesk {
+        &self.0.parts.alerts
+    }
+
     fn stop(&self) -> &Stop {
         &self.0.parts.stop
     }
@@ -191,6 +199,7 @@ impl FromRef<ApiState> for Group {
         (name = "heartbeats", description = "'I am here'"),
         (name = "members", description = "The group that the monitor belongs to"),
         (name = "cluster", description = "The monitors that share settings"),
+        (name = "alerts", description = "What people are told"),
         (name = "events", description = "What happened"),
         (name = "operation", description = "The monitor itself"),
         (name = "seeds", description = "Routes of programs that this one follows")
@@ -242,6 +251,13 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(cluster::leave))
         .routes(routes!(cluster::transfer))
         .routes(routes!(cluster::remove))
+        .routes(routes!(alerts::list))
+        .routes(routes!(alerts::read))
+        .routes(routes!(alerts::acknowledge, alerts::withdraw))
+        .routes(routes!(alerts::silences::list, alerts::silences::create))
+        .routes(routes!(alerts::silences::remove))
+        .routes(routes!(alerts::receivers::list))
+        .routes(routes!(alerts::receivers::test))
         .routes(routes!(events::list))
         .routes(routes!(events::stream))
         .routes(routes!(health::monitor))

@@ -1,5 +1,6 @@
 //! The routes, asked as a client asks them.
 
+mod alerts;
 mod compat;
 mod connections;
 mod contract;
@@ -61,6 +62,8 @@ impl Bench {
         let registry = Arc::new(registry);
         registry.reload().expect("settings");
         let (stopper, stop) = Stop::channel();
+        let alerts = AlertDesk::new(engine.clock().clone(), &registry.settings().alerts, None);
+        alerts.start(engine.clone(), Arc::clone(&registry), stop.clone());
         let state = ApiState::new(ApiParts {
             engine,
             registry,
@@ -71,6 +74,7 @@ impl Bench {
             agent: None,
             node: None,
             observatory: None,
+            alerts,
         });
         Self {
             router: router(state),

@@ -30,6 +30,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use auscult_core::id::{SignalName, TargetId};
 use auscult_core::monitor::{Applied, Arrival, Change, SignalKey, Source};
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 pub use members::MemberWord;
 pub use propose::{Made, Prune, Wanted};
@@ -60,6 +61,8 @@ pub struct Registry {
     places: Mutex<Places>,
     words: Mutex<BTreeMap<TargetId, MemberWord>>,
     status: Mutex<ReloadStatus>,
+    /// Changes whenever settings were taken.
+    taken: watch::Sender<()>,
 }
 
 /// Where a target comes from.
@@ -183,6 +186,7 @@ impl Registry {
             places: Mutex::default(),
             words: Mutex::default(),
             status: Mutex::default(),
+            taken: watch::Sender::new(()),
         }
     }
 
@@ -202,6 +206,12 @@ impl Registry {
     #[must_use]
     pub fn settings(&self) -> Arc<Settings> {
         self.settings.load_full()
+    }
+
+    /// Something to wait on: it changes whenever settings were taken.
+    #[must_use]
+    pub fn taken(&self) -> watch::Receiver<()> {
+        self.taken.subscribe()
     }
 
     /// The key that heartbeats must be signed with, as it changes.

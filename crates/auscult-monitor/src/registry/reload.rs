@@ -131,6 +131,7 @@ impl Registry {
             followed.set_file(&self.settings.load().defaults);
         }
         self.follow_to_end(&mut followed);
+        self.taken.send_replace(());
         Ok(reloaded)
     }
 

@@ -15,6 +15,7 @@ use auscult_agent::AgentHandle;
 use tokio::net::TcpListener;
 use tokio::task::JoinError;
 
+use crate::alerts::AlertDesk;
 use crate::api::{self, ApiParts, ApiState, ConnectionCounters, ConnectionLimits, Stop, Stopper};
 use crate::check::{CheckRunner, RunnerConfig};
 use crate::clock::Clock;
@@ -27,7 +28,7 @@ use crate::registry::{Registry, ReloadError, Reloaded};
 use crate::replication::{Node, StartError};
 use crate::settings::Settings;
 use crate::shared::SettingsStore;
-use crate::store::{Folder, StoreError};
+use crate::store::{AlertStore, Folder, StoreError};
 use shared::SharedSettings;
 
 pub use shared::GroupConfig;
@@ -182,6 +183,7 @@ pub struct Server {
     shared: SharedSettings,
     data_dir: Option<PathBuf>,
     _folder: Option<Folder>,
+    alerts: AlertDesk,
 }
 
 /// Makes a running server read its settings file again.
@@ -236,12 +238,18 @@ impl Server {
             Some(group) => Some(membership::start(&group).await?),
             None => None,
         };
-        let folder = match data_dir.clone() {
-            Some(folder) => {
-                let opened = tokio::task::spawn_blocking(move || Folder::open(&folder));
-                Some(opened.await??)
+        let (folder, alert_store) = match data_dir.clone() {
+            Some(path) => {
+                let opened = tokio::task::spawn_blocking(move || {
+                    let folder = Folder::open(&path)?;
+                    // The folder is locked by now.
+                    let alerts = AlertStore::open(&path)?;
+                    Ok::<_, StoreError>((folder, alerts))
+                });
+                let (folder, alerts) = opened.await??;
+                (Some(folder), Some(alerts))
             }
-            None => None,
+            None => (None, None),
         };
         let shared = SharedSettings::start(data_dir.clone(), http.local_addr()?, group).await?;
         let clock = Clock::new();
@@ -250,8 +258,10 @@ impl Server {
         let checks = CheckRunner::start(engine.clone(), clock, RunnerConfig::detect())?;
         let checks = Arc::new(checks);
         let registry = Registry::new(engine.clone(), Arc::clone(&checks), shared.store(), file);
+        let alerts = AlertDesk::new(engine.clock().clone(), &settings.alerts, alert_store);
         let (stopper, stop) = Stop::channel();
         Ok(Self {
+            alerts,
             http_addr: http.local_addr()?,
             udp_addr: udp.as_ref().map(BoundUdp::local_addr).transpose()?,
             http,
@@ -323,14 +333,31 @@ impl Server {
         ReloadHandle(Arc::clone(&self.registry))
     }
 
+    /// Starts what follows events: who is told of them, and the members that are targets.
+    fn start_followers(&self) {
+        let registry = Arc::clone(&self.registry);
+        self.alerts
+            .start(self.engine.clone(), registry, self.stop.clone());
+        if let Some(agent) = &self.agent {
+            let registry = Arc::clone(&self.registry);
+            tokio::spawn(membership::follow(
+                agent.clone(),
+                registry,
+                self.stop.clone(),
+            ));
+        }
+    }
+
     /// Runs until `shutdown`, and then ends within 5 s: no new connections, no more checks, streams
     /// closed, requests under way answered, queued heartbeats read.
     ///
     /// # Errors
     /// Why it could not start.
-    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+    pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
         let registry = Arc::clone(&self.registry);
-        tokio::task::spawn_blocking(move || registry.take(self.settings)).await??;
+        let settings = std::mem::take(&mut self.settings);
+        tokio::task::spawn_blocking(move || registry.take(settings)).await??;
+        self.start_followers();
         shared::follow(&self.registry, self.data_dir, &self.stop);
         let admission = Arc::clone(&self.registry) as Arc<dyn Admission>;
         let key = self.registry.key();
@@ -352,15 +379,8 @@ impl Server {
             observatory: self
                 .shared
                 .observe(&self.engine, &self.registry, &self.agent, &self.stop),
+            alerts: self.alerts.clone(),
         });
-        if let Some(agent) = &self.agent {
-            let registry = Arc::clone(&self.registry);
-            tokio::spawn(membership::follow(
-                agent.clone(),
-                registry,
-                self.stop.clone(),
-            ));
-        }
         let limits = ConnectionLimits::default();
         let served = api::serve(
             self.http,
@@ -379,6 +399,7 @@ impl Server {
         let engine = self.engine;
         let agent = self.agent;
         let shared = self.shared;
+        let alerts = self.alerts;
         let end = async {
             if let Some(agent) = agent {
                 // Whoever is not heard in that time is found out by the others.
@@ -390,6 +411,7 @@ impl Server {
                 let _ended = tokio::task::spawn_blocking(move || receiver.stop()).await;
             }
             let _ended = served.await;
+            alerts.stop().await;
             shared.stop().await;
         };
         if tokio::time::timeout(SHUTDOWN_MAX, end).await.is_err() {

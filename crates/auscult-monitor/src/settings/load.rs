@@ -12,7 +12,9 @@ use super::problem::{Problems, Span};
 use super::report::{At, Report};
 use super::schema::{CREATED, DEFAULTS, HEARTBEATS, MEMBERSHIP, OBSERVER, PUSH, ROOT};
 use super::section::Section;
-use super::{Defaults, HeartbeatSettings, MembershipSettings, Settings, TargetSpec, Template};
+use super::{
+    AlertSettings, Defaults, HeartbeatSettings, MembershipSettings, Settings, TargetSpec, Template,
+};
 use super::{judge, resolve, seed, walk, yaml};
 
 /// Why a settings file gives no settings. Nothing was changed.
@@ -143,7 +145,9 @@ fn from_root(report: &mut Report<'_>, root: &Section) -> Option<Settings> {
         }
         false => None,
     };
+    let alerts = AlertSettings::read(report, root);
     Some(Settings {
+        alerts,
         targets,
         defaults: Defaults(defaults),
         heartbeats,

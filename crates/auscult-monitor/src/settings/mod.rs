@@ -7,6 +7,7 @@
 //! the way is collected (`report`), so that a user sees all of them at once. Nothing here starts
 //! anything.
 
+mod alerts;
 mod body;
 pub mod documents;
 mod duration;
@@ -41,6 +42,7 @@ use node::Node;
 use report::{At, Report};
 use section::Section;
 
+pub use alerts::{Address, AlertSettings, Mail, Way};
 pub use load::LoadError;
 pub use membership::{MembershipSettings, Profile};
 pub use problem::{Problem, Problems, Span};
@@ -64,6 +66,8 @@ pub struct Settings {
     pub observer: MonitorConfig,
     /// The group of members that it belongs to, if it belongs to one.
     pub membership: Option<MembershipSettings>,
+    /// What is an alert, and who is told.
+    pub alerts: AlertSettings,
 }
 
 /// What holds for targets that do not say otherwise: the `defaults` of a settings file.

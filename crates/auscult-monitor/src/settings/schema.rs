@@ -1,6 +1,7 @@
 //! What settings there are, as data: read by the walker, the suggestions and the generated
 //! `api/config.md`.
 
+mod alerting;
 mod shared;
 mod tables;
 

@@ -1,6 +1,7 @@
 //! The data folder: who uses it, the files in it that are never written to unless they are whole
 //! and ours, and what an earlier version left there.
 
+mod alerts;
 mod disk;
 mod error;
 mod file;
@@ -11,6 +12,7 @@ use std::path::Path;
 
 use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
+pub use alerts::{AlertStore, SavedTexts};
 pub use disk::{Disk, Work};
 pub(crate) use disk::{InFolder, InMemory};
 pub use error::StoreError;

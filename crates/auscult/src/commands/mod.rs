@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod agent;
+mod alerts;
 mod apply;
 mod check_config;
 mod cluster;
@@ -42,6 +43,7 @@ pub(crate) async fn run(command: Command) -> Result<(), Stop> {
         Command::Completions(args) => completions::run(&args),
         Command::Members(args) => members::run(&args).await,
         Command::Cluster(args) => cluster::run(&args).await,
+        Command::Alerts(args) => alerts::run(&args).await,
         Command::Events(args) => events::run(&args).await,
         Command::Heartbeat(args) => heartbeat::run(&args).await,
         Command::Serve(args) => serve::run(&args).await,

@@ -6,7 +6,7 @@
 
 mod canonical;
 mod inherit;
-mod rules;
+pub(super) mod rules;
 mod sheet;
 #[cfg(test)]
 mod tests;

@@ -21,7 +21,7 @@ pub(super) fn check(report: &mut Report<'_>, kind: Kind, section: &Section) {
     }
 }
 
-fn receiver(report: &mut Report<'_>, receiver: &Section) {
+pub(in super::super) fn receiver(report: &mut Report<'_>, receiver: &Section) {
     let kind = receiver.word("type");
     for entry in &receiver.entries {
         let key = RECEIVER.key(entry.name);

@@ -183,7 +183,7 @@ fn a_file_is_refused_with_line_and_caret() {
         let found = sheet(text).unwrap_err().to_string();
         assert!(found.contains(expected), "{text}\n{found}");
     }
-    let own = crate::settings::Settings::from_yaml("receivers: []\n", "own.yml").unwrap_err();
+    let own = crate::settings::Settings::from_yaml("silences: []\n", "own.yml").unwrap_err();
     assert!(own.to_string().contains("auscult apply -f FILE"), "{own}");
 }
 

@@ -125,6 +125,7 @@ pub(in super::super) static RECEIVER: Table = Table {
         ],
         REACHING,
         MAILING,
+        PACING,
     ],
 };
 
@@ -155,6 +156,14 @@ const REACHING: &[Key] = &[
     .elsewhere(&["bearer_token_file"])
     .only(&["webhook", "alertmanager"]),
     Key::new(
+        "secret_file",
+        Path,
+        Nothing,
+        "A file with the secret that messages are signed with (HMAC-SHA256).",
+    )
+    .elsewhere(&["hmac_file", "signing_secret_file"])
+    .only(&["webhook"]),
+    Key::new(
         "timeout",
         CHECK_SPAN,
         Value("10s"),
@@ -177,6 +186,43 @@ const REACHING: &[Key] = &[
     .elsewhere(&["exec", "cmd", "args"])
     .only(&["command"]),
 ];
+
+const PACING: &[Key] = &[
+    Key::new(
+        "group_by",
+        Names,
+        Nothing,
+        "Labels whose values make a group; the alerts of a group are told in one message. Without \
+         it all are one group.",
+    ),
+    Key::new(
+        "group_wait",
+        PACE,
+        Value("5s"),
+        "How long the first message of a group waits for others that belong to it.",
+    ),
+    Key::new(
+        "group_interval",
+        PACE,
+        Value("30s"),
+        "How long after a message of a group the next one may come.",
+    ),
+    Key::new(
+        "mass_failure",
+        Kind::Count {
+            min: 2,
+            max: 1_000_000,
+        },
+        Value("20"),
+        "So many alerts at once are told in one message, whatever their groups.",
+    ),
+];
+
+/// Waits of messages, which may be none.
+const PACE: Kind = Kind::Duration {
+    ms_min: 0,
+    ms_max: 86_400_000,
+};
 
 const MAILING: &[Key] = &[
     Key::new(

@@ -2,6 +2,8 @@
 
 use auscult_core::bounds::{TARGETS_MAX, WINDOW_SAMPLES_MAX};
 
+use super::alerting::ALERT_RULE;
+use super::shared::RECEIVER;
 use super::{Edge, Key, Kind, Preset, Table};
 use Kind::{Choice, Count, Flag, Labels, List, Name, Number, Path, Section, Text};
 use Preset::{Nothing, Required, Rule, Value};
@@ -72,6 +74,18 @@ pub(in super::super) static ROOT: Table = Table {
             Nothing,
             "What happens to heartbeats that are sent to us.",
         ),
+        Key::new(
+            "receivers",
+            List(&RECEIVER),
+            Nothing,
+            "Who is told of alerts.",
+        )
+        .elsewhere(&["contacts", "notifiers", "notifications", "channels"]),
+        Key::new("rules", List(&ALERT_RULE), Nothing, "What is an alert.").elsewhere(&[
+            "alerts",
+            "alerting",
+            "alert_rules",
+        ]),
         Key::new(
             "membership",
             Section(&MEMBERSHIP),

@@ -1,0 +1,301 @@
+//! Telling people: the shell around `auscult_core::alert`.
+//!
+//! A task follows the event log and tells the machine how each signal is ([`feed`]); the machine
+//! asks for writes, which go to a file of their own ([`record`]), and for messages, which are sent
+//! by one task each ([`send`]). What came of both is told the machine. Without a data folder
+//! nothing outlives the process, and writes count as made.
+
+mod feed;
+mod record;
+mod send;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use auscult_core::alert::{Alerts, Change, Input, Message, Output, Phase, Refusal, Write};
+use auscult_core::id::ReceiverName;
+use auscult_core::time::Instant;
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::clock::Clock;
+use crate::engine::Engine;
+use crate::registry::Registry;
+use crate::settings::{AlertSettings, Way};
+use crate::store::{AlertStore, SavedTexts};
+use auscult_agent::http::stop::Stop;
+use send::Sender;
+
+pub use send::SendError;
+
+/// Decides and does what people are told. Clones share one machine.
+#[derive(Clone)]
+pub struct AlertDesk(Arc<Shared>);
+
+struct Shared {
+    clock: AlertClock,
+    machine: Mutex<Alerts>,
+    place: Mutex<Place>,
+    /// Texts that were on the disk and could not be read; they stay there.
+    unreadable: usize,
+    ways: ArcSwap<BTreeMap<ReceiverName, Way>>,
+    sender: Sender,
+    /// The machine may want to be called earlier than the timer knows.
+    changed: Notify,
+}
+
+/// Where alerts are written.
+#[derive(Clone)]
+enum Place {
+    /// In a file.
+    File(Arc<AlertStore>),
+    /// Nowhere: what is to be written counts as written.
+    Nowhere,
+    /// The desk has ended: what is to be written stays to be written, and nobody is told of it.
+    Closed,
+}
+
+/// The machine's time: nanoseconds since the Unix epoch, by the wall clock at the start and the
+/// monotonic one since then. So its moments mean the same after a restart, and nothing that is done
+/// to the wall clock moves them.
+#[derive(Clone, Debug)]
+pub struct AlertClock {
+    clock: Clock,
+    origin_nanos: u64,
+}
+
+impl AlertClock {
+    fn new(clock: Clock) -> Self {
+        let wall = u64::try_from(clock.wall_now().as_nanosecond()).unwrap_or(0);
+        let origin_nanos = wall.saturating_sub(clock.now().as_nanos());
+        Self {
+            clock,
+            origin_nanos,
+        }
+    }
+
+    /// The present moment.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.of(self.clock.now())
+    }
+
+    /// A moment of the monitor's machine.
+    #[must_use]
+    pub fn of(&self, at: Instant) -> Instant {
+        Instant::from_nanos(self.origin_nanos.saturating_add(at.as_nanos()))
+    }
+
+    /// A moment as people write it.
+    #[must_use]
+    pub fn wall(&self, at: Instant) -> Timestamp {
+        Timestamp::from_nanosecond(i128::from(at.as_nanos())).unwrap_or(Timestamp::MAX)
+    }
+
+    /// A moment that people wrote. What was before 1970 counts as then.
+    #[must_use]
+    pub fn moment(&self, at: Timestamp) -> Instant {
+        Instant::from_nanos(u64::try_from(at.as_nanosecond()).unwrap_or(0))
+    }
+
+    fn sleep_until(&self, at: Instant) -> std::time::Instant {
+        let own = at.as_nanos().saturating_sub(self.origin_nanos);
+        self.clock.std(Instant::from_nanos(own))
+    }
+}
+
+impl AlertDesk {
+    /// A desk that knows what an earlier process wrote. It does nothing before it is started.
+    #[must_use]
+    pub fn new(
+        clock: Clock,
+        settings: &AlertSettings,
+        store: Option<(AlertStore, SavedTexts)>,
+    ) -> Self {
+        let clock = AlertClock::new(clock);
+        let (place, texts) = match store {
+            Some((store, texts)) => (Place::File(Arc::new(store)), texts),
+            None => (Place::Nowhere, SavedTexts::default()),
+        };
+        let (saved, unreadable) = record::saved(&texts);
+        let now = clock.now();
+        // Without their rules, the alerts of an earlier process would be over.
+        let machine = Alerts::new(settings.config.clone(), now.as_nanos(), now, saved);
+        Self(Arc::new(Shared {
+            machine: Mutex::new(machine),
+            clock,
+            place: Mutex::new(place),
+            unreadable,
+            ways: ArcSwap::from_pointee(settings.ways.clone()),
+            sender: Sender::new(),
+            changed: Notify::new(),
+        }))
+    }
+
+    /// Follows what happens until `stop`.
+    pub fn start(&self, engine: Engine, registry: Arc<Registry>, stop: Stop) {
+        tokio::spawn(feed::follow(self.clone(), engine, registry, stop.clone()));
+        tokio::spawn(self.clone().run_timer(stop));
+    }
+
+    /// Ends: what is being written is written, and then the file is closed. What was not told yet
+    /// is told by the next process.
+    pub async fn stop(&self) {
+        let place = std::mem::replace(&mut *self.0.place.lock(), Place::Closed);
+        if let Place::File(store) = place {
+            while Arc::strong_count(&store) > 1 {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// The machine's time.
+    #[must_use]
+    pub fn clock(&self) -> &AlertClock {
+        &self.0.clock
+    }
+
+    /// Alerts and silences on the disk that this version cannot read.
+    #[must_use]
+    pub fn unreadable(&self) -> usize {
+        self.0.unreadable
+    }
+
+    /// Reads the machine. Nothing else happens meanwhile.
+    pub fn read<R>(&self, read: impl FnOnce(&Alerts, Instant) -> R) -> R {
+        read(&self.0.machine.lock(), self.0.clock.now())
+    }
+
+    /// Does what an operator asks for.
+    ///
+    /// # Errors
+    /// Why not. State: unchanged.
+    pub fn apply(&self, change: Change) -> Result<(), Refusal> {
+        self.drive(|machine, now| machine.apply(now, change))
+    }
+
+    /// Sends a message that says it is a test, at once and past the queue.
+    ///
+    /// # Errors
+    /// Why it was not delivered, or that there is no such receiver.
+    pub async fn test(&self, receiver: &str) -> Result<(), SendError> {
+        let ways = self.0.ways.load_full();
+        let known = ways.iter().find(|(name, _)| name.as_str() == receiver);
+        let (name, way) = known.ok_or(SendError::UnknownReceiver)?;
+        self.0.sender.test(&self.0.clock, name, way).await
+    }
+
+    /// Takes other rules, receivers and ways to them.
+    pub(crate) fn configure(&self, settings: &AlertSettings) {
+        self.0.ways.store(Arc::new(settings.ways.clone()));
+        let config = settings.config.clone();
+        self.drive(|machine, now| machine.configure(now, config));
+    }
+
+    fn handle(&self, input: Input<'_>) {
+        self.drive(|machine, now| machine.handle(now, input));
+    }
+
+    /// Calls the machine and does what it asks for.
+    fn drive<R>(&self, work: impl FnOnce(&mut Alerts, Instant) -> R) -> R {
+        let mut outputs = Vec::new();
+        let result = {
+            let mut machine = self.0.machine.lock();
+            let result = work(&mut machine, self.0.clock.now());
+            outputs.extend(std::iter::from_fn(|| machine.poll_output()));
+            result
+        };
+        self.0.changed.notify_one();
+        for output in outputs {
+            match output {
+                Output::Write(write) => self.write(write),
+                Output::Send(message) => self.send(message),
+                Output::Moved { key, to, .. } => {
+                    let (subject, signal, rule) = (key.subject.name(), &key.signal, &key.rule);
+                    match to {
+                        Phase::Firing => {
+                            tracing::warn!(%subject, %signal, %rule, "alert fires");
+                        }
+                        Phase::Pending | Phase::Resolved => {
+                            tracing::info!(%subject, %signal, %rule, "alert is over");
+                        }
+                    }
+                }
+                Output::Full(key) => {
+                    let subject = key.subject.name();
+                    tracing::error!(%subject, "there are too many alerts, this one is not made");
+                }
+            }
+        }
+        result
+    }
+
+    fn write(&self, write: Write) {
+        let desk = self.clone();
+        let store = match self.0.place.lock().clone() {
+            Place::File(store) => store,
+            Place::Nowhere => {
+                // In a task, as the machine may want to be called again for a long time.
+                tokio::spawn(async move { desk.handle(Input::Written(write.number)) });
+                return;
+            }
+            Place::Closed => return,
+        };
+        tokio::task::spawn_blocking(move || {
+            let number = write.number;
+            match store.write(&record::texts(&write)) {
+                Ok(()) => desk.handle(Input::Written(number)),
+                Err(error) => {
+                    tracing::error!("alerts cannot be written and go out all the same: {error}");
+                    desk.handle(Input::NotWritten(number));
+                }
+            }
+        });
+    }
+
+    fn send(&self, message: Message) {
+        let desk = self.clone();
+        let way = self.0.ways.load().get(&message.receiver).cloned();
+        tokio::spawn(async move {
+            let number = message.number;
+            let result = match way {
+                Some(way) => desk.0.sender.send(&desk.0.clock, &message, &way).await,
+                None => Err(SendError::UnknownReceiver),
+            };
+            if let Err(error) = &result {
+                tracing::warn!(receiver = %message.receiver, "not told: {error}");
+            }
+            let outcome = send::outcome(&result);
+            desk.handle(Input::Sent {
+                message: number,
+                outcome,
+            });
+        });
+    }
+
+    /// Calls the machine when it wants to be called.
+    async fn run_timer(self, stop: Stop) {
+        let stopped = stop.stopped();
+        tokio::pin!(stopped);
+        loop {
+            let next = self.0.machine.lock().poll_timeout().map(|(at, _)| at);
+            let sleep = async {
+                match next {
+                    Some(at) => {
+                        tokio::time::sleep_until(self.0.clock.sleep_until(at).into()).await;
+                    }
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = sleep => self.handle(Input::Tick),
+                () = self.0.changed.notified() => {}
+                () = &mut stopped => return,
+            }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Mail over SMTP: with TLS where the server offers it, and always where there is a password.
+
+use auscult_core::alert::Message as News;
+use lettre::message::header::ContentType;
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Tls, TlsParameters};
+use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+
+use super::{SendError, payload, secret};
+use crate::alerts::AlertClock;
+use crate::settings::Mail;
+
+/// TLS from the first byte, by custom.
+const WRAPPED_PORT: u16 = 465;
+
+pub(super) async fn send(mail: &Mail, clock: &AlertClock, news: &News) -> Result<(), SendError> {
+    let message = message(mail, clock, news)?;
+    let broken = |error: lettre::transport::smtp::Error| {
+        let text = format!("{}: {error}", mail.smarthost);
+        // What will not be taken later either.
+        if error.is_permanent() {
+            SendError::Refused(text)
+        } else {
+            SendError::Broken(text)
+        }
+    };
+    let (host, port) = mail
+        .smarthost
+        .rsplit_once(':')
+        .unwrap_or((&mail.smarthost, "25"));
+    let port: u16 = port.parse().unwrap_or(25);
+    let parameters = TlsParameters::new(host.to_owned()).map_err(broken)?;
+    let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host)
+        .port(port)
+        .timeout(Some(news.timeout));
+    transport = transport.tls(match (port, &mail.username) {
+        (WRAPPED_PORT, _) => Tls::Wrapper(parameters),
+        (_, Some(_)) => Tls::Required(parameters),
+        (_, None) => Tls::Opportunistic(parameters),
+    });
+    if let Some(username) = &mail.username {
+        let password = match &mail.password_file {
+            Some(file) => secret(file).await?,
+            None => String::new(),
+        };
+        transport = transport.credentials(Credentials::new(username.to_string(), password));
+    }
+    transport.build().send(message).await.map_err(broken)?;
+    Ok(())
+}
+
+fn message(mail: &Mail, clock: &AlertClock, news: &News) -> Result<Message, SendError> {
+    let text = payload::text(clock, news);
+    let subject = text.lines().next().unwrap_or_default().to_owned();
+    let refused = |error: &dyn std::fmt::Display| SendError::Refused(error.to_string());
+    let from = mail.from.parse().map_err(|error| refused(&error))?;
+    let domain = mail
+        .from
+        .rsplit_once('@')
+        .map_or("auscult", |(_, domain)| domain);
+    let domain = domain.trim_end_matches('>');
+    let mut message = Message::builder()
+        .from(from)
+        // The same for the same news, so that mail programs can tell a duplicate.
+        .message_id(Some(format!("<{}@{domain}>", payload::digest(news))))
+        .subject(subject)
+        .header(ContentType::TEXT_PLAIN);
+    for to in &mail.to {
+        message = message.to(to.parse().map_err(|error| refused(&error))?);
+    }
+    message.body(text).map_err(|error| refused(&error))
+}

@@ -1,0 +1,234 @@
+//! What messages look like to those who get them.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use auscult_core::alert::{AlertId, AlertKey, Message, News, Notice, Occasion, Severity, Subject};
+use auscult_core::id::{ReceiverName, RuleName, SignalName, TargetId};
+use auscult_core::time::Instant;
+use ring::digest::{Context, SHA256};
+use serde_json::{Map, Value, json};
+
+use crate::alerts::AlertClock;
+
+/// How long an Alertmanager takes an alert for firing when it is not reminded: four reminders.
+const FIRING_FOR: Duration = Duration::from_secs(240);
+
+/// Alerts that a text names one by one.
+const LINES_MAX: usize = 20;
+
+/// JSON for webhooks and programs.
+pub(super) fn webhook(clock: &AlertClock, message: &Message) -> Value {
+    let group = message.group.iter();
+    let group: Map<String, Value> = group.map(|(k, v)| (k.clone(), json!(v))).collect();
+    let fires = message
+        .notices
+        .iter()
+        .any(|notice| !notice.news.is_resolved());
+    json!({
+        "version": "1",
+        "receiver": message.receiver.as_str(),
+        "status": if fires { "firing" } else { "resolved" },
+        "occasion": match message.occasion {
+            Occasion::Group => "group",
+            Occasion::MassFailure => "mass_failure",
+        },
+        "group": group,
+        "text": text(clock, message),
+        "alerts": message.notices.iter().map(|n| alert(clock, n)).collect::<Vec<_>>(),
+    })
+}
+
+fn alert(clock: &AlertClock, notice: &Notice) -> Value {
+    let labels = notice.labels.iter();
+    let labels: Map<String, Value> = labels.map(|(k, v)| (k.to_string(), json!(v))).collect();
+    let (news, repeat, ended) = match notice.news {
+        News::Firing => ("firing", None, None),
+        News::Refresh => ("firing", None, None),
+        News::Repeat(number) => ("firing", Some(number), None),
+        News::Resolved { at, ending } => ("resolved", None, Some((at, ending))),
+    };
+    json!({
+        "key": notice.dedup_key(),
+        "id": notice.alert.to_string(),
+        "status": news,
+        "repeat": repeat,
+        "kind": notice.key.subject.kind(),
+        "subject": notice.key.subject.name().as_str(),
+        "signal": notice.key.signal.as_str(),
+        "rule": notice.key.rule.as_str(),
+        "severity": notice.severity.as_str(),
+        "labels": labels,
+        "reason": &*notice.reason,
+        "episode": notice.episode,
+        "started_at": moment(clock, notice.fired),
+        "ended_at": ended.map(|(at, _)| moment(clock, at)),
+        "ending": ended.map(|(_, ending)| ending.as_str()),
+        "flapping": notice.flapping,
+        "skipped": notice.skipped,
+    })
+}
+
+/// What Alertmanager's `POST /api/v2/alerts` takes. The labels are the alert's identity there.
+pub(super) fn alertmanager(clock: &AlertClock, message: &Message) -> Value {
+    let alerts = message.notices.iter().map(|notice| {
+        let mut labels = Map::new();
+        for (name, value) in notice.labels.iter().filter(|(_, value)| !value.is_empty()) {
+            labels.insert(label_name(name), json!(value));
+        }
+        let key = &notice.key;
+        labels.insert("alertname".into(), json!(key.rule.as_str()));
+        labels.insert(
+            key.subject.kind().into(),
+            json!(key.subject.name().as_str()),
+        );
+        labels.insert("signal".into(), json!(key.signal.as_str()));
+        labels.insert("severity".into(), json!(notice.severity.as_str()));
+        let ends = match notice.news {
+            News::Resolved { at, .. } => at,
+            News::Firing | News::Repeat(_) | News::Refresh => clock.now().after(FIRING_FOR),
+        };
+        json!({
+            "labels": labels,
+            "annotations": {
+                "summary": line(clock, notice),
+                "reason": &*notice.reason,
+                "auscult_id": notice.alert.to_string(),
+            },
+            "startsAt": moment(clock, notice.fired),
+            "endsAt": moment(clock, ends),
+        })
+    });
+    Value::Array(alerts.collect())
+}
+
+/// A label's name as Prometheus has them.
+fn label_name(name: &str) -> String {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut label: String = name
+        .chars()
+        .map(|c| if allowed(c) { c } else { '_' })
+        .collect();
+    if label.starts_with(|c: char| c.is_ascii_digit()) {
+        label.insert(0, '_');
+    }
+    label
+}
+
+/// Text for people: what it comes to in the first line, and then one line for each alert.
+pub(super) fn text(clock: &AlertClock, message: &Message) -> String {
+    let ended = message
+        .notices
+        .iter()
+        .filter(|n| n.news.is_resolved())
+        .count();
+    let firing = message.notices.len() - ended;
+    let group: String = message
+        .group
+        .iter()
+        .map(|(k, v)| format!(" {k}={v}"))
+        .collect();
+    if let ([notice], true) = (message.notices.as_slice(), group.is_empty()) {
+        return line(clock, notice);
+    }
+    let what = match message.occasion {
+        Occasion::MassFailure => "mass failure: ",
+        Occasion::Group => "",
+    };
+    let mut text = format!("{what}{firing} firing, {ended} resolved{group}");
+    for notice in message.notices.iter().take(LINES_MAX) {
+        let _ = write!(text, "\n{}", line(clock, notice));
+    }
+    if message.notices.len() > LINES_MAX {
+        let _ = write!(text, "\nand {} more", message.notices.len() - LINES_MAX);
+    }
+    text
+}
+
+fn line(clock: &AlertClock, notice: &Notice) -> String {
+    let subject = notice.key.subject.name();
+    let (signal, rule) = (&notice.key.signal, &notice.key.rule);
+    let severity = notice.severity.as_str();
+    let fired = moment(clock, notice.fired);
+    let mut line = match notice.news {
+        News::Firing => format!("[{severity}] {subject} {signal}: {rule} since {fired}"),
+        News::Refresh | News::Repeat(_) => {
+            format!("[{severity}] {subject} {signal}: still {rule}, since {fired}")
+        }
+        News::Resolved { at, .. } => {
+            let at = moment(clock, at);
+            format!("[resolved] {subject} {signal}: {rule} from {fired} to {at}")
+        }
+    };
+    if !notice.news.is_resolved() {
+        let _ = write!(line, " ({})", notice.reason);
+    }
+    if notice.flapping {
+        line.push_str(", flapping");
+    }
+    if notice.skipped > 0 {
+        let _ = write!(
+            line,
+            ", and {} times before that were not told",
+            notice.skipped
+        );
+    }
+    line
+}
+
+fn moment(clock: &AlertClock, at: Instant) -> String {
+    format!("{:.3}", clock.wall(at))
+}
+
+/// A digest of what is told: the same for the same notices, in hexadecimal.
+pub(super) fn digest(message: &Message) -> String {
+    let mut keys: Vec<String> = message.notices.iter().map(Notice::dedup_key).collect();
+    keys.sort();
+    let mut context = Context::new(&SHA256);
+    for key in keys {
+        context.update(key.as_bytes());
+        context.update(b"\n");
+    }
+    hex(&context.finish().as_ref()[..16])
+}
+
+/// Bytes as hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// A message of one alert that says that it is a test.
+pub(super) fn test_message(
+    now: Instant,
+    receiver: &ReceiverName,
+    timeout: Duration,
+) -> Option<Message> {
+    let key = AlertKey {
+        subject: Subject::Target(TargetId::new("test").ok()?),
+        signal: SignalName::new("test").ok()?,
+        rule: RuleName::new("test").ok()?,
+    };
+    Some(Message {
+        number: 0,
+        receiver: receiver.clone(),
+        timeout,
+        occasion: Occasion::Group,
+        group: Vec::new(),
+        notices: vec![Notice {
+            alert: AlertId::of(&key),
+            key,
+            severity: Severity::Info,
+            labels: Arc::default(),
+            reason: "this is a test of the receiver".into(),
+            news: News::Firing,
+            episode: 1,
+            fired: now,
+            flapping: false,
+            skipped: 0,
+        }],
+    })
+}

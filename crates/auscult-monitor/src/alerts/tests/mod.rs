@@ -1,0 +1,6 @@
+//! Whole servers, and receivers on this host that hear what they are told.
+
+mod alertmanager;
+mod sinks;
+mod stage;
+mod told;

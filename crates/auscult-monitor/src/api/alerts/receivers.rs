@@ -1,0 +1,86 @@
+//! `/v1/receivers`: those who are told.
+
+use auscult_core::alert::Breaker;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::alerts::SendError;
+use crate::api::ApiState;
+use crate::api::extract::Named;
+use crate::api::json::Json;
+use crate::api::problem::{Kind, Problem};
+use crate::api::views::Time;
+
+/// All receivers.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct ReceiverPage {
+    /// The receivers, by name.
+    receivers: Vec<ReceiverView>,
+}
+
+/// A receiver.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct ReceiverView {
+    /// Its name.
+    name: String,
+    /// Alerts of which there is something to tell.
+    queued: usize,
+    /// Messages on their way.
+    in_flight: usize,
+    /// Failures since its last answer.
+    failures: u32,
+    /// Whether it is taken to be there: closed, open (it failed too often and is left alone) or
+    /// half_open (one message tries whether it is back).
+    breaker: &'static str,
+    /// Open: until when it is left alone.
+    #[schema(required)]
+    open_until: Option<Time>,
+}
+
+/// Lists receivers.
+#[utoipa::path(get, path = "/v1/receivers", tag = "alerts",
+    responses((status = 200, description = "Receivers", body = ReceiverPage)))]
+pub(in crate::api) async fn list(State(state): State<ApiState>) -> Json<ReceiverPage> {
+    let desk = state.alerts();
+    let receivers = desk.read(|alerts, _| {
+        let lanes = alerts.lanes().map(|lane| ReceiverView {
+            name: lane.receiver.name.to_string(),
+            queued: lane.queued,
+            in_flight: lane.in_flight,
+            failures: lane.failures,
+            breaker: lane.breaker.as_str(),
+            open_until: match lane.breaker {
+                Breaker::Open { until } => Some(Time(desk.clock().wall(until))),
+                Breaker::Closed | Breaker::HalfOpen => None,
+            },
+        });
+        lanes.collect()
+    });
+    Json(ReceiverPage { receivers })
+}
+
+/// Sends a message that says it is a test, at once and past the queue.
+#[utoipa::path(post, path = "/v1/receivers/{name}/test", tag = "alerts",
+    params(("name" = String, Path, description = "The receiver's name")),
+    responses(
+        (status = 204, description = "It was delivered"),
+        (status = 404, description = "No such receiver", body = Problem),
+        (status = 503, description = "It was not delivered", body = Problem),
+    ))]
+pub(in crate::api) async fn test(
+    State(state): State<ApiState>,
+    Named(name): Named,
+) -> Result<StatusCode, Problem> {
+    match state.alerts().test(&name).await {
+        Ok(()) => Ok(StatusCode::NO_CONTENT),
+        Err(error @ SendError::UnknownReceiver) => {
+            Err(Problem::new(Kind::UnknownName).detail(error.to_string()))
+        }
+        Err(error) => {
+            let text = format!("the receiver was not told: {error}");
+            Err(Problem::new(Kind::Busy).detail(text))
+        }
+    }
+}

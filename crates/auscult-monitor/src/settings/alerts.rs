@@ -1,0 +1,278 @@
+//! What is an alert, and who is told: `rules` and `receivers`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use auscult_core::alert::{
+    AlertConfig, AlertParams, Flapping, Matcher, Receiver, Refresh, Rule, Severity, When,
+};
+use auscult_core::id::{ReceiverName, RuleName};
+use hyper::Uri;
+
+use super::documents::rules;
+use super::load::stands_twice;
+use super::report::Report;
+use super::section::Section;
+use super::url::CheckUrl;
+
+/// What is an alert, and who is told.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AlertSettings {
+    /// The rules and receivers, as the machine works with them.
+    pub config: AlertConfig,
+    /// How each receiver is told.
+    pub ways: BTreeMap<ReceiverName, Way>,
+}
+
+/// How a receiver is told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Way {
+    /// JSON over HTTP.
+    Webhook {
+        /// Where.
+        address: Address,
+        /// Headers beside our own.
+        headers: Vec<(Box<str>, Box<str>)>,
+        /// A file with a bearer token.
+        token_file: Option<PathBuf>,
+        /// A file with the secret to sign with.
+        secret_file: Option<PathBuf>,
+    },
+    /// Alertmanager's API, version 2.
+    Alertmanager {
+        /// Its address.
+        url: Uri,
+        /// Headers beside our own.
+        headers: Vec<(Box<str>, Box<str>)>,
+        /// A file with a bearer token.
+        token_file: Option<PathBuf>,
+    },
+    /// What Slack's incoming webhooks take.
+    Slack {
+        /// Where.
+        address: Address,
+        /// The channel, where it is not the webhook's own.
+        channel: Option<Box<str>>,
+    },
+    /// A program, with JSON on its standard input.
+    Command {
+        /// The program and its arguments; at least one word.
+        words: Vec<Box<str>>,
+    },
+    /// Mail.
+    Mail(Mail),
+    /// The monitor's log.
+    Log,
+}
+
+/// Mail over SMTP.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mail {
+    /// The mail server: `host:port`.
+    pub smarthost: Box<str>,
+    /// The sender's address.
+    pub from: Box<str>,
+    /// The addresses that it goes to.
+    pub to: Vec<Box<str>>,
+    /// The name to log in with.
+    pub username: Option<Box<str>>,
+    /// A file with the password for it.
+    pub password_file: Option<PathBuf>,
+}
+
+/// Where messages go over HTTP.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Address {
+    /// There.
+    Url(Uri),
+    /// To the URL that stands in this file.
+    File(PathBuf),
+}
+
+/// How often an Alertmanager is reminded, and for how long after the end: it forgets what it does
+/// not hear of for five minutes.
+const REFRESH: Refresh = Refresh {
+    every: Duration::from_secs(60),
+    after_end: Duration::from_secs(300),
+};
+
+impl AlertSettings {
+    pub(super) fn read(report: &mut Report<'_>, root: &Section) -> Self {
+        let mut receivers = Vec::new();
+        let mut names = BTreeSet::new();
+        for section in root.list("receivers") {
+            rules::receiver(report, section);
+            let name = section.text("name").unwrap_or_default();
+            if !name.is_empty() && !names.insert(name.clone()) {
+                stands_twice(
+                    report,
+                    "receiver",
+                    &name,
+                    section.at("name"),
+                    section.at("name"),
+                );
+            }
+            receivers.extend(receiver(section));
+        }
+        let mut rules: Vec<Rule> = Vec::new();
+        for section in root.list("rules") {
+            for name in section.names("receivers") {
+                if !names.contains(name) {
+                    let message = format!("there is no receiver named `{name}`");
+                    report.value(section.at("receivers"), message, None);
+                }
+            }
+            rules.extend(rule(report, section, &receivers));
+        }
+        let default = RuleName::new("down")
+            .ok()
+            .filter(|_| root.list("rules").is_empty());
+        if let Some(name) = default
+            && !receivers.is_empty()
+        {
+            rules.push(Rule::new(name, all(&receivers)));
+        }
+        let ways = receivers.iter();
+        let ways = ways
+            .map(|(receiver, way)| (receiver.name.clone(), way.clone()))
+            .collect();
+        let params = AlertParams {
+            rules,
+            receivers: receivers
+                .into_iter()
+                .map(|(receiver, _)| receiver)
+                .collect(),
+            ..AlertParams::new()
+        };
+        let (config, faults) = match AlertConfig::new(params) {
+            Ok(config) => (config, Vec::new()),
+            Err(faults) => (AlertConfig::default(), faults),
+        };
+        for fault in faults {
+            let key = match fault.place.starts_with("rule ") {
+                true => "rules",
+                false => "receivers",
+            };
+            report.value(root.at(key), fault.to_string(), None);
+        }
+        Self { config, ways }
+    }
+}
+
+fn all(receivers: &[(Receiver, Way)]) -> Vec<ReceiverName> {
+    receivers
+        .iter()
+        .map(|(receiver, _)| receiver.name.clone())
+        .collect()
+}
+
+fn rule(report: &mut Report<'_>, section: &Section, receivers: &[(Receiver, Way)]) -> Option<Rule> {
+    let name = RuleName::new(&section.text("name")?).ok()?;
+    let mut matchers = Vec::new();
+    for text in section.names("matchers") {
+        match Matcher::parse(text) {
+            Ok(matcher) => matchers.push(matcher),
+            Err(error) => report.value(section.at("matchers"), error.to_string(), None),
+        }
+    }
+    let named = section.names("receivers").iter();
+    let named: Vec<ReceiverName> = named
+        .filter_map(|name| ReceiverName::new(name).ok())
+        .collect();
+    Some(Rule {
+        when: match section.word("when") {
+            "late" => When::Late,
+            _ => When::Down,
+        },
+        severity: match section.word("severity") {
+            "info" => Severity::Info,
+            "warning" => Severity::Warning,
+            _ => Severity::Critical,
+        },
+        matchers,
+        hold: section.duration("for").unwrap_or_default(),
+        keep_firing: section.duration("keep_firing_for").unwrap_or_default(),
+        repeat: section.duration("repeat"),
+        flapping: section.flag("flapping").then_some(Flapping::DEFAULT),
+        receivers: match section.says("receivers") {
+            true => named,
+            false => all(receivers),
+        },
+        ..Rule::new(name, Vec::new())
+    })
+}
+
+fn receiver(section: &Section) -> Option<(Receiver, Way)> {
+    let way = way(section)?;
+    let defaults = Receiver::new(ReceiverName::new(&section.text("name")?).ok()?);
+    let told_all = matches!(way, Way::Alertmanager { .. });
+    let pace = |key| {
+        let span = section.duration(key).unwrap_or_default();
+        // An Alertmanager groups by itself.
+        if told_all && !section.says(key) {
+            Duration::ZERO
+        } else {
+            span
+        }
+    };
+    let mass = section.count("mass_failure");
+    let mass = mass.and_then(|mass| usize::try_from(mass).ok());
+    let receiver = Receiver {
+        group_by: section.names("group_by").to_vec(),
+        group_wait: pace("group_wait"),
+        group_interval: pace("group_interval"),
+        mass: mass.unwrap_or(defaults.mass),
+        refresh: told_all.then_some(REFRESH),
+        timeout: section.duration("timeout").unwrap_or(defaults.timeout),
+        ..defaults
+    };
+    Some((receiver, way))
+}
+
+fn way(section: &Section) -> Option<Way> {
+    let url = match section.url("url") {
+        Some(CheckUrl::Http(uri)) => Some(uri.clone()),
+        Some(CheckUrl::Tcp(..)) | None => None,
+    };
+    let address = || match (&url, section.path("url_file")) {
+        (Some(url), _) => Some(Address::Url(url.clone())),
+        (None, file) => file.map(Address::File),
+    };
+    let headers = || {
+        let headers = section.texts("headers");
+        headers
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect()
+    };
+    let words = |key| section.names(key).to_vec();
+    Some(match section.word("type") {
+        "webhook" => Way::Webhook {
+            address: address()?,
+            headers: headers(),
+            token_file: section.path("token_file"),
+            secret_file: section.path("secret_file"),
+        },
+        "alertmanager" => Way::Alertmanager {
+            url: url?,
+            headers: headers(),
+            token_file: section.path("token_file"),
+        },
+        "slack" => Way::Slack {
+            address: address()?,
+            channel: section.text("channel"),
+        },
+        "command" => Way::Command {
+            words: Some(words("command")).filter(|words| !words.is_empty())?,
+        },
+        "email" => Way::Mail(Mail {
+            smarthost: section.text("smarthost")?,
+            from: section.text("from")?,
+            to: words("to"),
+            username: section.text("username"),
+            password_file: section.path("password_file"),
+        }),
+        "log" => Way::Log,
+        _ => return None,
+    })
+}
