@@ -287,8 +287,6 @@ async function readGroup() {
   let next = LINKS_MS;
   try {
     const members = await fetch("v1/members", { cache: "no-store" });
-    // A monitor that is in no group stays so until it is started again.
-    if (members.status === 404) return;
     const links = await fetch("v1/links", { cache: "no-store" });
     if (members.ok && links.ok) showGroup((await members.json()).members, await links.json());
   } catch {
@@ -413,10 +411,14 @@ async function follow() {
   };
 }
 
-async function showVersion() {
+async function showMonitor() {
   try {
     const answer = await fetch("v1/monitor");
-    if (answer.ok) say(at("version"), `auscult ${(await answer.json()).version}`);
+    if (!answer.ok) return;
+    const monitor = await answer.json();
+    say(at("version"), `auscult ${monitor.version}`);
+    // One that is in no group stays so until it is started again.
+    if (monitor.member) readGroup();
   } catch {
     // The list says already that nobody answers.
   }
@@ -445,5 +447,4 @@ setInterval(() => {
 }, 1000);
 refresh();
 follow();
-readGroup();
-showVersion();
+showMonitor();

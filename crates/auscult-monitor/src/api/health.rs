@@ -114,6 +114,10 @@ pub(super) struct MonitorView {
     observer_suspects_itself: bool,
     /// The number of the newest event.
     newest_event: u64,
+    /// Its name in the group of members, if it is in one: then there are `/v1/members` and
+    /// `/v1/links`.
+    #[schema(required)]
+    member: Option<String>,
 }
 
 /// Tells what this monitor is.
@@ -130,6 +134,7 @@ pub(super) async fn monitor(State(state): State<ApiState>) -> Json<MonitorView> 
         signals: monitor.counters().signals,
         observer_suspects_itself: monitor.observer_suspects_itself(),
         newest_event: state.events().newest_id(),
+        member: state.agent().map(|agent| agent.name().to_string()),
     });
     Json(view)
 }
