@@ -119,8 +119,9 @@ fn numbers_that_cannot_be_are_refused() {
 
 #[test]
 fn a_terminal_is_asked_for_the_number() {
+    // A shell that stays between (dash does) dies of the Ctrl-C itself, and its status hides ours.
     let agent = format!(
-        "{} agent --node-id --members 127.0.0.1:1 --label prompt --bind 127.0.0.1:0 \
+        "exec {} agent --node-id --members 127.0.0.1:1 --label prompt --bind 127.0.0.1:0 \
          --dissemination-bind 127.0.0.1:0",
         env!("CARGO_BIN_EXE_auscult")
     );
