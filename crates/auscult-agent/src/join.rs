@@ -152,7 +152,7 @@ pub(crate) async fn keep_joining(
             continue;
         }
         let results = join(&door, &seeds).await;
-        tell(&results, &mut told);
+        tell(&results, &mut told, pause);
         if results.iter().any(|result| result.outcome.is_ok()) {
             continue;
         }
@@ -162,8 +162,9 @@ pub(crate) async fn keep_joining(
     }
 }
 
-/// Says what became of each seed, when it is not what was said last.
-fn tell(results: &[JoinResult], told: &mut Vec<JoinResult>) {
+/// Says what became of each seed, when it is not what was said last. That nobody answers is
+/// told when the pauses have grown: those who start together are not all there at once.
+fn tell(results: &[JoinResult], told: &mut Vec<JoinResult>, pause: Duration) {
     for result in results {
         let seed = &result.seed;
         let before = told.iter().position(|before| before.seed == *seed);
@@ -171,18 +172,25 @@ fn tell(results: &[JoinResult], told: &mut Vec<JoinResult>) {
         let is_new = before.is_none_or(|before| before.outcome != result.outcome);
         match &result.outcome {
             Ok(members) => tracing::info!(%seed, members, "joined"),
-            Err(JoinFailure::Myself) => {}
+            Err(JoinFailure::Myself | JoinFailure::Stopped) => {}
+            Err(JoinFailure::Silent(StreamFailure::Unreachable | StreamFailure::TimedOut))
+                if pause < PAUSE_TOLD =>
+            {
+                continue;
+            }
             Err(why) if is_new => {
                 tracing::warn!(%seed, "cannot join: {why}; asking again");
             }
             Err(_) => {}
         }
+        told.push(result.clone());
     }
-    *told = results.to_vec();
 }
 
 /// A name with more addresses than that is a service, of which these will do.
 const ADDRESSES_PER_SEED_MAX: usize = 8;
 const RESOLVE_TIME: Duration = Duration::from_secs(5);
 const PAUSE_LEAST: Duration = Duration::from_millis(100);
+/// Reached after about a second and a half.
+const PAUSE_TOLD: Duration = Duration::from_millis(1600);
 const PAUSE_MOST: Duration = Duration::from_secs(30);
