@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::args::{AlertsArgs, AlertsCommand, Output};
 use crate::client::{Answer, Ask, Client, encode};
 use crate::exit::Stop;
-use crate::render::table::{self, Align, Cell, Column};
+use crate::render::table::{self, Cell, Column};
 use crate::render::time::{ago, moment};
 use crate::render::{Ink, Screen, printable};
 
@@ -234,8 +234,7 @@ impl Alerts {
         if rows.is_empty() {
             return Ok(writeln!(io::stdout(), "{none}")?);
         }
-        let align = Align::Left;
-        let columns: Vec<Column> = titles.iter().map(|title| Column { title, align }).collect();
+        let columns: Vec<Column> = titles.iter().copied().map(Column::left).collect();
         Ok(table::print(
             &mut io::stdout(),
             self.screen,

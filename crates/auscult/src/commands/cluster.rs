@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::args::{ClusterArgs, ClusterCommand, Output};
 use crate::client::{Ask, Client, encode};
 use crate::exit::Stop;
-use crate::render::table::{self, Align, Cell, Column};
+use crate::render::table::{self, Cell, Column};
 use crate::render::time::span_ms;
 use crate::render::{Ink, Screen};
 
@@ -108,28 +108,14 @@ fn status(out: &mut dyn Write, screen: Screen, group: &Value) -> io::Result<()> 
 }
 
 const COLUMNS: [Column; 7] = [
-    left("MONITOR"),
-    left("ROLE"),
-    left("RAFT"),
-    left("HTTP"),
-    right("LAG"),
-    right("HEARD"),
-    left("ID"),
+    Column::left("MONITOR"),
+    Column::left("ROLE"),
+    Column::left("RAFT"),
+    Column::left("HTTP"),
+    Column::right("LAG"),
+    Column::right("HEARD"),
+    Column::left("ID"),
 ];
-
-const fn left(title: &'static str) -> Column {
-    Column {
-        title,
-        align: Align::Left,
-    }
-}
-
-const fn right(title: &'static str) -> Column {
-    Column {
-        title,
-        align: Align::Right,
-    }
-}
 
 fn members(out: &mut dyn Write, screen: Screen, group: &Value) -> io::Result<()> {
     let rows: Vec<Vec<Cell>> = monitors(group).iter().map(row).collect();

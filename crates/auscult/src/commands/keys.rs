@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::args::{ClusterKeysArgs, KeysArgs, KeysCommand, Output};
 use crate::exit::{Exit, Stop};
-use crate::render::table::{self, Align, Cell, Column};
+use crate::render::table::{self, Cell, Column};
 use crate::render::{Ink, Screen};
 
 pub(crate) async fn run(args: &KeysArgs) -> Result<(), Stop> {
@@ -79,10 +79,6 @@ fn print(cluster: &ClusterKeysArgs, report: &KeyReport) -> io::Result<()> {
     match cluster.output {
         Output::Json => writeln!(out, "{:#}", to_json(report)),
         Output::Table => {
-            let left = |title| Column {
-                title,
-                align: Align::Left,
-            };
             let columns = [
                 "MEMBER",
                 "ADDRESS",
@@ -93,7 +89,7 @@ fn print(cluster: &ClusterKeysArgs, report: &KeyReport) -> io::Result<()> {
             ];
             let rows: Vec<Vec<Cell>> = report.members.iter().map(row).collect();
             let screen = Screen::stdout();
-            table::print(&mut out, screen, &columns.map(left), &rows)
+            table::print(&mut out, screen, &columns.map(Column::left), &rows)
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::args::{Output, SettingsArgs, SettingsCommand};
 use crate::client::{Answer, Ask, Client, encode};
 use crate::exit::{Exit, Stop};
-use crate::render::table::{self, Align, Cell, Column};
+use crate::render::table::{self, Cell, Column};
 use crate::render::{Ink, Screen, printable};
 
 /// Settings and changes that are asked for at a time.
@@ -197,11 +197,7 @@ impl Settings {
         row: impl Fn(&Value) -> Vec<Cell>,
         none: &str,
     ) -> Result<(), Stop> {
-        let column = |title: &&'static str| Column {
-            title,
-            align: Align::Left,
-        };
-        let columns: Vec<Column> = titles.iter().map(column).collect();
+        let columns: Vec<Column> = titles.iter().copied().map(Column::left).collect();
         let rows: Vec<Vec<Cell>> = list.as_array().into_iter().flatten().map(row).collect();
         let out = &mut io::stdout().lock();
         match rows.is_empty() {

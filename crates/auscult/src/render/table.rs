@@ -7,15 +7,32 @@ use super::{Ink, Screen, cut, printable};
 /// One column.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Column {
-    pub(crate) title: &'static str,
-    pub(crate) align: Align,
+    title: &'static str,
+    align: Align,
 }
 
 /// On which side a column is straight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Align {
+enum Align {
     Left,
     Right,
+}
+
+impl Column {
+    pub(crate) const fn left(title: &'static str) -> Self {
+        Self {
+            title,
+            align: Align::Left,
+        }
+    }
+
+    /// For numbers.
+    pub(crate) const fn right(title: &'static str) -> Self {
+        Self {
+            title,
+            align: Align::Right,
+        }
+    }
 }
 
 /// One field of a row.
@@ -106,18 +123,9 @@ mod tests {
     use super::*;
 
     const COLUMNS: [Column; 3] = [
-        Column {
-            title: "ID",
-            align: Align::Left,
-        },
-        Column {
-            title: "LEVEL",
-            align: Align::Right,
-        },
-        Column {
-            title: "WHY",
-            align: Align::Left,
-        },
+        Column::left("ID"),
+        Column::right("LEVEL"),
+        Column::left("WHY"),
     ];
 
     #[test]

@@ -8,22 +8,13 @@ use serde_json::json;
 use crate::args::{DemoMetricsArgs, Output};
 use crate::client::{Ask, Client};
 use crate::exit::{Exit, Stop};
-use crate::render::table::{self, Align, Cell, Column};
+use crate::render::table::{self, Cell, Column};
 use crate::render::{Ink, Screen};
 
 const COLUMNS: [Column; 3] = [
-    Column {
-        title: "MONITOR",
-        align: Align::Left,
-    },
-    Column {
-        title: "VALUE",
-        align: Align::Right,
-    },
-    Column {
-        title: "METRIC",
-        align: Align::Left,
-    },
+    Column::left("MONITOR"),
+    Column::right("VALUE"),
+    Column::left("METRIC"),
 ];
 
 /// One sample, as a monitor exports it.

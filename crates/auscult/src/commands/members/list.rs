@@ -7,32 +7,18 @@ use serde_json::Value;
 
 use crate::render::Ink;
 use crate::render::Screen;
-use crate::render::table::{self, Align, Cell, Column};
+use crate::render::table::{self, Cell, Column};
 use crate::render::time::{ago, moment, span_ms};
 
 const COLUMNS: [Column; 7] = [
-    left("MEMBER"),
-    left("STATE"),
-    right("FOR"),
-    left("ADDRESS"),
-    right("HEARD"),
-    right("RTT"),
-    left("NOTE"),
+    Column::left("MEMBER"),
+    Column::left("STATE"),
+    Column::right("FOR"),
+    Column::left("ADDRESS"),
+    Column::right("HEARD"),
+    Column::right("RTT"),
+    Column::left("NOTE"),
 ];
-
-const fn left(title: &'static str) -> Column {
-    Column {
-        title,
-        align: Align::Left,
-    }
-}
-
-const fn right(title: &'static str) -> Column {
-    Column {
-        title,
-        align: Align::Right,
-    }
-}
 
 /// Prints what `GET /v1/members` answers.
 pub(super) fn print(out: &mut dyn Write, screen: Screen, answer: &Value) -> io::Result<()> {

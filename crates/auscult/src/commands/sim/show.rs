@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::args::{Output, SimRunArgs};
 use crate::exit::{Exit, Stop};
-use crate::render::table::{Align, Cell, Column, print as print_table};
+use crate::render::table::{Cell, Column, print as print_table};
 use crate::render::{Ink, Screen, time};
 
 /// A simulation that is over.
@@ -167,18 +167,9 @@ fn document(args: &SimRunArgs, run: &Run) -> serde_json::Value {
 }
 
 const COLUMNS: [Column; 3] = [
-    Column {
-        title: "TIME",
-        align: Align::Right,
-    },
-    Column {
-        title: "RESULT",
-        align: Align::Left,
-    },
-    Column {
-        title: "EXPECTED",
-        align: Align::Left,
-    },
+    Column::right("TIME"),
+    Column::left("RESULT"),
+    Column::left("EXPECTED"),
 ];
 
 fn tell(args: &SimRunArgs, run: &Run) -> io::Result<()> {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::list::{heard, level};
 use super::observers;
-use crate::render::table::{self, Align, Cell, Column};
+use crate::render::table::{self, Cell, Column};
 use crate::render::time::{ago, moment, span_ms};
 use crate::render::{Ink, Screen, printable};
 
@@ -14,19 +14,15 @@ use crate::render::{Ink, Screen, printable};
 const INTERVALS_SHOWN: usize = 8;
 
 const COLUMNS: [Column; 8] = [
-    column("SIGNAL", Align::Left),
-    column("SOURCE", Align::Left),
-    column("STATUS", Align::Left),
-    column("LEVEL", Align::Right),
-    column("LATE", Align::Right),
-    column("DOWN", Align::Right),
-    column("HEARD", Align::Right),
-    column("EXPECTED", Align::Left),
+    Column::left("SIGNAL"),
+    Column::left("SOURCE"),
+    Column::left("STATUS"),
+    Column::right("LEVEL"),
+    Column::right("LATE"),
+    Column::right("DOWN"),
+    Column::right("HEARD"),
+    Column::left("EXPECTED"),
 ];
-
-const fn column(title: &'static str, align: Align) -> Column {
-    Column { title, align }
-}
 
 /// Prints what `GET /v1/targets/{id}` answers.
 pub(super) fn print(out: &mut impl Write, screen: Screen, target: &Value) -> io::Result<()> {

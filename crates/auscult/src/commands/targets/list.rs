@@ -5,32 +5,18 @@ use std::io::{self, Write};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::render::table::{self, Align, Cell, Column};
+use crate::render::table::{self, Cell, Column};
 use crate::render::time::{ago, moment, span_ms};
 use crate::render::{Ink, Screen};
 
 const COLUMNS: [Column; 6] = [
-    left("TARGET"),
-    left("STATUS"),
-    right("FOR"),
-    right("LEVEL"),
-    right("HEARD"),
-    left("WHY"),
+    Column::left("TARGET"),
+    Column::left("STATUS"),
+    Column::right("FOR"),
+    Column::right("LEVEL"),
+    Column::right("HEARD"),
+    Column::left("WHY"),
 ];
-
-const fn left(title: &'static str) -> Column {
-    Column {
-        title,
-        align: Align::Left,
-    }
-}
-
-const fn right(title: &'static str) -> Column {
-    Column {
-        title,
-        align: Align::Right,
-    }
-}
 
 /// Prints what `GET /v1/targets` answers.
 pub(super) fn print(out: &mut impl Write, screen: Screen, list: &Value) -> io::Result<()> {

@@ -4,21 +4,17 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
-use crate::render::table::{self, Align, Cell, Column};
+use crate::render::table::{self, Cell, Column};
 use crate::render::time::span_ms;
 use crate::render::{Ink, Screen, printable};
 
 const COLUMNS: [Column; 5] = [
-    column("OBSERVER", Align::Left),
-    column("SEES", Align::Left),
-    column("LEVEL", Align::Right),
-    column("FOR", Align::Right),
-    column("HEARD", Align::Left),
+    Column::left("OBSERVER"),
+    Column::left("SEES"),
+    Column::right("LEVEL"),
+    Column::right("FOR"),
+    Column::left("HEARD"),
 ];
-
-const fn column(title: &'static str, align: Align) -> Column {
-    Column { title, align }
-}
 
 /// The verdict and who found it; nothing where one monitor observes alone.
 pub(super) fn facts(target: &Value) -> Vec<(&'static str, String)> {
