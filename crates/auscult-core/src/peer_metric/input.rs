@@ -31,6 +31,16 @@ pub enum Input<'a> {
         /// The metric; without one, all.
         metric: Option<&'a str>,
     },
+    /// What was published cannot even be read as a reading. It is refused and counted like one.
+    Unreadable(Rejection),
+    /// An earlier process found this metric failed, and told of it. It stays failed until it is
+    /// heard of. Where there is something of it already, or no room, nothing happens.
+    FailedBefore {
+        /// The peer, known or not.
+        peer: &'a TargetId,
+        /// The metric.
+        metric: &'a SignalName,
+    },
     /// Nothing but that time passed.
     Tick,
 }
@@ -60,9 +70,10 @@ pub struct Reading<'a> {
     pub valid: Validity,
     /// How much the value counts beside those of other peers.
     pub weight: i64,
-    /// When the sender began: one that starts again has a greater one, and then a new window
-    /// begins.
-    pub epoch: u64,
+    /// Any number that differs between the runs of the sender: with another one than before, a new
+    /// window begins. It has no order, so a clock that was set back between two runs does no harm.
+    /// `None`: the sender does not tell its runs apart.
+    pub epoch: Option<u64>,
 }
 
 /// Whether a reading has a value.
@@ -106,6 +117,14 @@ pub enum Output {
         /// When.
         at: Instant,
     },
+    /// A metric that had failed is not judged any more: it was forgotten, or is not expected any
+    /// more.
+    Released {
+        /// The peer.
+        peer: TargetId,
+        /// The metric.
+        metric: SignalName,
+    },
     /// A peer departed; nothing of it fails any more.
     Departed {
         /// The peer.
@@ -133,6 +152,8 @@ pub enum Cause {
         /// The grace that is over.
         grace: Duration,
     },
+    /// An earlier process found it failed, and nothing came since.
+    FailedBefore,
 }
 
 impl Cause {
@@ -143,6 +164,7 @@ impl Cause {
             Self::Expired { .. } => "expired",
             Self::Silent { .. } => "silent",
             Self::NeverReported { .. } => "never_reported",
+            Self::FailedBefore => "failed_before",
         }
     }
 }
@@ -155,6 +177,9 @@ impl fmt::Display for Cause {
                 write!(f, "its silence is improbable, at level {:.2}", level.get())
             }
             Self::NeverReported { grace } => write!(f, "nothing ever came within {grace:?}"),
+            Self::FailedBefore => {
+                f.write_str("it had failed before this process began, and nothing came since")
+            }
         }
     }
 }
@@ -162,6 +187,8 @@ impl fmt::Display for Cause {
 /// Why what was published was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Rejection {
+    /// It cannot be read as a reading.
+    Malformed,
     /// The name of the metric or of the peer is none.
     Name,
     /// The sender speaks for somebody else.
@@ -172,8 +199,6 @@ pub enum Rejection {
     Value,
     /// The time to live is not within the limits, or no span at all.
     Ttl,
-    /// The sender has started again since.
-    StaleEpoch,
     /// It arrived before the newest reading.
     Stale,
     /// There are too many names of metrics.
@@ -189,12 +214,12 @@ pub enum Rejection {
 impl Rejection {
     /// Every reason.
     pub const ALL: [Self; 11] = [
+        Self::Malformed,
         Self::Name,
         Self::ForeignPeer,
         Self::UnknownPeer,
         Self::Value,
         Self::Ttl,
-        Self::StaleEpoch,
         Self::Stale,
         Self::TooManyNames,
         Self::TooManyPeers,
@@ -206,12 +231,12 @@ impl Rejection {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Malformed => "malformed",
             Self::Name => "name",
             Self::ForeignPeer => "foreign_peer",
             Self::UnknownPeer => "unknown_peer",
             Self::Value => "value",
             Self::Ttl => "ttl",
-            Self::StaleEpoch => "stale_epoch",
             Self::Stale => "stale",
             Self::TooManyNames => "too_many_names",
             Self::TooManyPeers => "too_many_peers",
@@ -224,12 +249,12 @@ impl Rejection {
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Malformed => "it cannot be read",
             Self::Name => "a name of a metric or a peer is not allowed",
             Self::ForeignPeer => "a peer speaks for itself only",
             Self::UnknownPeer => "there is no such peer",
             Self::Value => return write!(f, "a value has at most {METRIC_VALUE_BYTES_MAX} bytes"),
             Self::Ttl => "the time to live is not within the limits",
-            Self::StaleEpoch => "the sender has started again since",
             Self::Stale => "it arrived before the newest reading",
             Self::TooManyNames => "there are too many names of metrics",
             Self::TooManyPeers => "there are too many peers",

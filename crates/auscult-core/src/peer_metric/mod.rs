@@ -15,21 +15,24 @@
 //! # When a metric has failed
 //! A reading is good for its time to live, counted by our clock from its arrival: the sender's
 //! clock plays no part. With [`Decision::Accrual`] the rhythm of the readings decides *instead*, as
-//! soon as there are [`ACCRUAL_READINGS_MIN`] of them. A sender that starts again (a greater
-//! epoch) begins a new window, so that the pause of its restart is no interval. A peer that never
+//! soon as there are [`ACCRUAL_READINGS_MIN`] of them. A sender that starts again (another epoch)
+//! begins a new window, so that the pause of its restart is no interval. A peer that never
 //! publishes a metric which is expected of everybody has failed when its grace is over.
 //!
-//! A failure is said once, at the moment it is due, and once more when it is over. Nothing is
-//! looked at periodically: each metric of each peer has one deadline in a wheel, and what is heard
-//! of in time costs nothing between two readings.
+//! A failure is said once, at the moment it is due, and once more when it is over: it is heard of
+//! again ([`Output::Recovered`]), its peer departed ([`Output::Departed`]), or it is not judged any
+//! more ([`Output::Released`]). Nothing is looked at periodically: each metric of each peer has one
+//! deadline in a wheel, and what is heard of in time costs nothing between two readings.
 //!
 //! # When the observer is at fault
 //! Woken later than it asked for by more than
 //! [`stall_tolerance`](MetricLogParams::stall_tolerance), the process did not run, and what was
 //! published meanwhile may wait to be read. Nothing fails for [`STALL_PAUSE`] then.
 
+mod change;
 mod config;
 mod input;
+pub mod message;
 mod series;
 mod view;
 
@@ -76,9 +79,19 @@ pub struct MetricLog {
 }
 
 struct Peer {
+    came: Came,
     /// When it is forgotten, if it departed.
     forget_at: Option<Instant>,
     series: BTreeMap<SignalName, u32>,
+}
+
+/// How a peer came to be known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Came {
+    /// It was named, and departs when it is not any more.
+    Named,
+    /// It published something, and stays until it is forgotten.
+    ByItself,
 }
 
 impl MetricLog {
@@ -112,11 +125,12 @@ impl MetricLog {
             } => {
                 let received_at = received_at.min(self.now);
                 if let Err(reason) = self.publish(sender, received_at, &reading) {
-                    self.counters.count_rejection(reason);
-                    self.outputs.push_back(Output::Rejected(reason));
+                    self.reject(reason);
                 }
             }
+            Input::Unreadable(reason) => self.reject(reason),
             Input::Peers(peers) => self.take_peers(peers),
+            Input::FailedBefore { peer, metric } => self.remember(peer, metric),
             Input::Forget { peer, metric } => self.forget(peer, metric),
             Input::Tick => {}
         }
@@ -177,6 +191,11 @@ impl MetricLog {
         self.wake = [departure, due].into_iter().flatten().min();
     }
 
+    fn reject(&mut self, reason: Rejection) {
+        self.counters.count_rejection(reason);
+        self.outputs.push_back(Output::Rejected(reason));
+    }
+
     fn wake_by(&mut self, at: Instant) {
         if self.wake.is_none_or(|wake| at < wake) {
             self.wake = Some(at);
@@ -198,10 +217,10 @@ impl MetricLog {
         let Some(series) = self.series[slot as usize].as_mut() else {
             return Ok(());
         };
-        if reading.epoch > series.epoch {
-            self.counters.restarts += u64::from(!series.readings.is_empty());
-            series.epoch = reading.epoch;
+        if series.begins_anew(reading) {
+            self.counters.restarts += 1;
         }
+        series.epoch = reading.epoch.or(series.epoch);
         let freed = series.readings.drain(kept..);
         let freed: usize = freed.map(|reading| reading.value.len()).sum();
         series.readings.push_front(Kept {
@@ -232,13 +251,10 @@ impl MetricLog {
         let mut kept = 0;
         if let Some(series) = series {
             let newest = series.readings.front();
-            if reading.epoch < series.epoch {
-                return Err(Rejection::StaleEpoch);
-            }
             if newest.is_some_and(|newest| received_at < newest.received_at) {
                 return Err(Rejection::Stale);
             }
-            kept = match reading.epoch > series.epoch {
+            kept = match series.begins_anew(reading) {
                 true => 0,
                 false => series.readings.len().min(self.config.0.window - 1),
             };
@@ -296,7 +312,7 @@ impl MetricLog {
         let name = TargetId::new(reading.peer).map_err(|_| Rejection::Name)?;
         self.check_room(&metric)?;
         if peer.is_none() {
-            self.welcome(&name, at);
+            self.welcome(&name, Came::ByItself, at);
         }
         self.add_series(&name, &metric, at);
         let peer = self.peers.get(&name);
@@ -368,154 +384,5 @@ impl MetricLog {
             at,
             cause,
         });
-    }
-
-    fn take_peers(&mut self, peers: &[TargetId]) {
-        let present: BTreeSet<&TargetId> = peers.iter().collect();
-        let absent = |(name, peer): (&TargetId, &Peer)| {
-            (peer.forget_at.is_none() && !present.contains(name)).then(|| name.clone())
-        };
-        let departed: Vec<TargetId> = self.peers.iter().filter_map(absent).collect();
-        for name in departed {
-            self.dismiss(&name);
-        }
-        for name in present {
-            let known = self.peers.get(name);
-            if known.is_some_and(|peer| peer.forget_at.is_none()) {
-                continue;
-            }
-            if known.is_none() && self.peers.len() >= self.config.0.peers_max {
-                self.counters.peers_refused += 1;
-                continue;
-            }
-            self.welcome(name, self.now);
-        }
-    }
-
-    /// A peer is new, or is back: what it published before is judged again, with as much time as
-    /// if it had come now.
-    fn welcome(&mut self, name: &TargetId, at: Instant) {
-        let peer = self.peers.entry(name.clone()).or_insert_with(|| Peer {
-            forget_at: None,
-            series: BTreeMap::new(),
-        });
-        if let Some(at) = peer.forget_at.take() {
-            self.departures.remove(&(at, name.clone()));
-        }
-        let slots: Vec<u32> = peer.series.values().copied().collect();
-        for slot in slots {
-            if let Some(series) = self.series[slot as usize].as_mut() {
-                series.expected_since = at;
-                series.standing = if series.readings.is_empty() {
-                    Standing::Awaited
-                } else {
-                    Standing::Fresh
-                };
-            }
-            self.arm(slot);
-        }
-        let expected = self.config.0.metrics.iter();
-        let expected = expected.filter(|(_, rule)| rule.grace.is_some());
-        let expected: Vec<SignalName> = expected.map(|(name, _)| name.clone()).collect();
-        for metric in expected {
-            let known = self.peers.get(name);
-            let known = known.is_some_and(|peer| peer.series.contains_key(&metric));
-            if !known && self.check_room(&metric).is_ok() {
-                self.add_series(name, &metric, at);
-            }
-        }
-    }
-
-    fn add_series(&mut self, name: &TargetId, metric: &SignalName, at: Instant) {
-        let Some(peer) = self.peers.get_mut(name) else {
-            return;
-        };
-        if peer.series.contains_key(metric) {
-            return;
-        }
-        let slot = self.free.pop().unwrap_or(self.series.len() as u32);
-        if slot as usize == self.series.len() {
-            self.series.push(None);
-        }
-        self.schedule.make_room(slot);
-        self.series[slot as usize] = Some(Series {
-            peer: name.clone(),
-            metric: metric.clone(),
-            readings: VecDeque::new(),
-            epoch: 0,
-            expected_since: at,
-            standing: Standing::Awaited,
-        });
-        peer.series.insert(metric.clone(), slot);
-        let of_name = self.names.entry(metric.clone()).or_default();
-        of_name.insert(name.clone(), slot);
-        self.counters.series += 1;
-        self.arm(slot);
-    }
-
-    /// A peer departed.
-    fn dismiss(&mut self, name: &TargetId) {
-        let Some(peer) = self.peers.get_mut(name) else {
-            return;
-        };
-        let forget_at = self.now.after(self.config.0.retention);
-        peer.forget_at = Some(forget_at);
-        for &slot in peer.series.values() {
-            self.schedule.clear(slot);
-            if let Some(series) = self.series[slot as usize].as_mut() {
-                let failed = matches!(series.standing, Standing::Failed { .. });
-                self.counters.failing -= usize::from(failed);
-                series.standing = Standing::Departed;
-            }
-        }
-        self.departures.insert((forget_at, name.clone()));
-        self.outputs
-            .push_back(Output::Departed { peer: name.clone() });
-        self.wake_by(forget_at);
-    }
-
-    /// Frees what a peer published, or one metric of it.
-    fn forget(&mut self, name: &str, metric: Option<&str>) {
-        let Some(peer) = self.peers.get_mut(name) else {
-            return;
-        };
-        let mut freed = Vec::new();
-        peer.series.retain(|known, &mut slot| {
-            let chosen = metric.is_none_or(|metric| metric == known.as_str());
-            if chosen {
-                freed.push((known.clone(), slot));
-            }
-            !chosen
-        });
-        let whole = metric.is_none();
-        if let Some(at) = peer.forget_at.filter(|_| whole)
-            && let Ok(name) = TargetId::new(name)
-        {
-            self.departures.remove(&(at, name));
-        }
-        if whole {
-            self.peers.remove(name);
-        }
-        for (metric, slot) in freed {
-            self.free_series(name, &metric, slot);
-        }
-    }
-
-    fn free_series(&mut self, peer: &str, metric: &SignalName, slot: u32) {
-        self.schedule.clear(slot);
-        if let Some(series) = self.series[slot as usize].take() {
-            let failed = matches!(series.standing, Standing::Failed { .. });
-            self.counters.failing -= usize::from(failed);
-            self.counters.series -= 1;
-            let bytes = series.readings.iter().map(|r| r.value.len());
-            self.counters.values_bytes -= bytes.sum::<usize>();
-            self.free.push(slot);
-        }
-        if let Some(of_name) = self.names.get_mut(metric) {
-            of_name.remove(peer);
-            if of_name.is_empty() {
-                self.names.remove(metric);
-            }
-        }
     }
 }

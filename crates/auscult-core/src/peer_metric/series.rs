@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use super::ACCRUAL_READINGS_MIN;
 use super::config::{Accrual, Decision, MetricRule};
-use super::input::{Cause, Validity};
+use super::input::{Cause, Reading, Validity};
 use crate::detector::{Level, normal_deviations, normal_level};
 use crate::id::{SignalName, TargetId};
 use crate::time::{Instant, nanos};
@@ -17,8 +17,8 @@ pub(super) struct Series {
     pub(super) metric: SignalName,
     /// The readings, the newest first.
     pub(super) readings: VecDeque<Kept>,
-    /// When the sender of those readings began.
-    pub(super) epoch: u64,
+    /// Which run of the sender those readings are of, where it says so.
+    pub(super) epoch: Option<u64>,
     /// Since when it is expected.
     pub(super) expected_since: Instant,
     pub(super) standing: Standing,
@@ -58,6 +58,12 @@ pub enum Standing {
 }
 
 impl Series {
+    /// Whether a reading is the first one of another run of its sender.
+    pub(super) fn begins_anew(&self, reading: &Reading<'_>) -> bool {
+        let runs = reading.epoch.zip(self.epoch);
+        !self.readings.is_empty() && runs.is_some_and(|(next, last)| next != last)
+    }
+
     /// When it fails if nothing more comes, and why. None if it never does.
     pub(super) fn deadline(&self, rule: &MetricRule) -> Option<(Instant, Cause)> {
         let Some(newest) = self.readings.front() else {

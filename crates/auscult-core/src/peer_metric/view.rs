@@ -118,6 +118,19 @@ impl MetricLog {
         present.map(|(name, _)| name)
     }
 
+    /// Whether there is such a peer at present.
+    #[must_use]
+    pub fn is_present(&self, peer: &str) -> bool {
+        let peer = self.peers.get(peer);
+        peer.is_some_and(|peer| peer.forget_at.is_none())
+    }
+
+    /// Whether anything is kept of a peer, present or departed.
+    #[must_use]
+    pub fn has_of(&self, peer: &str) -> bool {
+        self.peers.contains_key(peer)
+    }
+
     /// What has failed at present. Looks at everything.
     pub fn failing(&self) -> impl Iterator<Item = SeriesView<'_>> {
         let slots = 0..self.series.len() as u32;

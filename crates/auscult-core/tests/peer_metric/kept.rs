@@ -202,3 +202,77 @@ fn what_is_expected_of_everybody_is_there_before_it_is_published() {
     assert_eq!(shell.said[2..], ["5000 b ping recovered"]);
     shell.log.check_invariants();
 }
+
+/// A restart of the observer makes nobody well that was not.
+#[test]
+fn what_failed_before_stays_failed_until_it_is_heard_of() {
+    let mut shell = Shell::new(MetricLogParams::new());
+    for name in ["a", "b"] {
+        shell.handle(Input::FailedBefore {
+            peer: &peer(name),
+            metric: &metric("ping"),
+        });
+    }
+    shell.peers(&["a", "b"]);
+    shell.run_to(ms(3_600_000));
+    assert_eq!(shell.log.failing().count(), 2);
+    assert!(shell.said.is_empty(), "{:?}", shell.said);
+    shell.publish(ping("a")).unwrap();
+    shell.peers(&["a"]);
+    assert_eq!(
+        shell.said,
+        ["3600000 a ping recovered", "3600000 b  departed"]
+    );
+    shell.log.check_invariants();
+}
+
+#[test]
+fn a_peer_that_came_by_itself_stays_when_others_are_named() {
+    let mut shell = Shell::new(MetricLogParams {
+        admission: Admission::Anybody,
+        ..MetricLogParams::new()
+    });
+    shell.publish(ping("a")).unwrap();
+    shell.peers(&["b"]);
+    shell.peers(&["a"]);
+    assert_eq!(shell.said, ["0 b  departed"]);
+    // It was named since, so it departs like one that was.
+    shell.peers(&[]);
+    assert_eq!(shell.said[1..], ["0 a  departed"]);
+    shell.log.check_invariants();
+}
+
+#[test]
+fn other_rules_hold_from_the_moment_they_are_taken() {
+    let expected = |grace| MetricRule {
+        grace: Some(Duration::from_secs(grace)),
+        ..MetricRule::new()
+    };
+    let params = |window, metrics: &[(&str, u64)]| {
+        let rule = |&(name, grace): &(&str, u64)| (metric(name), expected(grace));
+        MetricLogParams {
+            window,
+            metrics: metrics.iter().map(rule).collect(),
+            ..MetricLogParams::new()
+        }
+    };
+    let mut shell = Shell::new(params(25, &[("disk", 1), ("ping", 60)]));
+    shell.peers(&["a"]);
+    for n in 0..10 {
+        shell.run_to(ms(n * 200));
+        shell.publish(ping("a")).unwrap();
+    }
+    assert_eq!(shell.said, ["1000 a disk never_reported"]);
+    // A smaller window, nobody waits for the disk any more, but for the fan.
+    shell.configure(params(3, &[("fan", 5)]));
+    assert_eq!(shell.said[1..], ["1800 a disk released"]);
+    let series = shell.log.series("ping", "a").unwrap();
+    assert_eq!(series.readings().count(), 3);
+    shell.log.check_invariants();
+    shell.run_to(ms(20_000));
+    assert_eq!(
+        shell.said[2..],
+        ["2800 a ping expired", "6800 a fan never_reported"]
+    );
+    shell.log.check_invariants();
+}

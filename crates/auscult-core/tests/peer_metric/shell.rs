@@ -30,7 +30,7 @@ pub(crate) fn ping(peer: &str) -> Reading<'_> {
         ttl: Duration::from_secs(1),
         valid: Validity::Valid,
         weight: 0,
-        epoch: 0,
+        epoch: None,
     }
 }
 
@@ -81,8 +81,18 @@ impl Shell {
             .map_or(Ok(()), |&reason| Err(reason))
     }
 
+    pub(crate) fn configure(&mut self, params: MetricLogParams) {
+        let config = MetricLogConfig::new(params).unwrap();
+        self.log.configure(self.now, config);
+        self.listen();
+    }
+
     pub(crate) fn handle(&mut self, input: Input<'_>) {
         self.log.handle(self.now, input);
+        self.listen();
+    }
+
+    fn listen(&mut self) {
         while let Some(output) = self.log.poll_output() {
             let text = |at: Instant, peer: &TargetId, metric: &str, what: &str| {
                 let at = at.as_nanos() / 1_000_000;
@@ -97,6 +107,9 @@ impl Shell {
                 } => self.said.push(text(*at, peer, metric, cause.as_str())),
                 Output::Recovered { peer, metric, at } => {
                     self.said.push(text(*at, peer, metric, "recovered"));
+                }
+                Output::Released { peer, metric } => {
+                    self.said.push(text(self.now, peer, metric, "released"));
                 }
                 Output::Departed { peer } => self.said.push(text(self.now, peer, "", "departed")),
                 Output::Rejected(reason) => self.rejected.push(*reason),

@@ -20,7 +20,6 @@ struct Series {
     /// When it fails, and how.
     due: Option<(u64, &'static str)>,
     failed: bool,
-    epoch: u64,
     ttl: Option<u64>,
     heard: u64,
 }
@@ -52,11 +51,8 @@ impl Twin {
 
     fn step(&mut self, at: u64, step: &Step) {
         match *step {
-            Step::Publish { peer, ttl, epoch } if self.present[peer] => {
+            Step::Publish { peer, ttl, .. } if self.present[peer] => {
                 let series = self.series.entry(peer).or_default();
-                if epoch < series.epoch {
-                    return;
-                }
                 if series.failed {
                     self.said
                         .push(format!("{at} {} ping recovered", PEERS[peer]));
@@ -64,7 +60,6 @@ impl Twin {
                 *series = Series {
                     due: Some((at + ttl, "expired")),
                     failed: false,
-                    epoch,
                     ttl: Some(ttl),
                     heard: at,
                 };
@@ -121,7 +116,7 @@ fn run(steps: &[(u64, Step)]) -> (Vec<String>, Vec<String>) {
                 let ttl = Duration::from_millis(ttl);
                 let taken = shell.publish(Reading {
                     ttl,
-                    epoch,
+                    epoch: Some(epoch),
                     ..ping(PEERS[peer])
                 });
                 assert_ne!(taken, Err(Rejection::Stale));
