@@ -82,11 +82,13 @@ pub(super) async fn follow(desk: AlertDesk, engine: Engine, registry: Arc<Regist
 }
 
 impl Feed {
-    /// Tells of everything that is not well, and of everything that has an alert.
+    /// Tells of everything that is not well, and of everything that has an alert. Of peers another
+    /// feed tells.
     fn tell_all(&self) {
+        let is_target = |subject: &&Subject| matches!(subject, Subject::Target(_));
         let alerting: BTreeSet<Subject> = self
             .desk
-            .read(|alerts, _| alerts.subjects().cloned().collect());
+            .read(|alerts, _| alerts.subjects().filter(is_target).cloned().collect());
         let mut present = BTreeSet::new();
         let mut next = Some(0);
         while let Some(from) = next {

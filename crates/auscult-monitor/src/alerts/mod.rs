@@ -20,7 +20,7 @@ use auscult_core::id::ReceiverName;
 use auscult_core::time::Instant;
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::clock::Clock;
 use crate::engine::Engine;
@@ -44,6 +44,8 @@ struct Shared {
     unreadable: usize,
     ways: ArcSwap<BTreeMap<ReceiverName, Way>>,
     sender: Sender,
+    /// Changes when other rules hold: then everything that is not well is to be told anew.
+    configured: watch::Sender<()>,
     /// The machine may want to be called earlier than the timer knows.
     changed: Notify,
 }
@@ -132,6 +134,7 @@ impl AlertDesk {
             unreadable,
             ways: ArcSwap::from_pointee(settings.ways.clone()),
             sender: Sender::new(),
+            configured: watch::Sender::new(()),
             changed: Notify::new(),
         }))
     }
@@ -194,9 +197,15 @@ impl AlertDesk {
         self.0.ways.store(Arc::new(settings.ways.clone()));
         let config = settings.config.clone();
         self.drive(|machine, now| machine.configure(now, config));
+        self.0.configured.send_replace(());
     }
 
-    fn handle(&self, input: Input<'_>) {
+    /// Something to wait on: it changes whenever other rules hold.
+    pub(crate) fn configured(&self) -> watch::Receiver<()> {
+        self.0.configured.subscribe()
+    }
+
+    pub(crate) fn handle(&self, input: Input<'_>) {
         self.drive(|machine, now| machine.handle(now, input));
     }
 
