@@ -124,6 +124,8 @@ pub(crate) struct Shared {
     pub(crate) name: MemberName,
     pub(crate) address: SocketAddr,
     pub(crate) clock: Clock,
+    /// Tells this run from others of the same member.
+    run: u64,
     pub(crate) events: EventLog<AgentEvent>,
     pub(crate) broadcasts: EventLog<Broadcast>,
     members: ArcSwap<Members>,
@@ -150,6 +152,7 @@ impl Shared {
         let shared = Self {
             name: me.name().clone(),
             address: me.address(),
+            run: u64::try_from(clock.wall_now().as_microsecond()).unwrap_or(0),
             events: EventLog::keeping(events_kept, clock.clone()),
             broadcasts: EventLog::keeping(BROADCASTS_KEPT, clock.clone()),
             clock,
@@ -387,6 +390,11 @@ impl AgentHandle {
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.shared.clock
+    }
+
+    /// A number that differs between the runs of this member.
+    pub(crate) fn run(&self) -> u64 {
+        self.shared.run
     }
 
     /// All members, as they were after the last change. What changes all the time (when a member

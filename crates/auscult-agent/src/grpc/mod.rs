@@ -6,7 +6,8 @@
 //! certificate, such calls are refused. Programs that join are [`guests`](Guests): they are pinged
 //! and told of failures by the member that let them in, but have no part in the protocol.
 //!
-//! `api/auscult.proto` carries members' datagrams and connections where only HTTP/2 passes.
+//! `api/auscult.proto` carries members' datagrams and connections where only HTTP/2 passes, and
+//! takes metrics that programs publish as the member beside them.
 
 mod detector;
 mod dissemination;
@@ -15,6 +16,7 @@ mod guests;
 mod inside;
 mod link;
 mod listen;
+mod metrics;
 pub mod node;
 mod queue;
 mod register;
@@ -42,13 +44,16 @@ use crate::config::{AgentConfig, StartError};
 use crate::handle::AgentHandle;
 use detector::Detector;
 use dissemination::Disseminator;
+use generated::auscult_v1::metrics_server::MetricsServer;
 use generated::swim::dissemination_server::DisseminationServer;
 use generated::swim::failure_detector_server::FailureDetectorServer;
 use guests::Guests;
 use inside::{Inside, Reached};
+use metrics::Publisher;
 
 pub use dissemination::{JoinRefused, Newcomer, join};
 pub(crate) use link::{Dialler, Link};
+pub use metrics::{PublishRefused, publish};
 pub(crate) use sentences::Sentences;
 pub(crate) use spelling::Spelling;
 pub use tls::{Tls, TlsError};
@@ -199,22 +204,30 @@ impl Bound {
             FailureDetectorServer::new(Detector(Arc::clone(inside)))
                 .max_decoding_message_size(REQUEST_BYTES_MAX)
         });
+        let publisher = inside.as_ref().map(|inside| {
+            MetricsServer::new(Publisher(Arc::clone(inside)))
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+        });
         if let Some((listener, service)) = self.link {
             let mut services = vec![link::Service::NAME];
-            services.extend(detector.as_ref().map(|_| DETECTOR));
+            if detector.is_some() {
+                services.extend([DETECTOR, Publisher::NAME]);
+            }
             let mut router = serving
                 .router(&services)?
                 .add_service(service.into_server());
-            if let Some(detector) = detector.clone() {
+            if let (Some(detector), Some(publisher)) = (detector.clone(), publisher.clone()) {
                 served.detector = listener.local_addr().ok();
-                router = router.add_service(detector);
+                router = router.add_service(detector).add_service(publisher);
             }
             serving.begin(router, listener);
         }
         if let (Some(listener), Some(detector)) = (self.detector, detector) {
             served.detector = listener.local_addr().ok();
-            let router = serving.router(&[DETECTOR])?.add_service(detector);
-            serving.begin(router, listener);
+            let router = serving.router(&[DETECTOR, Publisher::NAME])?;
+            let router = router.add_service(detector);
+            let publisher = publisher.clone();
+            serving.begin(router.add_optional_service(publisher), listener);
         }
         if let (Some(listener), Some(inside)) = (self.dissemination, &inside) {
             served.dissemination = listener.local_addr().ok();
@@ -225,8 +238,9 @@ impl Bound {
             });
             let service = DisseminationServer::new(Disseminator(Arc::clone(inside)))
                 .max_decoding_message_size(REQUEST_BYTES_MAX);
-            let router = serving.router(&[DISSEMINATION])?.add_service(service);
-            serving.begin(router, listener);
+            let router = serving.router(&[DISSEMINATION, Publisher::NAME])?;
+            let router = router.add_service(service);
+            serving.begin(router.add_optional_service(publisher), listener);
         }
         if let Some(inside) = inside {
             let mut open = serving.open.subscribe();

@@ -3,6 +3,7 @@
 mod doors;
 mod guest;
 mod hostile;
+mod metrics;
 mod transport;
 
 use std::net::SocketAddr;
