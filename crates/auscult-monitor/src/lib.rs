@@ -12,6 +12,7 @@ pub mod ingest;
 pub mod membership;
 pub mod metrics;
 pub mod observers;
+pub mod peer_metrics;
 pub mod registry;
 pub mod replication;
 pub mod serve;

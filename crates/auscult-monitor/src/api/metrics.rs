@@ -24,8 +24,8 @@ use crate::check::CheckRunner;
 use crate::ingest::RejectReason;
 use crate::metrics::{
     CheckFigures, DatagramFigures, Figures, HttpFigures, LabelText, MembershipFigures,
-    ObserverFigures, PanelFigures, RhythmFigures, SettingsFigures, SignalFigures, TargetFigures,
-    VerdictFigures, render,
+    ObserverFigures, PanelFigures, PeerFigures, RhythmFigures, SettingsFigures, SignalFigures,
+    TargetFigures, VerdictFigures, render,
 };
 use crate::settings::TargetSpec;
 use crate::shared::SettingsStore;
@@ -92,6 +92,7 @@ fn gather(state: &ApiState) -> Figures {
     let mut figures = Figures {
         verdicts: state.engine().read(|monitor, _| verdicts(monitor)),
         datagrams: datagrams(state),
+        peers: PeerFigures::read(state.peer_metrics()),
         http: HttpFigures::read(state.connections(), state.requests(), state.streams()),
         settings: settings(state),
         membership: state.agent().map(MembershipFigures::read),

@@ -9,6 +9,7 @@ mod events;
 mod health;
 mod heartbeats;
 mod metrics;
+mod metrics_log;
 mod page;
 mod refused;
 mod settings;
@@ -37,6 +38,7 @@ use crate::engine::Engine;
 use crate::events::EventLog;
 use crate::ingest::UdpReceiver;
 use crate::observers::Observatory;
+use crate::peer_metrics::PeerMonitor;
 use crate::registry::Registry;
 use crate::replication::Node;
 
@@ -73,6 +75,8 @@ pub struct ApiParts {
     pub observatory: Option<Observatory>,
     /// What decides what people are told.
     pub alerts: AlertDesk,
+    /// What keeps the metrics of peers.
+    pub peer_metrics: PeerMonitor,
 }
 
 /// Targets that are read under one lock: some 50 us.
@@ -156,6 +160,10 @@ impl ApiState {
         &self.0.parts.alerts
     }
 
+    fn peer_metrics(&self) -> &PeerMonitor {
+        &self.0.parts.peer_metrics
+    }
+
     fn stop(&self) -> &Stop {
         &self.0.parts.stop
     }
@@ -197,6 +205,7 @@ impl FromRef<ApiState> for Group {
         (name = "targets", description = "What is watched"),
         (name = "settings", description = "What all monitors of a group share"),
         (name = "heartbeats", description = "'I am here'"),
+        (name = "metrics", description = "What peers publish, each with a time to live"),
         (name = "members", description = "The group that the monitor belongs to"),
         (name = "cluster", description = "The monitors that share settings"),
         (name = "alerts", description = "What people are told"),
@@ -245,6 +254,12 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(settings::list_kind, settings::make_token))
         .routes(routes!(settings::read, settings::put, settings::remove))
         .routes(routes!(heartbeats::get, heartbeats::post))
+        .routes(routes!(
+            metrics_log::list,
+            metrics_log::publish::publish,
+            metrics_log::forget
+        ))
+        .routes(routes!(metrics_log::read))
         .merge(members::routes())
         .routes(routes!(cluster::read))
         .routes(routes!(cluster::join))
@@ -266,6 +281,9 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(health::healthy))
         .routes(routes!(health::ready))
         .routes(routes!(health::reload))
+        .routes(routes!(compat::peer_monitor::names))
+        .routes(routes!(compat::peer_monitor::metrics))
+        .routes(routes!(compat::peer_monitor::alerts))
         .routes(routes!(compat::status::all))
         .routes(routes!(compat::status::one))
         .routes(routes!(

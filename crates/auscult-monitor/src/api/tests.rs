@@ -5,6 +5,7 @@ mod compat;
 mod connections;
 mod contract;
 mod heartbeats;
+mod metrics_log;
 mod operation;
 mod settings;
 mod streams;
@@ -31,6 +32,7 @@ struct Bench {
     router: Router,
     events: EventLog,
     stopper: Stopper,
+    peers: PeerMonitor,
     shared: Arc<Memory>,
 }
 
@@ -64,6 +66,9 @@ impl Bench {
         let (stopper, stop) = Stop::channel();
         let alerts = AlertDesk::new(engine.clock().clone(), &registry.settings().alerts, None);
         alerts.start(engine.clone(), Arc::clone(&registry), stop.clone());
+        let config = registry.settings().peer_metrics.config.clone();
+        let peer_metrics = PeerMonitor::start(config, engine.clock().clone());
+        peer_metrics.follow(&alerts, Arc::clone(&registry), None, &stop);
         let state = ApiState::new(ApiParts {
             engine,
             registry,
@@ -75,9 +80,11 @@ impl Bench {
             node: None,
             observatory: None,
             alerts,
+            peer_metrics: peer_metrics.clone(),
         });
         Self {
             router: router(state),
+            peers: peer_metrics,
             events,
             stopper,
             shared,

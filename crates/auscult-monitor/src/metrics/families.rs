@@ -106,6 +106,35 @@ families! {
     DATAGRAMS_QUEUED: Gauge "auscult_datagrams_queued_bytes" []
         "Memory of the heartbeat datagrams that wait in the kernel, headers included.";
 
+    PEERS: Gauge "auscult_peers" []
+        "Peers that may publish metrics at present.";
+    PEER_METRIC_NAMES: Gauge "auscult_peer_metric_names" []
+        "Names of metrics of which there is anything.";
+    PEER_METRICS: Gauge "auscult_peer_metrics" []
+        "Pairs of a metric and a peer that are kept, those of departed peers included.";
+    PEER_METRICS_FAILING: Gauge "auscult_peer_metrics_failing" []
+        "Metrics of present peers that have failed.";
+    PEER_METRIC_VALUES: Gauge "auscult_peer_metric_values_bytes" []
+        "What the values weigh that are kept.";
+    PEER_READINGS: Counter "auscult_peer_readings_total" []
+        "Readings that peers published and that were taken.";
+    PEER_READINGS_REJECTED: Counter "auscult_peer_readings_rejected_total" ["reason"]
+        "Readings that were not taken, by reason.";
+    PEER_METRICS_FAILED: Counter "auscult_peer_metrics_failed_total" []
+        "Times that a metric of a peer failed.";
+    PEER_METRICS_RECOVERED: Counter "auscult_peer_metrics_recovered_total" []
+        "Times that a metric of a peer was heard of again after it failed.";
+    PEER_METRIC_RESTARTS: Counter "auscult_peer_metric_restarts_total" []
+        "Windows that began anew as their sender did.";
+    PEERS_REFUSED: Counter "auscult_peers_refused_total" []
+        "Peers that were named and are not known, as there are too many.";
+    PEER_METRIC_WAKEUPS: Counter "auscult_peer_metric_wakeups_total" []
+        "Wake-ups to see whether a metric has failed. One that is heard of in time needs none.";
+    PEER_METRIC_STALLS: Counter "auscult_peer_metric_stalls_total" []
+        "Times that the monitor did not run, so that no metric failed for a second after that.";
+    PEER_GOSSIP_MISSED: Counter "auscult_peer_gossip_missed_total" []
+        "Broadcasts of members that came too fast to be read, readings or not.";
+
     CHECK_DURATION: Histogram "auscult_check_duration_seconds" ["kind"]
         "Durations of checks, good and failed, by kind of check.";
     CHECK_LATENESS: Histogram "auscult_check_lateness_seconds" []
@@ -247,6 +276,27 @@ pub(crate) static SECTIONS: &[&Section] = &[
             &DATAGRAMS_REJECTED,
             &DATAGRAMS_DROPPED,
             &DATAGRAMS_QUEUED,
+        ],
+    },
+    &Section {
+        title: "Metrics of peers",
+        intro: "What peers publish has no series of its own here: how many there are is theirs to \
+            say. `GET /v1/metrics-log` has them.",
+        families: &[
+            &PEERS,
+            &PEER_METRIC_NAMES,
+            &PEER_METRICS,
+            &PEER_METRICS_FAILING,
+            &PEER_METRIC_VALUES,
+            &PEER_READINGS,
+            &PEER_READINGS_REJECTED,
+            &PEER_METRICS_FAILED,
+            &PEER_METRICS_RECOVERED,
+            &PEER_METRIC_RESTARTS,
+            &PEERS_REFUSED,
+            &PEER_METRIC_WAKEUPS,
+            &PEER_METRIC_STALLS,
+            &PEER_GOSSIP_MISSED,
         ],
     },
     &Section {

@@ -5,6 +5,7 @@ mod cluster;
 mod document;
 mod families;
 mod observers;
+mod peers;
 #[cfg(test)]
 mod tests;
 
@@ -12,6 +13,7 @@ pub(crate) use auscult_agent::http::exposition::{Format, LabelText};
 pub(crate) use auscult_agent::http::figures::{Count, HttpFigures, MembershipFigures};
 pub use document::markdown;
 pub(crate) use observers::{ObserverFigures, PanelFigures};
+pub(crate) use peers::PeerFigures;
 
 use auscult_core::monitor::Status;
 
@@ -29,6 +31,7 @@ pub(crate) struct Figures {
     pub(crate) signals: Vec<SignalFigures>,
     pub(crate) verdicts: VerdictFigures,
     pub(crate) datagrams: DatagramFigures,
+    pub(crate) peers: PeerFigures,
     /// Where the monitor is a member of a group.
     pub(crate) membership: Option<MembershipFigures>,
     /// Where it observes together with others.
@@ -136,6 +139,7 @@ pub(crate) fn render(figures: &Figures, checks: &CheckMetrics, format: Format) -
         observers::write_observers(&mut out, observers);
     }
     write_datagrams(&mut out, &figures.datagrams);
+    peers::write_peers(&mut out, &figures.peers);
     write_checks(&mut out, checks);
     if let Some(membership) = &figures.membership {
         write_membership(&mut out, membership);

@@ -73,6 +73,7 @@ fn example(targets: usize) -> Figures {
             wakeups: vec![("deadline", 8)],
             ..VerdictFigures::default()
         },
+        peers: PeerFigures::default(),
         datagrams: DatagramFigures {
             rejected: vec![("malformed", 0)],
             ..DatagramFigures::default()

@@ -50,6 +50,8 @@ pub struct Bearer {
     pub name: Arc<str>,
     /// What it allows.
     pub role: Role,
+    /// The peer for which it may publish metrics, and for no other, if it is bound to one.
+    pub peer: Option<Arc<str>>,
 }
 
 /// The tokens that are in force.
@@ -64,6 +66,7 @@ struct Token {
     /// Of its secret.
     hash: String,
     role: Role,
+    peer: Option<Arc<str>>,
 }
 
 impl Tokens {
@@ -84,6 +87,7 @@ impl Tokens {
             Some(Bearer {
                 name: Arc::clone(name),
                 role: token.role,
+                peer: token.peer.clone(),
             })
         })
     }
@@ -98,7 +102,8 @@ impl Tokens {
         document(Kind::Token, Some(name), Written::Json(&json))?;
         let text = |key: &str| json[key].as_str().unwrap_or_default();
         let hash = text("sha256").to_ascii_lowercase();
-        let token = Role::from_name(text("role")).map(|role| Token { hash, role });
+        let peer = json["peer"].as_str().map(Arc::from);
+        let token = Role::from_name(text("role")).map(|role| Token { hash, role, peer });
         self.known.insert(name.into(), token);
         Ok(())
     }

@@ -24,6 +24,7 @@ use crate::events::EventLog;
 use crate::ingest::udp::BoundUdp;
 use crate::ingest::{Admission, UdpReceiver};
 use crate::membership::{self, MembershipError, MembershipFlags};
+use crate::peer_metrics::PeerMonitor;
 use crate::registry::{Registry, ReloadError, Reloaded};
 use crate::replication::{Node, StartError};
 use crate::settings::Settings;
@@ -184,6 +185,7 @@ pub struct Server {
     data_dir: Option<PathBuf>,
     _folder: Option<Folder>,
     alerts: AlertDesk,
+    peer_metrics: PeerMonitor,
 }
 
 /// Makes a running server read its settings file again.
@@ -259,9 +261,12 @@ impl Server {
         let checks = Arc::new(checks);
         let registry = Registry::new(engine.clone(), Arc::clone(&checks), shared.store(), file);
         let alerts = AlertDesk::new(engine.clock().clone(), &settings.alerts, alert_store);
+        let peer_config = settings.peer_metrics.config.clone();
+        let peer_metrics = PeerMonitor::start(peer_config, engine.clock().clone());
         let (stopper, stop) = Stop::channel();
         Ok(Self {
             alerts,
+            peer_metrics,
             http_addr: http.local_addr()?,
             udp_addr: udp.as_ref().map(BoundUdp::local_addr).transpose()?,
             http,
@@ -295,6 +300,18 @@ impl Server {
     #[must_use]
     pub const fn agent(&self) -> Option<&AgentHandle> {
         self.agent.as_ref()
+    }
+
+    /// What decides what people are told.
+    #[must_use]
+    pub const fn alerts(&self) -> &AlertDesk {
+        &self.alerts
+    }
+
+    /// What keeps the metrics of peers.
+    #[must_use]
+    pub const fn peer_metrics(&self) -> &PeerMonitor {
+        &self.peer_metrics
     }
 
     /// The engine.
@@ -338,6 +355,10 @@ impl Server {
         let registry = Arc::clone(&self.registry);
         self.alerts
             .start(self.engine.clone(), registry, self.stop.clone());
+        let registry = Arc::clone(&self.registry);
+        let agent = self.agent.clone();
+        self.peer_metrics
+            .follow(&self.alerts, registry, agent, &self.stop);
         if let Some(agent) = &self.agent {
             let registry = Arc::clone(&self.registry);
             tokio::spawn(membership::follow(
@@ -380,6 +401,7 @@ impl Server {
                 .shared
                 .observe(&self.engine, &self.registry, &self.agent, &self.stop),
             alerts: self.alerts.clone(),
+            peer_metrics: self.peer_metrics.clone(),
         });
         let limits = ConnectionLimits::default();
         let served = api::serve(
@@ -400,6 +422,7 @@ impl Server {
         let agent = self.agent;
         let shared = self.shared;
         let alerts = self.alerts;
+        let peer_metrics = self.peer_metrics;
         let end = async {
             if let Some(agent) = agent {
                 // Whoever is not heard in that time is found out by the others.
@@ -411,6 +434,7 @@ impl Server {
                 let _ended = tokio::task::spawn_blocking(move || receiver.stop()).await;
             }
             let _ended = served.await;
+            peer_metrics.shutdown().await;
             alerts.stop().await;
             shared.stop().await;
         };

@@ -10,10 +10,13 @@ use auscult_core::monitor::MonitorConfig;
 
 use super::problem::{Problems, Span};
 use super::report::{At, Report};
-use super::schema::{CREATED, DEFAULTS, HEARTBEATS, MEMBERSHIP, OBSERVER, PUSH, ROOT};
+use super::schema::{
+    CREATED, DEFAULTS, HEARTBEATS, MEMBERSHIP, OBSERVER, PEER_METRICS, PUSH, ROOT,
+};
 use super::section::Section;
 use super::{
-    AlertSettings, Defaults, HeartbeatSettings, MembershipSettings, Settings, TargetSpec, Template,
+    AlertSettings, Defaults, HeartbeatSettings, MembershipSettings, PeerMetricSettings, Settings,
+    TargetSpec, Template,
 };
 use super::{judge, resolve, seed, walk, yaml};
 
@@ -146,8 +149,11 @@ fn from_root(report: &mut Report<'_>, root: &Section) -> Option<Settings> {
         false => None,
     };
     let alerts = AlertSettings::read(report, root);
+    let peer_metrics = root.section("peer_metrics", &PEER_METRICS);
+    let peer_metrics = PeerMetricSettings::read(report, &peer_metrics)?;
     Some(Settings {
         alerts,
+        peer_metrics,
         targets,
         defaults: Defaults(defaults),
         heartbeats,

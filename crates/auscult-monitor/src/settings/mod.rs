@@ -16,6 +16,7 @@ mod load;
 mod membership;
 mod node;
 mod openapi;
+mod peer_metrics;
 mod problem;
 mod reference;
 mod report;
@@ -45,6 +46,7 @@ use section::Section;
 pub use alerts::{Address, AlertSettings, Mail, Way};
 pub use load::LoadError;
 pub use membership::{MembershipSettings, Profile};
+pub use peer_metrics::PeerMetricSettings;
 pub use problem::{Problem, Problems, Span};
 pub use reference::reference;
 pub use target::{
@@ -68,6 +70,8 @@ pub struct Settings {
     pub membership: Option<MembershipSettings>,
     /// What is an alert, and who is told.
     pub alerts: AlertSettings,
+    /// Who publishes metrics, and how they are judged.
+    pub peer_metrics: PeerMetricSettings,
 }
 
 /// What holds for targets that do not say otherwise: the `defaults` of a settings file.
@@ -140,6 +144,21 @@ impl HeartbeatSettings {
         }
     }
 }
+
+/// Reads a span as settings and bodies write it, such as `1h30m`.
+///
+/// # Errors
+/// What is wrong with the text. State: nothing was changed.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    duration::parse(text).map_err(|error| {
+        let shown: String = text.chars().take(DURATION_CHARS_SHOWN).collect();
+        let (what, hint) = error.explain(&shown);
+        format!("{what}; {hint}")
+    })
+}
+
+/// Of a text that is no span, so much is repeated.
+const DURATION_CHARS_SHOWN: usize = 40;
 
 impl Settings {
     /// What shared targets inherit on this monitor where nothing shared says otherwise.

@@ -2,9 +2,11 @@
 //! `api/config.md`.
 
 mod alerting;
+mod peer_metrics;
 mod shared;
 mod tables;
 
+pub(super) use peer_metrics::PEER_METRICS;
 pub(super) use shared::{
     GROUP_DOCUMENT, MATCHER, NAMED, PAUSE, RECEIVER, SHARED, SILENCE, TOKEN, VALUE,
 };

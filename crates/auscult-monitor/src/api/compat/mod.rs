@@ -3,4 +3,5 @@
 pub(super) mod cluster;
 pub(super) mod config;
 pub(super) mod keys;
+pub(super) mod peer_monitor;
 pub(super) mod status;

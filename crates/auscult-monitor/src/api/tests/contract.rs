@@ -38,7 +38,7 @@ async fn every_described_route_answers_and_is_served_as_described() {
             Some("members" | "links" | "cluster") => "no_group",
             Some("settings" | "{key}") => "unknown_setting",
             Some("alerts") => "unknown_alert",
-            Some("silences" | "receivers") => "unknown_name",
+            Some("silences" | "receivers" | "metrics-log") => "unknown_name",
             _ => "unknown_target",
         };
         for method in &methods {

@@ -344,6 +344,13 @@ pub(in super::super) static TOKEN: Table = Table {
             Required,
             "The SHA-256 of the secret, as 64 hexadecimal digits.",
         ),
+        Key::new(
+            "peer",
+            Name,
+            Nothing,
+            "The peer that it speaks for: with it, metrics of that peer may be published, whatever the role, and of \
+             no other peer.",
+        ),
     ]],
 };
 

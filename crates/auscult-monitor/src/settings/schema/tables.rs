@@ -3,6 +3,7 @@
 use auscult_core::bounds::{TARGETS_MAX, WINDOW_SAMPLES_MAX};
 
 use super::alerting::ALERT_RULE;
+use super::peer_metrics::PEER_METRICS;
 use super::shared::RECEIVER;
 use super::{Edge, Key, Kind, Preset, Table};
 use Kind::{Choice, Count, Flag, Labels, List, Name, Number, Path, Section, Text};
@@ -93,6 +94,13 @@ pub(in super::super) static ROOT: Table = Table {
             "The group of members that this monitor belongs to. Without it, it belongs to none.",
         )
         .elsewhere(&["cluster", "gossip", "members", "swim", "agent"]),
+        Key::new(
+            "peer_metrics",
+            Section(&PEER_METRICS),
+            Nothing,
+            "Metrics that peers publish, each with a time to live.",
+        )
+        .elsewhere(&["metrics_log", "pubsubmon", "monitor"]),
         Key::new(
             "observer",
             Section(&OBSERVER),

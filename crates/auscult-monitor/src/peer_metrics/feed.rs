@@ -1,0 +1,146 @@
+//! Tells the desk of alerts which metrics of peers have failed.
+//!
+//! A metric of a peer is a signal of the peer, down while it has failed and up else. The desk is
+//! told of every change, and of everything anew when it takes other rules or changes were missed.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, LazyLock};
+
+use auscult_agent::events::Reading;
+use auscult_agent::http::stop::Stop;
+use auscult_core::alert::{Input, Observation, Subject};
+use auscult_core::id::{SignalName, TargetId};
+use auscult_core::monitor::{Labels, Status};
+use auscult_core::peer_metric::Standing;
+use auscult_core::time::Instant;
+
+use super::{PeerEvent, PeerMonitor, failed};
+use crate::alerts::AlertDesk;
+
+/// Peers have no labels: what there is to choose by is the metric and the peer's name.
+static LABELS: LazyLock<Arc<Labels>> = LazyLock::new(Arc::default);
+
+/// What an earlier process told of, so that its alerts stay until there is something new to say.
+/// The peers that it was about.
+pub(crate) fn remember(monitor: &PeerMonitor, desk: &AlertDesk) -> BTreeSet<TargetId> {
+    let known = alerting(desk);
+    for (peer, metric) in &known {
+        monitor.failed_before(peer, metric);
+    }
+    known.into_iter().map(|(peer, _)| peer).collect()
+}
+
+/// Tells the desk, until `stop`.
+pub(crate) async fn follow(monitor: PeerMonitor, desk: AlertDesk, stop: Stop) {
+    let mut configured = desk.configured();
+    let mut reader = monitor.alerts();
+    tell_all(&monitor, &desk);
+    let stopped = stop.stopped();
+    tokio::pin!(stopped);
+    loop {
+        tokio::select! {
+            // Other rules come first: what they say about an event holds for it.
+            biased;
+            () = &mut stopped => return,
+            changed = configured.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                tell_all(&monitor, &desk);
+            }
+            reading = reader.next() => match reading {
+                Reading::Event(logged) => tell(&monitor, &desk, &logged.event),
+                Reading::Lagged(_) | Reading::OtherRun => tell_all(&monitor, &desk),
+            },
+        }
+    }
+}
+
+fn tell(monitor: &PeerMonitor, desk: &AlertDesk, event: &PeerEvent) {
+    match event {
+        PeerEvent::Failed {
+            peer,
+            metric,
+            at,
+            cause,
+            ..
+        } => {
+            let reason = failed(peer, metric, *cause);
+            observe(desk, peer, metric, *at, Status::Down, &reason);
+        }
+        PeerEvent::Recovered { peer, metric, at } => {
+            observe(desk, peer, metric, *at, Status::Up, "it is heard of again");
+        }
+        PeerEvent::Released { peer, metric } => {
+            let now = monitor.clock().now();
+            let reason = "it is not judged any more";
+            observe(desk, peer, metric, now, Status::Paused, reason);
+        }
+        PeerEvent::Departed { peer } => desk.handle(Input::Gone(&Subject::Peer(peer.clone()))),
+    }
+}
+
+/// Tells of everything that has failed, and of everything that has an alert and has not.
+fn tell_all(monitor: &PeerMonitor, desk: &AlertDesk) {
+    let alerting = alerting(desk);
+    let (failing, present) = monitor.read(|log, _| {
+        let mut failing = Vec::new();
+        for view in log.failing() {
+            if let Standing::Failed { at, cause } = view.standing() {
+                failing.push((view.peer().clone(), view.metric().clone(), at, cause));
+            }
+        }
+        let is_present = |(peer, _): &&(TargetId, SignalName)| log.is_present(peer);
+        let present: BTreeSet<_> = alerting.iter().filter(is_present).cloned().collect();
+        (failing, present)
+    });
+    let mut told = BTreeSet::new();
+    for (peer, metric, at, cause) in failing {
+        let reason = failed(&peer, &metric, cause);
+        observe(desk, &peer, &metric, at, Status::Down, &reason);
+        told.insert((peer, metric));
+    }
+    let now = monitor.clock().now();
+    for known in alerting.difference(&told) {
+        let (peer, metric) = known;
+        if present.contains(known) {
+            observe(desk, peer, metric, now, Status::Up, "it has not failed");
+        } else {
+            desk.handle(Input::Gone(&Subject::Peer(peer.clone())));
+        }
+    }
+}
+
+fn observe(
+    desk: &AlertDesk,
+    peer: &TargetId,
+    signal: &SignalName,
+    at: Instant,
+    status: Status,
+    reason: &str,
+) {
+    // When a target of that name has an alert itself, its metrics are no news.
+    let parents: Arc<[TargetId]> = Arc::from([peer.clone()]);
+    desk.handle(Input::Observed(Observation {
+        subject: &Subject::Peer(peer.clone()),
+        signal,
+        at: desk.clock().of(at),
+        status,
+        labels: &LABELS,
+        parents: &parents,
+        reason,
+    }));
+}
+
+/// The metrics of peers that have an alert, or had one lately.
+fn alerting(desk: &AlertDesk) -> BTreeSet<(TargetId, SignalName)> {
+    desk.read(|alerts, _| {
+        let active = alerts.alerts().filter(|alert| alert.record().fires());
+        let keys = active.map(|alert| &alert.record().key);
+        keys.filter_map(|key| match &key.subject {
+            Subject::Peer(peer) => Some((peer.clone(), key.signal.clone())),
+            Subject::Target(_) => None,
+        })
+        .collect()
+    })
+}
