@@ -3,7 +3,9 @@
 mod alerts;
 mod cluster;
 mod demo;
+mod health;
 mod member;
+mod metric;
 mod serve;
 mod settings;
 
@@ -19,7 +21,9 @@ use crate::commands::{self, JoinArgs, NodeArgs};
 pub(crate) use alerts::{AlertsArgs, AlertsCommand};
 pub(crate) use cluster::{ClusterArgs, ClusterCommand};
 pub(crate) use demo::{DemoArgs, DemoCommand, DemoMetricsArgs};
+pub(crate) use health::{HealthArgs, HealthCommand};
 pub(crate) use member::MemberArgs;
+pub(crate) use metric::{LogMetricArgs, MetricArgs, MetricCommand};
 pub(crate) use serve::{GroupArgs, ServeArgs, UdpBind};
 pub(crate) use settings::{ApplyArgs, SettingsArgs, SettingsCommand};
 
@@ -96,6 +100,10 @@ pub(crate) enum Command {
     Members(MembersArgs),
     /// Show what people are told, acknowledge and silence it, try receivers
     Alerts(AlertsArgs),
+    /// Show the metrics that peers publish, and which failed of late
+    Health(HealthArgs),
+    /// Publish a metric with a time to live, or forget those of a peer
+    Metric(MetricArgs),
     /// Print what happened, and with --follow what happens
     Events(EventsArgs),
     /// Send a heartbeat to a running monitor: for cron jobs, scripts and tests

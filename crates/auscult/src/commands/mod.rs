@@ -8,10 +8,12 @@ mod cluster;
 mod completions;
 mod demo;
 mod events;
+mod health;
 mod heartbeat;
 mod interrupt;
 mod keys;
 mod members;
+mod metric;
 mod node;
 mod pulser;
 mod serve;
@@ -23,7 +25,7 @@ mod watched;
 
 pub(crate) use agent::bind_addr;
 pub(crate) use interrupt::Interrupts;
-pub(crate) use node::{JoinArgs, NodeArgs};
+pub(crate) use node::{JoinArgs, NodeArgs, TlsArgs};
 
 use crate::args::Command;
 use crate::exit::Stop;
@@ -44,6 +46,8 @@ pub(crate) async fn run(command: Command) -> Result<(), Stop> {
         Command::Members(args) => members::run(&args).await,
         Command::Cluster(args) => cluster::run(&args).await,
         Command::Alerts(args) => alerts::run(&args).await,
+        Command::Health(args) => health::run(&args).await,
+        Command::Metric(args) => metric::run(&args).await,
         Command::Events(args) => events::run(&args).await,
         Command::Heartbeat(args) => heartbeat::run(&args).await,
         Command::Serve(args) => serve::run(&args).await,

@@ -67,7 +67,7 @@ pub(crate) struct TlsArgs {
 }
 
 impl TlsArgs {
-    fn read(&self) -> Result<Option<Tls>, Stop> {
+    pub(crate) fn read(&self) -> Result<Option<Tls>, Stop> {
         let (Some(certificate), Some(key), Some(authority)) =
             (&self.tls_cert, &self.tls_key, &self.tls_ca)
         else {

@@ -10,6 +10,7 @@ mod http;
 mod https;
 mod lab;
 mod members;
+mod metric;
 mod node;
 mod observers;
 mod process;

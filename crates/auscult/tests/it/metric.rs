@@ -1,0 +1,108 @@
+//! `auscult metric` and `auscult health`: metrics of peers from a shell.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::process::{run, stderr, stdout};
+use crate::serve::Monitor;
+
+const SETTINGS: &str = "
+peer_metrics: {peers: [node-1, node-2], metrics: [{name: ping, grace: 1h}]}
+receivers: [{name: journal, type: log}]
+";
+
+#[test]
+fn a_metric_is_published_read_and_told_of_when_it_fails() {
+    let monitor = Monitor::new();
+    let file = monitor.settings(SETTINGS).display().to_string();
+    let server = monitor.start(&["-c", &file]);
+    let url = format!("http://{}", server.http);
+    let ask = |words: &str| {
+        let words = words.split(' ').chain(["--url", &url]);
+        run(words.map(str::to_owned))
+    };
+    let says = |words: &str| {
+        let output = ask(words);
+        assert_eq!(
+            (stderr(&output), output.status.code()),
+            (String::new(), Some(0)),
+            "{words}"
+        );
+        stdout(&output)
+    };
+    assert_eq!(
+        says("metric log freespace -12.5 --ttl 1h --peer node-1 --weight -2"),
+        ""
+    );
+    assert_eq!(
+        says("metric log freespace 0 --invalid --ttl 1h --peer node-2"),
+        ""
+    );
+    let table = says("health metrics");
+    let row = table
+        .lines()
+        .find(|line| line.starts_with("freespace"))
+        .unwrap();
+    let fields: Vec<&str> = row.split_whitespace().collect();
+    assert_eq!(fields, ["freespace", "ttl", "2", "1", "0"]);
+    let table = says("health metrics freespace --history");
+    assert!(
+        table.contains("node-1") && table.contains("-12.5"),
+        "{table}"
+    );
+    let json: Value = serde_json::from_str(&says("health metrics freespace -o json")).unwrap();
+    assert_eq!(json["metrics"][0]["value"], "-12.5");
+    assert_eq!(json["metrics"][0]["weight"], -2);
+
+    says("metric log ping ok --ttl 100ms --peer node-2");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let alert = loop {
+        let alerts = says("health alerts");
+        if !alerts.is_empty() {
+            break alerts;
+        }
+        assert!(Instant::now() < deadline, "it should have failed by now");
+    };
+    assert!(alert.starts_with("node-2: ping. Expired at: ") && alert.contains(". Triggered at: "));
+    let table = says("health metrics ping");
+    assert!(table.contains("expired for"), "{table}");
+    let alerts = says("alerts list --subject node-2");
+    assert!(
+        alerts.contains("firing") && alerts.contains("node-2 ping"),
+        "{alerts}"
+    );
+    says("metric forget ping --peer node-2");
+    assert!(!says("health metrics ping").contains("expired"));
+
+    for (words, code, part) in [
+        (
+            "metric log ping ok --ttl 1h --peer nobody",
+            1,
+            "there is no such peer",
+        ),
+        (
+            "metric log ping ok --ttl 1ms --peer node-1",
+            4,
+            "time to live",
+        ),
+        (
+            "metric log ping ok --ttl never --peer node-1",
+            2,
+            "not a time",
+        ),
+        ("metric log ping ok --peer node-1", 2, "--ttl"),
+        ("health metrics nothing", 1, "there is no metric"),
+        ("metric forget --peer nobody", 1, "nothing of that kind"),
+        (
+            "metric log ping ok --ttl 1h --agent 127.0.0.1:1",
+            3,
+            "cannot publish through",
+        ),
+    ] {
+        let output = ask(words);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(code), "{words}: {said}");
+        assert!(said.contains(part), "{words}: {said}");
+    }
+}
