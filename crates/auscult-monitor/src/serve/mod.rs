@@ -223,15 +223,7 @@ impl Server {
         let bind_error = |addr, flag| move |source| ServeError::Bind { addr, flag, source };
         // Read first: a mistake in the file should be told even where the port is taken.
         let file = settings;
-        let settings = match &file {
-            Some(path) => {
-                // A slow disk, or a pipe that nobody writes to, must not hold up a request to stop.
-                let path = path.clone();
-                let loaded = tokio::task::spawn_blocking(move || Settings::load(&path));
-                loaded.await?.map_err(ReloadError::Settings)?
-            }
-            None => Settings::default(),
-        };
+        let settings = load(file.clone()).await?;
         let http = TcpListener::bind(http_bind).await;
         let http = http.map_err(bind_error(http_bind, "--http-bind"))?;
         let udp = udp_bind.map(|addr| BoundUdp::bind(addr).map_err(bind_error(addr, "--udp-bind")));
@@ -444,6 +436,15 @@ impl Server {
         tracing::info!("ended");
         Ok(())
     }
+}
+
+async fn load(file: Option<PathBuf>) -> Result<Settings, ServeError> {
+    let Some(path) = file else {
+        return Ok(Settings::default());
+    };
+    // A slow disk, or a pipe that nobody writes to, must not hold up a request to stop.
+    let loaded = tokio::task::spawn_blocking(move || Settings::load(&path));
+    Ok(loaded.await?.map_err(ReloadError::Settings)?)
 }
 
 #[cfg(test)]

@@ -54,8 +54,8 @@ pub(crate) struct LogMetricArgs {
     /// Whose it is [default: the name of this machine, or of the member]
     #[arg(long, value_name = "NAME", env = "AUSCULT_PEER")]
     pub(crate) peer: Option<String>,
-    /// Publish it through the member of a group that serves gRPC here, as that member, in place of a
-    /// monitor: all monitors of the group hear of it
+    /// Publish it through the member of a group that serves gRPC here, as that member: all monitors
+    /// of the group hear of it
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) agent: Option<String>,
     #[command(flatten)]

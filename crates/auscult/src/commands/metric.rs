@@ -1,4 +1,5 @@
-//! `auscult metric`: publishes metrics of a peer over a monitor's REST or a member's gRPC, once or again and again.
+//! `auscult metric`: publishes metrics of a peer over a monitor's REST or a member's gRPC, once or
+//! again and again.
 
 use std::fs;
 use std::io::{self, Write as _};

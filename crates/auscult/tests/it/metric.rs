@@ -1,42 +1,61 @@
 //! `auscult metric` and `auscult health`: metrics of peers from a shell.
 
+use std::process::Output;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::process::{run, stderr, stdout};
-use crate::serve::Monitor;
+use crate::serve::{Monitor, Server};
 
 const SETTINGS: &str = "
 peer_metrics: {peers: [node-1, node-2], metrics: [{name: ping, grace: 1h}]}
 receivers: [{name: journal, type: log}]
 ";
 
-#[test]
-fn a_metric_is_published_read_and_told_of_when_it_fails() {
-    let monitor = Monitor::new();
-    let file = monitor.settings(SETTINGS).display().to_string();
-    let server = monitor.start(&["-c", &file]);
-    let url = format!("http://{}", server.http);
-    let ask = |words: &str| {
-        let words = words.split(' ').chain(["--url", &url]);
+/// A monitor of two peers, and a way to ask it with words separated by spaces.
+struct Session {
+    _monitor: Monitor,
+    _server: Server,
+    url: String,
+}
+
+impl Session {
+    fn start() -> Self {
+        let monitor = Monitor::new();
+        let file = monitor.settings(SETTINGS).display().to_string();
+        let server = monitor.start(&["-c", &file]);
+        Self {
+            _monitor: monitor,
+            url: format!("http://{}", server.http),
+            _server: server,
+        }
+    }
+
+    fn ask(&self, words: &str) -> Output {
+        let words = words.split(' ').chain(["--url", &self.url]);
         run(words.map(str::to_owned))
-    };
-    let says = |words: &str| {
-        let output = ask(words);
-        assert_eq!(
-            (stderr(&output), output.status.code()),
-            (String::new(), Some(0)),
-            "{words}"
-        );
+    }
+
+    fn says(&self, words: &str) -> String {
+        let output = self.ask(words);
+        let ended = (stderr(&output), output.status.code());
+        assert_eq!(ended, (String::new(), Some(0)), "{words}");
         stdout(&output)
-    };
+    }
+}
+
+#[test]
+fn a_metric_is_published_and_read() {
+    let session = Session::start();
+    let says = |words: &str| session.says(words);
+    let log = "metric log freespace";
     assert_eq!(
-        says("metric log freespace -12.5 --ttl 1h --peer node-1 --weight -2"),
+        says(&format!("{log} -12.5 --ttl 1h --peer node-1 --weight -2")),
         ""
     );
     assert_eq!(
-        says("metric log freespace 0 --invalid --ttl 1h --peer node-2"),
+        says(&format!("{log} 0 --invalid --ttl 1h --peer node-2")),
         ""
     );
     let table = says("health metrics");
@@ -54,7 +73,12 @@ fn a_metric_is_published_read_and_told_of_when_it_fails() {
     let json: Value = serde_json::from_str(&says("health metrics freespace -o json")).unwrap();
     assert_eq!(json["metrics"][0]["value"], "-12.5");
     assert_eq!(json["metrics"][0]["weight"], -2);
+}
 
+#[test]
+fn a_metric_that_fails_is_told_of_until_it_is_forgotten() {
+    let session = Session::start();
+    let says = |words: &str| session.says(words);
     says("metric log ping ok --ttl 100ms --peer node-2");
     let deadline = Instant::now() + Duration::from_secs(20);
     let alert = loop {
@@ -74,7 +98,11 @@ fn a_metric_is_published_read_and_told_of_when_it_fails() {
     );
     says("metric forget ping --peer node-2");
     assert!(!says("health metrics ping").contains("expired"));
+}
 
+#[test]
+fn what_is_wrong_is_said_with_an_exit_code_of_its_own() {
+    let session = Session::start();
     for (words, code, part) in [
         (
             "metric log ping ok --ttl 1h --peer nobody",
@@ -100,7 +128,7 @@ fn a_metric_is_published_read_and_told_of_when_it_fails() {
             "cannot publish through",
         ),
     ] {
-        let output = ask(words);
+        let output = session.ask(words);
         let said = stderr(&output);
         assert_eq!(output.status.code(), Some(code), "{words}: {said}");
         assert!(said.contains(part), "{words}: {said}");

@@ -1,4 +1,5 @@
-//! `GET /monitor/metrics`, `/monitor/metrics/{name}` and `/health/alerts`, as ipfs-cluster has them.
+//! `GET /monitor/metrics`, `/monitor/metrics/{name}` and `/health/alerts`, as ipfs-cluster has
+//! them.
 
 use auscult_core::id::{SignalName, TargetId};
 use auscult_core::peer_metric::{Kept, Validity};

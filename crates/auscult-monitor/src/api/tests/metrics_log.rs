@@ -234,17 +234,22 @@ async fn hostile_readings_are_refused_and_counted() {
         bench.publish(&reading).await.problem(status, kind);
         assert_eq!(count(&bench), before + 1, "{reading}");
     }
+}
+
+#[tokio::test]
+async fn bodies_that_cannot_be_read_are_refused_and_counted() {
+    let bench = watching(SETTINGS);
+    let malformed = || {
+        let reason = Rejection::Malformed;
+        bench.peers.read(|log, _| log.counters().rejections(reason))
+    };
+    let good = json!({"name": "ping", "peer": "a", "value": "ok", "ttl": "1h"});
     let large = format!(r#"{{"name": "ping", "value": "{}"}}"#, "x".repeat(10 << 20));
     for body in [&*large, "{\"ttl\": NaN}", "{\"ttl\": 1e999}", "[", ""] {
-        let before = bench
-            .peers
-            .read(|log, _| log.counters().rejections(Rejection::Malformed));
+        let before = malformed();
         let answer = bench.ask(Method::POST, LOG, &[], body).await;
         assert!(answer.status.is_client_error(), "{}", answer.body);
-        let after = bench
-            .peers
-            .read(|log, _| log.counters().rejections(Rejection::Malformed));
-        assert_eq!(after, before + 1);
+        assert_eq!(malformed(), before + 1);
     }
     let many: Vec<&Value> = vec![&good; 1_001];
     bench
@@ -252,7 +257,11 @@ async fn hostile_readings_are_refused_and_counted() {
         .await
         .problem(413, "body_too_large");
 
-    let mixed = json!([good, with("ttl", json!(-1)), good, with("peer", json!("x"))]);
+    let mut negative = good.clone();
+    negative["ttl"] = json!(-1);
+    let mut stranger = good.clone();
+    stranger["peer"] = json!("x");
+    let mixed = json!([good, negative, good, stranger]);
     let answer = bench.publish(&mixed).await;
     let detail = answer.problem(422, "invalid");
     assert_eq!(detail, "2 of 4 readings are wrong, and 2 were taken");
@@ -364,7 +373,10 @@ receivers: [{{name: hook, type: webhook, url: \"http://{addr}/\", group_wait: 0s
     let bench = watching(&settings);
     let names: Vec<String> = (0..PEERS).map(|n| format!("peer-{n:04}")).collect();
     let publish = async |ttl: &dyn Fn(usize) -> u64| {
-        let reading = |(n, peer): (usize, &String)| json!({"name": "ping", "peer": peer, "value": "ok", "ttl": format!("{}ms", ttl(n))});
+        let reading = |(n, peer): (usize, &String)| {
+            let ttl = format!("{}ms", ttl(n));
+            json!({"name": "ping", "peer": peer, "value": "ok", "ttl": ttl})
+        };
         let all: Vec<Value> = names.iter().enumerate().map(reading).collect();
         assert_eq!(bench.publish(&json!(all)).await.json()["taken"], PEERS);
     };

@@ -72,7 +72,7 @@ pub(in super::super) static PEER_METRICS: Table = Table {
                 "min_std_deviation",
                 SPAN,
                 Value("500ms"),
-                "The standard deviation of intervals is taken to be at least this, so that a regular sender may hiccup.",
+                "The standard deviation of intervals is at least this, so that a regular sender may hiccup.",
             ),
         ],
         LIMITS,
