@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auscult_core::peer_metric::{Reading, Validity};
+use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
-use futures_util::{Stream, StreamExt as _};
 use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::Tls;
@@ -36,15 +36,18 @@ impl Metrics for Publisher {
         self.0.check_access()?;
         let asked = request.into_inner();
         // One at a time: whoever sends faster than members tell each other waits.
-        let answers = stream::unfold((asked, Arc::clone(&self.0)), async |(mut asked, inside)| {
+        let answers = stream::unfold(Some((asked, Arc::clone(&self.0))), |open| async {
+            let (mut asked, inside) = open?;
             let answer = match asked.message().await {
                 Ok(Some(request)) => take(&inside, request).await,
                 Ok(None) => return None,
                 Err(status) => Err(status),
             };
-            Some((answer, (asked, inside)))
+            // An error is the end.
+            let open = answer.is_ok().then_some((asked, inside));
+            Some((answer, open))
         });
-        Ok(Response::new(ended_by_errors(answers).boxed()))
+        Ok(Response::new(answers.boxed()))
     }
 }
 
@@ -87,35 +90,9 @@ async fn publish_as(
     agent.log_metric(&reading).await
 }
 
-/// What a stream yields up to its first error, and that.
-fn ended_by_errors<T>(
-    answers: impl Stream<Item = Result<T, Status>> + Send,
-) -> impl Stream<Item = Result<T, Status>> + Send {
-    answers.scan(Going::On, |going, answer| {
-        let before = std::mem::replace(going, Going::of(&answer));
-        std::future::ready((before == Going::On).then_some(answer))
-    })
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Going {
-    On,
-    Off,
-}
-
-impl Going {
-    const fn of<T>(answer: &Result<T, Status>) -> Self {
-        match answer {
-            Ok(_) => Self::On,
-            Err(_) => Self::Off,
-        }
-    }
-}
-
 /// Why a metric was not published through a member. State: it may have been, where the answer got
 /// lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum PublishRefused {
     /// Nobody answers there, or not in time.
     Silent(String),

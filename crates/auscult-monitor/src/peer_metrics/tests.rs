@@ -36,10 +36,11 @@ fn ping(peer: &str, ttl_ms: u64) -> Reading<'_> {
 
 async fn next(alerts: &mut Alerts) -> PeerEvent {
     let waited = tokio::time::timeout(Duration::from_secs(20), alerts.next()).await;
-    match waited.expect("something should have happened by now") {
-        events::Reading::Event(logged) => logged.event.clone(),
-        other => panic!("{other:?}"),
-    }
+    let reading = waited.expect("something should have happened by now");
+    let events::Reading::Event(logged) = reading else {
+        panic!("{reading:?}");
+    };
+    logged.event.clone()
 }
 
 #[tokio::test]

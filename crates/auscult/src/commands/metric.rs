@@ -121,7 +121,7 @@ impl<'a> Way<'a> {
                 published.map_err(|error| {
                     let exit = match error {
                         PublishRefused::Silent(_) => Exit::Unreachable,
-                        _ => Exit::Refused,
+                        PublishRefused::Denied(_) => Exit::Refused,
                     };
                     Stop::new(exit, format!("cannot publish through {at}: {error}"))
                 })

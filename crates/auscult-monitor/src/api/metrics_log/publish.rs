@@ -105,10 +105,8 @@ pub(in crate::api) async fn publish(
     }
     let body = json::read_json(request, BODY_BYTES_MAX).await;
     let body = body.inspect_err(|_| state.peer_metrics().refuse(Rejection::Malformed))?;
-    let (items, listed) = match &body {
-        Value::Array(items) => (items.as_slice(), true),
-        one => (std::slice::from_ref(one), false),
-    };
+    let list = body.as_array();
+    let items = list.map_or(std::slice::from_ref(&body), Vec::as_slice);
     if items.len() > READINGS_MAX {
         state.peer_metrics().refuse(Rejection::Malformed);
         return Err(Problem::new(Kind::BodyTooLarge)
@@ -121,11 +119,7 @@ pub(in crate::api) async fn publish(
     let mut taken = 0;
     let mut wrong = Wrong::default();
     for (at, item) in items.iter().enumerate() {
-        let place = if listed {
-            format!("/{at}")
-        } else {
-            String::new()
-        };
+        let place = list.map_or_else(String::new, |_| format!("/{at}"));
         match take(&state, by.peer.as_deref(), item) {
             Ok(()) => taken += 1,
             Err(refused) => wrong.add(&place, refused),
