@@ -35,7 +35,7 @@
 //!     epoch: None,
 //! };
 //! monitor.log_metric(Sender::Peer("node-1"), &reading).expect("it speaks for itself");
-//! assert_eq!(&*monitor.last_metrics("freespace")[0].value, "93412");
+//! assert_eq!(&*monitor.last_metrics("freespace")[0].reading.value, "93412");
 //!
 //! // Nothing more comes, so it fails when its time to live is over.
 //! let events::Reading::Event(alert) = alerts.next().await else { unreachable!() };
