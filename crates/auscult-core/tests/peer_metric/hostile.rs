@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use auscult_core::peer_metric::{
-    Input, MetricLogConfig, MetricLogParams, Reading, Rejection, Sender, ttl_of_seconds,
+    Input, MetricLogConfig, MetricLogParams, Reading, Rejection, Sender, message, ttl_of_seconds,
 };
+use proptest::prelude::*;
 
 use crate::shell::{Shell, ms, ping};
 
@@ -181,4 +182,28 @@ fn every_wrong_parameter_is_told() {
     });
     let fields: Vec<&str> = violations.unwrap_err().iter().map(|v| v.field).collect();
     assert_eq!(fields, ["window", "peers_max", "ttl_min"]);
+}
+
+proptest! {
+    /// Nothing that a broadcast can carry is believed unread, and nothing makes the reader panic.
+    #[test]
+    fn any_bytes_of_a_broadcast_are_a_reading_or_nothing(
+        bytes in prop::collection::vec(any::<u8>(), 0..64),
+        start in prop_oneof![Just(None), any::<bool>().prop_map(Some)],
+    ) {
+        let mut bytes = bytes;
+        if let (Some(valid), [version, flag, ..]) = (start, bytes.as_mut_slice()) {
+            (*version, *flag) = (message::VERSION, u8::from(valid));
+        }
+        if let Some(reading) = message::decode("ping", "a", &bytes) {
+            prop_assert_eq!(&message::encode(&reading), &bytes);
+            let mut shell = Shell::new(MetricLogParams::new());
+            shell.peers(&["a"]);
+            let limits = Duration::from_millis(100)..=Duration::from_secs(7 * 86_400);
+            let taken = shell.publish(reading);
+            prop_assert_eq!(taken.is_ok(), limits.contains(&reading.ttl), "{:?}", reading);
+            shell.run_to(ms(1_000));
+            shell.log.check_invariants();
+        }
+    }
 }

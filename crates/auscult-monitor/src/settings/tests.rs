@@ -3,6 +3,7 @@
 mod examples;
 mod golden;
 mod json;
+mod peer_metrics;
 mod rules;
 
 use super::*;

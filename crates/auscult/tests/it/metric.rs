@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::process::{run, stderr, stdout};
+use crate::process::{Process, run, stderr, stdout};
 use crate::serve::{Monitor, Server};
 
 const SETTINGS: &str = "
@@ -22,8 +22,12 @@ struct Session {
 
 impl Session {
     fn start() -> Self {
+        Self::start_with(SETTINGS)
+    }
+
+    fn start_with(settings: &str) -> Self {
         let monitor = Monitor::new();
-        let file = monitor.settings(SETTINGS).display().to_string();
+        let file = monitor.settings(settings).display().to_string();
         let server = monitor.start(&["-c", &file]);
         Self {
             _monitor: monitor,
@@ -133,4 +137,59 @@ fn what_is_wrong_is_said_with_an_exit_code_of_its_own() {
         assert_eq!(output.status.code(), Some(code), "{words}: {said}");
         assert!(said.contains(part), "{words}: {said}");
     }
+}
+
+/// A program beside a member speaks over gRPC to that, the member to its group, and the monitor of
+/// the group keeps it; when the member dies, its metric fails.
+#[test]
+fn a_program_publishes_through_the_member_beside_it() {
+    let mut member = Process::start([
+        "agent",
+        "--name",
+        "web-1",
+        "--bind",
+        "127.0.0.1:0",
+        "--detector-bind",
+        "127.0.0.1:0",
+        "--profile",
+        "local",
+    ]);
+    let up = member.line("member web-1 is up at ");
+    let address = up.rsplit(' ').next().unwrap();
+    let session = Session::start_with(&format!(
+        "membership: {{name: watcher, bind: \"127.0.0.1:0\", profile: local, join: \"{address}\"}}
+receivers: [{{name: journal, type: log}}]\n"
+    ));
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let until = |words: &str, holds: &dyn Fn(&Value) -> bool| loop {
+        let output = session.ask(&format!("{words} -o json"));
+        let json = serde_json::from_str(&stdout(&output)).unwrap_or_default();
+        if holds(&json) {
+            return json;
+        }
+        assert!(Instant::now() < deadline, "{words}: {json}");
+    };
+    let known = until("members get web-1", &|json| {
+        json["metadata"]["swim.detector"].is_string()
+    });
+    let door = known["metadata"]["swim.detector"].as_str().unwrap();
+    session.says(&format!("metric log free 93412 --ttl 5s --agent {door}"));
+    let page = until("health metrics free", &|json| {
+        json["metrics"][0].is_object()
+    });
+    let metric = &page["metrics"][0];
+    assert_eq!(
+        (&metric["peer"], &metric["value"]),
+        (&"web-1".into(), &"93412".into())
+    );
+    let foreign = session.ask(&format!(
+        "metric log free 1 --ttl 5s --peer db-1 --agent {door}"
+    ));
+    assert_eq!(foreign.status.code(), Some(4), "{}", stderr(&foreign));
+    member.signal("KILL");
+    until("alerts list --subject web-1", &|json| {
+        let all = json["alerts"].as_array().into_iter().flatten();
+        let mut of_peer = all.filter(|alert| alert["kind"] == "peer");
+        of_peer.any(|alert| alert["signal"] == "free" && alert["phase"] == "firing")
+    });
 }

@@ -134,7 +134,7 @@ const LIMITS: &[Key] = &[
             max: METRIC_SERIES_MAX as u64,
         },
         Value("262144"),
-        "Pairs of a metric and a peer at most; each takes some 400 bytes beside its readings.",
+        "Pairs of a metric and a peer at most; each takes 3 kB with a full window of short values.",
     ),
     Key::new(
         "values_bytes_max",
