@@ -48,6 +48,7 @@ pub(super) async fn compact(inner: &Inner) -> Result<(), Failure> {
         (state.registry.clone(), state.applied)
     };
     let bytes = apart(move || registry_to_json(&registry)).await;
+    let bytes = bytes.map_err(|error| Failure::Refused(error.to_string()))?;
     let name = format!("snapshot-{base}-{:08x}", inner.random() >> 96);
     let pieces = inner.write_pieces(&name, &bytes).await?;
     let _turn = inner.turn.lock().await;

@@ -1,6 +1,7 @@
 //! Who this monitor is, kept in the journal over restarts.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use auscult_core::rng::Rng;
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,22 @@ use crate::store::StoreError;
 
 /// Ids are 48 bits, which every reader of JSON takes as a number.
 const ID_BITS: u32 = 48;
+
+/// What a monitor does that finds no group where it shall join one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoGroup {
+    /// It goes on asking.
+    #[default]
+    Wait,
+    /// It begins one: as soon as all whom it shall join say that they have none, or after
+    /// [`BEGIN_AFTER`] where some of them do not answer.
+    Begin,
+}
+
+/// How long monitors that do not answer are waited for before a group is begun without them: longer
+/// than it takes several that are started together to listen.
+pub const BEGIN_AFTER: Duration = Duration::from_secs(10);
 
 /// What a monitor remembers of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +46,9 @@ pub(super) struct Identity {
     /// Whom it was told to join, for as long as it is not known to have joined.
     #[serde(default)]
     pub(super) join: Vec<String>,
+    /// What it does where none of them has a group.
+    #[serde(default)]
+    pub(super) no_group: NoGroup,
     /// It left its group, or was removed.
     #[serde(default)]
     pub(super) outside: bool,
@@ -60,7 +80,7 @@ impl Identity {
         let mut rng = Rng::new(config.seed);
         let id = (rng.next_u64() >> (u64::BITS - ID_BITS)).max(1);
         let group = if config.join.is_empty() {
-            format!("{:016x}", rng.next_u64())
+            group_name(&mut rng)
         } else {
             String::new()
         };
@@ -70,6 +90,7 @@ impl Identity {
             monitor: named(config.monitor.clone()),
             bind: config.raft_bind,
             join: config.join.clone(),
+            no_group: config.no_group,
             outside: false,
         }
     }
@@ -81,6 +102,10 @@ impl Identity {
         }
         if self.outside {
             return Ok(true);
+        }
+        // The group that it began, it is told to begin at each start.
+        if config.no_group == NoGroup::Begin && !self.group.is_empty() {
+            return Ok(false);
         }
         match self.may_join(&journal.past()?) {
             Ok(()) => Ok(true),
@@ -108,6 +133,11 @@ impl Identity {
             ..self.clone()
         }
     }
+}
+
+/// What stands for a new group.
+pub(super) fn group_name(rng: &mut Rng) -> String {
+    format!("{:016x}", rng.next_u64())
 }
 
 /// One without a name is called as it is reached.

@@ -7,7 +7,8 @@ use std::time::Duration;
 use openraft::ServerState;
 use openraft::type_config::TypeConfigExt as _;
 
-use super::identity::Identity;
+use super::contact::{Moment, now};
+use super::identity::{BEGIN_AFTER, Identity, NoGroup, group_name};
 use super::journal::apart;
 use super::node::{Node, StartError};
 use super::rpc::{Ask, Reply};
@@ -92,6 +93,7 @@ impl Node {
         // From here on it answers nobody of its old group.
         let after = Identity {
             join: addresses,
+            no_group: NoGroup::Wait,
             group: String::new(),
             outside: false,
             ..before
@@ -222,17 +224,18 @@ impl Node {
 /// Sees to it that the group knows this monitor as it is: takes the steps of joining that are left,
 /// and tells new addresses. Ends with the task.
 pub(super) async fn run(node: Node) {
-    let mut leader = None;
+    let mut told_leader = Told::default();
+    let mut asking = Asking::new();
     loop {
         Group::sleep(PAUSE).await;
-        tell_leader(&node, &mut leader);
+        told_leader.look(&node);
         let identity = node.0.identity.read().clone();
         if identity.outside {
             continue;
         }
         node.end_change().await;
         if identity.group.is_empty() {
-            be_invited(&node, &identity).await;
+            be_invited(&node, &identity, &mut asking).await;
             continue;
         }
         let (state, known) = {
@@ -243,7 +246,7 @@ pub(super) async fn run(node: Node) {
             (metrics.state, known)
         };
         let Some(known) = known else {
-            be_taken_in(&node, &identity).await;
+            be_taken_in(&node, &identity, &mut asking).await;
             continue;
         };
         if known != identity.monitor {
@@ -268,22 +271,43 @@ pub(super) async fn run(node: Node) {
     }
 }
 
-/// Logs who leads whenever that has changed.
-fn tell_leader(node: &Node, told: &mut Option<u64>) {
-    let leader = node.leader().filter(|_| !node.leads_alone());
-    if leader == *told {
-        return;
-    }
-    *told = leader;
-    let term = node.raft().server_metrics().borrow().vote.leader_id().term;
-    match leader {
-        Some(leader) => {
-            let name = node.roster().remove(&leader).map(|monitor| monitor.name);
-            tracing::info!(leader = name.as_deref().unwrap_or("?"), term, "leader");
+/// What was told in the log of who leads.
+#[derive(Default)]
+struct Told {
+    leader: Option<u64>,
+    /// Since when there is none, while that is not told.
+    missing: Option<Moment>,
+}
+
+impl Told {
+    /// Logs who leads whenever that has changed, and that nobody does when it lasts: between one
+    /// leader and the next there always is a moment without.
+    fn look(&mut self, node: &Node) {
+        let leader = node.leader().filter(|_| !node.leads_alone());
+        let term = node.raft().server_metrics().borrow().vote.leader_id().term;
+        if leader != self.leader {
+            self.leader = leader;
+            self.missing = leader.is_none().then(now);
+            if let Some(leader) = leader {
+                let name = node.roster().remove(&leader).map(|monitor| monitor.name);
+                tracing::info!(leader = name.as_deref().unwrap_or("?"), term, "leader");
+            } else {
+                tracing::info!(term, "the leader of the monitors' group is missed");
+            }
         }
-        None => tracing::warn!(term, "no leader of the monitors' group"),
+        if (self.missing).is_some_and(|since| now() - since > MISSED_FOR) {
+            self.missing = None;
+            tracing::warn!(
+                term,
+                "no leader of the monitors' group: changes are refused, watching goes on"
+            );
+        }
     }
 }
+
+/// How long a group may be without a leader before somebody should know: several times what it
+/// takes to have another one.
+const MISSED_FOR: Duration = Duration::from_secs(5);
 
 fn told(outcome: &Result<(), String>) {
     if let Err(text) = outcome {
@@ -291,30 +315,85 @@ fn told(outcome: &Result<(), String>) {
     }
 }
 
-/// Learns which group it is that it shall join.
-async fn be_invited(node: &Node, identity: &Identity) {
-    for address in known_addresses(node, identity).await {
+/// Learns which group it is that it shall join, or begins one where there is none.
+async fn be_invited(node: &Node, identity: &Identity, asking: &mut Asking) {
+    let addresses = known_addresses(node, identity).await;
+    let mut without = 0;
+    for address in &addresses {
         let request = node.request(Ask::Invite);
-        let answer = node.0.network.call(&address, request, TIMEOUT).await;
-        let Ok(Reply::Invited { group, .. }) = answer else {
-            tracing::warn!(%address, ?answer, "cannot join there yet");
-            continue;
-        };
-        if group.is_empty() {
-            continue;
+        let answer = node.0.network.call(address, request, TIMEOUT).await;
+        match answer {
+            Ok(Reply::Invited { group, .. }) if group.is_empty() => without += 1,
+            Ok(Reply::Invited { group, .. }) => {
+                let invited = {
+                    let mut identity = node.0.identity.write();
+                    identity.group = group;
+                    identity.clone()
+                };
+                node.remember(invited).await;
+                return;
+            }
+            answer => asking.tell(|| tracing::warn!(%address, ?answer, "cannot join there yet")),
         }
-        let invited = {
-            let mut identity = node.0.identity.write();
-            identity.group = group;
-            identity.clone()
-        };
-        node.remember(invited).await;
-        return;
+    }
+    let may_begin = match identity.no_group {
+        NoGroup::Wait => false,
+        NoGroup::Begin => {
+            // A name that cannot be looked up is one that does not answer.
+            let all_say_so = without == addresses.len() && without >= identity.join.len();
+            all_say_so || now() - asking.since > BEGIN_AFTER
+        }
+    };
+    if may_begin {
+        begin(node).await;
+    }
+}
+
+/// Begins a group.
+async fn begin(node: &Node) {
+    let begun = {
+        let group = group_name(&mut node.0.rng.lock());
+        let mut identity = node.0.identity.write();
+        identity.group = group;
+        identity.join.clear();
+        identity.no_group = NoGroup::Wait;
+        identity.clone()
+    };
+    tracing::info!(group = %begun.group, "nobody has a group: it is begun");
+    node.remember(begun).await;
+    if let Err(error) = node.found().await {
+        tracing::error!(%error, "the group cannot be begun");
+    }
+}
+
+/// What was told in the log of asking others, each few tenths of a second, to be taken in.
+struct Asking {
+    since: Moment,
+    told: Option<Moment>,
+}
+
+/// How often it is told that nobody has answered yet.
+const TELL_EVERY: Duration = Duration::from_secs(10);
+
+impl Asking {
+    fn new() -> Self {
+        Self {
+            since: now(),
+            told: None,
+        }
+    }
+
+    /// Tells what stands in the way: at once, and again while it lasts.
+    fn tell(&mut self, tell: impl FnOnce()) {
+        if self.told.is_none_or(|told| now() - told > TELL_EVERY) {
+            self.told = Some(now());
+            tell();
+        }
     }
 }
 
 /// Asks the leader of a group that does not know this monitor to take it in.
-async fn be_taken_in(node: &Node, identity: &Identity) {
+async fn be_taken_in(node: &Node, identity: &Identity, asking: &mut Asking) {
     let ask = Ask::Join {
         id: identity.id,
         monitor: identity.monitor.clone(),
@@ -333,7 +412,7 @@ async fn be_taken_in(node: &Node, identity: &Identity) {
         match asked.await {
             Ok(Reply::Done) => return,
             Ok(Reply::Failed { text }) => {
-                tracing::error!(%text, "the group does not take this monitor in");
+                asking.tell(|| tracing::error!(%text, "the group does not take this monitor in"));
                 *node.0.refused.lock() = Some(text);
             }
             answer => tracing::debug!(?answer, "not taken in yet"),

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use super::agreed::Unsynced;
 use super::identity::Identity;
 use super::join::Past;
 use super::{Group, Monitor};
@@ -33,7 +34,7 @@ const STATE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("state");
 pub(super) enum Item {
     /// For whom this monitor voted last.
     Vote,
-    /// Up to where the log is known to be agreed on.
+    /// Up to where the log is known to be agreed on, where that could not be noted beside the file.
     Committed,
     /// Up to where the log was shortened.
     Purged,
@@ -69,6 +70,7 @@ pub struct Journal {
     trouble: Mutex<Option<StoreError>>,
     /// Kept here, as the log must know what becomes of it.
     delivery: watch::Sender<Delivery>,
+    unsynced: watch::Sender<Unsynced>,
 }
 
 /// What becomes of a snapshot that another monitor sends.
@@ -132,7 +134,17 @@ impl Journal {
             file,
             trouble: Mutex::default(),
             delivery: watch::Sender::new(Delivery::Done),
+            unsynced: watch::Sender::default(),
         })
+    }
+
+    pub(super) const fn file(&self) -> &DataFile {
+        &self.file
+    }
+
+    /// Whether the note beside the file is on the disk.
+    pub(super) const fn unsynced(&self) -> &watch::Sender<Unsynced> {
+        &self.unsynced
     }
 
     /// What went wrong when it was last written to, if anything did.

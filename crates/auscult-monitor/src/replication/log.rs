@@ -126,13 +126,23 @@ impl RaftLogStorage<Group> for Log {
         &mut self,
         committed: Option<LogId<u64>>,
     ) -> Result<(), StorageError<u64>> {
-        let saved = self.put_item(Item::Committed, &committed).await;
-        Ok(saved.map_err(Broken::write)?)
+        let Some(agreed) = committed else {
+            return Ok(());
+        };
+        let noted = apart(&self.0, move |file| file.note_agreed(agreed)).await;
+        match noted {
+            Ok(()) => Ok(()),
+            Err(_) => {
+                let saved = self.put_item(Item::Committed, &committed).await;
+                Ok(saved.map_err(Broken::write)?)
+            }
+        }
     }
 
     async fn read_committed(&mut self) -> Result<Option<LogId<u64>>, StorageError<u64>> {
-        let found: Option<Option<_>> = self.item(Item::Committed).await.map_err(Broken::read)?;
-        Ok(found.flatten())
+        Ok(apart(&self.0, Journal::agreed)
+            .await
+            .map_err(Broken::read)?)
     }
 
     async fn append<I>(

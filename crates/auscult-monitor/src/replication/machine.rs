@@ -91,7 +91,13 @@ impl Machine {
             Ok((registry, bytes))
         });
         let (registry, bytes) = decoded.await?;
+        let (revision, length) = (registry.revision().number(), bytes.len());
         self.keep(meta, bytes).await?;
+        tracing::info!(
+            revision,
+            bytes = length,
+            "took the settings from a snapshot"
+        );
         let state = State::new(meta.clone(), registry);
         let applied = state.applied();
         *self.state.write() = state;
@@ -152,6 +158,11 @@ impl RaftSnapshotBuilder<Group> for Machine {
         let broken = |error| Broken::write_snapshot(signature.clone(), error);
         let bytes = encoded.await.map_err(broken)?;
         self.keep(&meta, bytes.clone()).await.map_err(broken)?;
+        tracing::info!(
+            index,
+            bytes = bytes.len(),
+            "a snapshot of the settings is made"
+        );
         Ok(Snapshot {
             meta,
             snapshot: Box::new(Cursor::new(bytes)),

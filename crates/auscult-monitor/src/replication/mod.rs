@@ -7,6 +7,7 @@
 //! The registry itself is in memory; after a restart it is made again from the last snapshot and
 //! the log behind it.
 
+mod agreed;
 mod answer;
 mod ask;
 mod campaign;
@@ -31,6 +32,7 @@ use std::io::Cursor;
 
 pub use crate::shared::Monitor;
 
+pub use identity::{BEGIN_AFTER, NoGroup};
 pub use join::JoinError;
 pub use journal::{FILE_NAME, Journal};
 pub use letters::Colleague;

@@ -18,14 +18,14 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::contact::{Contact, Moment};
-use super::identity::Identity;
+use super::identity::{Identity, NoGroup};
 use super::journal::Journal;
 use super::letters::Colleague;
 use super::log::Log;
 use super::machine::Machine;
 use super::peers::Peers;
 use super::rpc::Network;
-use super::{Group, Monitor, campaign, join, repair};
+use super::{Group, Monitor, agreed, campaign, join, repair};
 use crate::shared::{Age, ChangeError, MonitorId, SettingsStore, StoreStatus};
 use crate::store::StoreError;
 
@@ -41,6 +41,8 @@ pub struct NodeConfig {
     /// Where to reach monitors of the group that it shall join, if it has no group yet. Without
     /// any it begins a group of its own.
     pub join: Vec<String>,
+    /// What it does where none of those has a group.
+    pub no_group: NoGroup,
     /// Decides what is left to chance; as random as a clock and a process can make it.
     pub seed: u64,
     /// How long things may take.
@@ -58,6 +60,7 @@ impl NodeConfig {
             raft_bind: None,
             id: None,
             join: Vec::new(),
+            no_group: NoGroup::Wait,
             seed,
             timing: Timing::LAN,
             snapshot_after: 1_000,
@@ -218,6 +221,7 @@ impl Node {
         tasks.spawn(node.clone().tell_revisions());
         tasks.spawn(campaign::run(node.clone()));
         tasks.spawn(repair::run(node.clone()));
+        tasks.spawn(agreed::run(node.clone()));
         tasks.spawn(join::run(node.clone()));
         drop(tasks);
         Ok(node)
@@ -247,7 +251,7 @@ impl Node {
     }
 
     /// Begins a group where there is none and none is to be joined.
-    async fn found(&self) -> Result<(), StartError> {
+    pub(super) async fn found(&self) -> Result<(), StartError> {
         let identity = self.0.identity.read().clone();
         if identity.group.is_empty() || !identity.join.is_empty() {
             return Ok(());

@@ -227,9 +227,12 @@ impl TryFrom<RegistryRecord> for Registry {
 }
 
 /// A whole registry, for a store of another kind.
-pub(crate) fn registry_to_json(registry: &Registry) -> Vec<u8> {
+///
+/// # Errors
+/// What has no form in JSON: nothing, as records have only texts as keys. State: nothing was changed.
+pub(crate) fn registry_to_json(registry: &Registry) -> Result<Vec<u8>, Malformed> {
     let record = RegistryRecord::from(registry);
-    serde_json::to_vec(&record).expect("records have only texts as keys")
+    serde_json::to_vec(&record).map_err(|error| Malformed(error.to_string()))
 }
 
 /// What [`registry_to_json`] made.

@@ -19,7 +19,7 @@ use crate::etcd;
 use crate::observers::{Observatory, Site, Targets, agent_addr, observe};
 use crate::registry::{Refused, Registry};
 use crate::replication::http::{Calls, HttpNetwork, routes};
-use crate::replication::{Journal, Network, Nobody, Node, NodeConfig};
+use crate::replication::{Journal, Network, NoGroup, Nobody, Node, NodeConfig};
 use crate::shared::{Monitor, SettingsStore};
 
 /// How long to wait before the old store is tried again.
@@ -38,6 +38,8 @@ pub struct GroupConfig {
     /// Monitors of the group that it shall join, if it belongs to none yet: where others of a group
     /// reach them, or where clients do.
     pub join: Vec<String>,
+    /// What it does where none of those has a group.
+    pub no_group: NoGroup,
     /// Where the settings are kept instead, for those who run an etcd already. Then there is no
     /// group: nobody is joined, and nobody needs to reach this monitor.
     pub etcd: Option<etcd::Place>,
@@ -86,6 +88,7 @@ impl SharedSettings {
         let monitor = advertised(&group, raft_addr, agent_addr, http)?;
         let config = NodeConfig {
             join: group.join,
+            no_group: group.no_group,
             raft_bind: raft_addr,
             ..NodeConfig::new(monitor, seed()?)
         };

@@ -2,11 +2,11 @@
 
 use std::fmt;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use redb::{Database, DatabaseError, StorageBackend};
 
 /// A place for one data file.
@@ -38,6 +38,26 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// What the system says. State: the draft may be in its place or not.
     fn publish(&self) -> io::Result<()>;
 
+    /// Keeps a note beside the file, over the one before; notes are all of one length. It outlives
+    /// this process as soon as this returns, and the machine from the next
+    /// [`sync_note`](Self::sync_note) on.
+    ///
+    /// # Errors
+    /// What the system says. State: the note may be torn.
+    fn note(&self, bytes: &[u8]) -> io::Result<()>;
+
+    /// The last note, where there is one.
+    ///
+    /// # Errors
+    /// What the system says. State: unchanged.
+    fn noted(&self) -> io::Result<Option<Vec<u8>>>;
+
+    /// Has the last note outlive the machine.
+    ///
+    /// # Errors
+    /// What the system says. State: the note may not outlive the machine.
+    fn sync_note(&self) -> io::Result<()>;
+
     /// Where work on the file is done.
     fn work(&self) -> Work {
         Work::Apart
@@ -58,16 +78,40 @@ pub enum Work {
 pub(crate) struct InFolder {
     path: PathBuf,
     draft: PathBuf,
+    beside: PathBuf,
+    /// Open once there was something to note.
+    note: Mutex<Option<File>>,
 }
 
 impl InFolder {
     pub(crate) fn new(path: PathBuf) -> Self {
-        let mut draft = path.as_os_str().to_owned();
-        draft.push(".new");
+        let with = |end: &str| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(end);
+            PathBuf::from(name)
+        };
         Self {
+            draft: with(".new"),
+            beside: with(".note"),
             path,
-            draft: draft.into(),
+            note: Mutex::default(),
         }
+    }
+
+    /// What is in the folder is on the disk when the folder is.
+    fn sync_folder(&self) -> io::Result<()> {
+        match self.path.parent() {
+            Some(folder) => File::open(folder)?.sync_all(),
+            None => Ok(()),
+        }
+    }
+}
+
+fn bytes_of(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -77,11 +121,7 @@ impl Disk for InFolder {
     }
 
     fn bytes(&self) -> io::Result<Option<Vec<u8>>> {
-        match fs::read(&self.path) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        bytes_of(&self.path)
     }
 
     fn open(&self) -> Result<Database, DatabaseError> {
@@ -100,9 +140,34 @@ impl Disk for InFolder {
 
     fn publish(&self) -> io::Result<()> {
         fs::rename(&self.draft, &self.path)?;
-        // The rename is on the disk when the folder is.
-        if let Some(folder) = self.path.parent() {
-            File::open(folder)?.sync_all()?;
+        self.sync_folder()
+    }
+
+    fn note(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut note = self.note.lock();
+        let mut file = match note.take() {
+            Some(file) => file,
+            None => File::options()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .open(&self.beside)?,
+        };
+        file.rewind()?;
+        file.write_all(bytes)?;
+        *note = Some(file);
+        Ok(())
+    }
+
+    fn noted(&self) -> io::Result<Option<Vec<u8>>> {
+        bytes_of(&self.beside)
+    }
+
+    fn sync_note(&self) -> io::Result<()> {
+        let note = self.note.lock().as_ref().map(File::try_clone).transpose()?;
+        if let Some(file) = note {
+            file.sync_data()?;
+            self.sync_folder()?;
         }
         Ok(())
     }
@@ -112,6 +177,7 @@ impl Disk for InFolder {
 #[derive(Debug, Default)]
 pub(crate) struct InMemory {
     bytes: Arc<RwLock<Option<Vec<u8>>>>,
+    note: Mutex<Option<Vec<u8>>>,
 }
 
 impl InMemory {
@@ -140,6 +206,19 @@ impl Disk for InMemory {
     }
 
     fn publish(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn note(&self, bytes: &[u8]) -> io::Result<()> {
+        *self.note.lock() = Some(bytes.to_owned());
+        Ok(())
+    }
+
+    fn noted(&self) -> io::Result<Option<Vec<u8>>> {
+        Ok(self.note.lock().clone())
+    }
+
+    fn sync_note(&self) -> io::Result<()> {
         Ok(())
     }
 }

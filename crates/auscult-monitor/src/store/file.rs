@@ -4,6 +4,7 @@
 //! copy in memory, checked to the last page and read, and only when all of that went well is the
 //! file itself touched.
 
+use std::io;
 use std::path::Path;
 
 use parking_lot::Mutex;
@@ -103,6 +104,34 @@ impl DataFile {
         work: impl FnOnce(&ReadTransaction) -> Result<R, Trouble>,
     ) -> Result<R, StoreError> {
         self.with(|database| work(&database.begin_read()?))
+    }
+
+    /// Keeps a note beside it, as [`Disk::note`] does.
+    ///
+    /// # Errors
+    /// Why not. State: there may be no note any more.
+    pub(crate) fn note(&self, bytes: &[u8]) -> Result<(), StoreError> {
+        self.beside(self.disk.note(bytes))
+    }
+
+    /// The note beside it.
+    ///
+    /// # Errors
+    /// Why it cannot be read. State: unchanged.
+    pub(crate) fn noted(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        self.beside(self.disk.noted())
+    }
+
+    /// Has the note outlive the machine, as [`Disk::sync_note`] does.
+    ///
+    /// # Errors
+    /// Why not. State: it may not.
+    pub(crate) fn sync_note(&self) -> Result<(), StoreError> {
+        self.beside(self.disk.sync_note())
+    }
+
+    fn beside<R>(&self, done: io::Result<R>) -> Result<R, StoreError> {
+        done.map_err(|error| StoreError::new(self.path(), error.into()))
     }
 
     fn with<R>(&self, work: impl FnOnce(&Database) -> Result<R, Trouble>) -> Result<R, StoreError> {

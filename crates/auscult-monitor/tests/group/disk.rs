@@ -57,6 +57,9 @@ struct State {
     habit: Habit,
     file: Option<Image>,
     draft: Option<Image>,
+    note: Note,
+    /// How the last process ended.
+    last_end: Option<End>,
     /// Writes and syncs so far.
     operations: u64,
     /// The power goes at this one.
@@ -76,6 +79,13 @@ struct Image {
     pending: Vec<Step>,
 }
 
+/// The note beside the file. It fits a sector.
+#[derive(Clone, Debug, Default)]
+struct Note {
+    seen: Option<Vec<u8>>,
+    kept: Option<Vec<u8>>,
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Length(usize),
@@ -89,6 +99,8 @@ impl Platter {
             habit,
             file: None,
             draft: None,
+            note: Note::default(),
+            last_end: None,
             operations: 0,
             last_operation: u64::MAX,
             is_full: false,
@@ -122,6 +134,11 @@ impl Platter {
         self.ends.notify_waiters();
     }
 
+    /// How the last process ended, once one did.
+    pub(crate) fn last_end(&self) -> Option<End> {
+        self.state.lock().last_end
+    }
+
     /// The power goes during the `count`th operation from now, the next one being the first.
     pub(crate) fn end_after(&self, count: u64) {
         let mut state = self.state.lock();
@@ -139,6 +156,13 @@ impl Platter {
 
 impl State {
     fn end(&mut self, end: End) {
+        self.last_end = Some(end);
+        // The system may have written the note by itself.
+        if end == End::PowerCut && self.rng.below(2) == 0 {
+            self.note.seen.clone_from(&self.note.kept);
+        } else {
+            self.note.kept.clone_from(&self.note.seen);
+        }
         for image in [&mut self.file, &mut self.draft].into_iter().flatten() {
             match end {
                 // The system's cache outlives a process.
@@ -250,11 +274,19 @@ impl Boot {
 
     /// Something that changes the disk: the power may go in the middle of it.
     fn operate(&self, which: Which, work: impl FnOnce(&mut State, &mut Image)) -> io::Result<()> {
+        self.state(|state| state.image(which).as_ref().map(drop).ok_or_else(gone))?;
+        self.count(|state| {
+            if let Some(mut image) = state.image(which).take() {
+                work(state, &mut image);
+                *state.image(which) = Some(image);
+            }
+        })
+    }
+
+    fn count(&self, work: impl FnOnce(&mut State)) -> io::Result<()> {
         let has_ended = self.state(|state| {
             state.operations += 1;
-            let mut image = state.image(which).take().ok_or_else(gone)?;
-            work(state, &mut image);
-            *state.image(which) = Some(image);
+            work(state);
             Ok(state.operations >= state.last_operation)
         })?;
         if has_ended {
@@ -312,6 +344,19 @@ impl Disk for Boot {
             state.file = Some(state.draft.take().ok_or_else(gone)?);
             Ok(())
         })
+    }
+
+    fn note(&self, bytes: &[u8]) -> io::Result<()> {
+        let bytes = bytes.to_owned();
+        self.count(|state| state.note.seen = Some(bytes))
+    }
+
+    fn noted(&self) -> io::Result<Option<Vec<u8>>> {
+        self.state(|state| Ok(state.note.seen.clone()))
+    }
+
+    fn sync_note(&self) -> io::Result<()> {
+        self.count(|state| state.note.kept.clone_from(&state.note.seen))
     }
 
     fn work(&self) -> Work {

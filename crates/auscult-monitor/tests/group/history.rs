@@ -22,6 +22,8 @@ pub(crate) enum Event {
         revision: u64,
         digest: u64,
     },
+    /// A monitor loses power.
+    PowerWent { monitor: usize },
     /// A monitor cannot be started with what its disk holds.
     Torn { monitor: usize, text: String },
 }
@@ -116,7 +118,7 @@ impl History {
                     let answered = requests[*request].as_mut().unwrap();
                     answered.answers.push((at, asked_of[*request], answer));
                 }
-                Event::Seen { .. } | Event::Torn { .. } => {}
+                Event::Seen { .. } | Event::PowerWent { .. } | Event::Torn { .. } => {}
             }
         }
         requests.into_iter().flatten().collect()

@@ -221,6 +221,9 @@ impl World {
                 let watch = tokio::spawn(self.clone().watch(number, Arc::clone(&running)));
                 running.boot.ended().await;
                 self.tell_fate(&format!("m{number} ends"));
+                if self.sites[number].platter.last_end() == Some(End::PowerCut) {
+                    self.record(Event::PowerWent { monitor: number });
+                }
                 self.sites[number].set(None);
                 watch.abort();
                 // What is left of it can neither write nor send.

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use auscult_monitor::replication::NoGroup;
+
 use super::{LogArgs, MemberArgs, socket_addr};
 
 const SERVE_EXAMPLES: &str = "\
@@ -70,7 +72,8 @@ pub(crate) struct GroupArgs {
     /// That address as the others have to call it, where it is another one
     #[arg(long, value_name = "HOST:PORT", env = "RAFT_ADVERTISE")]
     pub(crate) raft_advertise: Option<String>,
-    /// Begin a group that others can join, where there is none in the data folder yet
+    /// Begin a group that others can join, where there is none in the data folder yet; with --join,
+    /// where none of those is of a group either
     #[arg(
         long,
         env = "BOOTSTRAP",
@@ -78,7 +81,7 @@ pub(crate) struct GroupArgs {
     )]
     pub(crate) bootstrap: bool,
     /// Join the group of these monitors, if this one belongs to none yet: their --raft-bind or
-    /// --http-bind. If the first is this one itself, begin the group
+    /// --http-bind. If the first is this one itself, begin the group where none of them has one
     #[arg(long, value_name = "HOST:PORT", env = "JOIN", value_delimiter = ',')]
     pub(crate) join: Vec<String>,
     /// Keep what is shared in an etcd that runs already: etcd://HOST:PORT[,HOST:PORT..][/PREFIX]
@@ -92,21 +95,36 @@ pub(crate) struct GroupArgs {
 }
 
 impl GroupArgs {
-    /// Whom to join. A variable that is set to nothing names nobody, and the monitor that is named
-    /// first begins the group that the others join: so all of them can be started alike.
+    /// Whom to join. A variable that is set to nothing names nobody.
     pub(crate) fn join(&self) -> Vec<String> {
-        let own = match (&self.raft_advertise, self.raft_bind) {
+        let own = self.own();
+        let others = self
+            .named()
+            .filter(|address| Some(*address) != own.as_ref());
+        others.cloned().collect()
+    }
+
+    /// The monitor that is named first begins the group that the others join: so all of them can be
+    /// started alike. Where it has lost its disk, the others have one, and it joins like them.
+    pub(crate) fn no_group(&self) -> NoGroup {
+        let own = self.own();
+        if self.bootstrap || (own.is_some() && self.named().next() == own.as_ref()) {
+            NoGroup::Begin
+        } else {
+            NoGroup::Wait
+        }
+    }
+
+    fn named(&self) -> impl Iterator<Item = &String> {
+        self.join.iter().filter(|address| !address.is_empty())
+    }
+
+    /// What the others call this one.
+    fn own(&self) -> Option<String> {
+        match (&self.raft_advertise, self.raft_bind) {
             (Some(name), _) => Some(name.clone()),
             (None, bind) => bind.map(|addr| addr.to_string()),
-        };
-        let named = || self.join.iter().filter(|address| !address.is_empty());
-        if named().next() == own.as_ref() {
-            return Vec::new();
         }
-        named()
-            .filter(|address| Some(*address) != own.as_ref())
-            .cloned()
-            .collect()
     }
 
     /// Where to listen, if that is said.
@@ -139,13 +157,14 @@ mod tests {
 
     #[test]
     fn monitors_that_are_started_alike_make_one_group() {
-        check("one:7000,two:7000", "one:7000", &[]);
-        check("one:7000,two:7000", "two:7000", &["one:7000"]);
-        check("one:7000,two:7000", "three:7000", &["one:7000", "two:7000"]);
-        check("", "one:7000", &[]);
+        let both = "one:7000,two:7000";
+        check(both, "one:7000", &["two:7000"], NoGroup::Begin);
+        check(both, "two:7000", &["one:7000"], NoGroup::Wait);
+        check(both, "three:7000", &["one:7000", "two:7000"], NoGroup::Wait);
+        check("", "one:7000", &[], NoGroup::Wait);
     }
 
-    fn check(join: &str, own: &str, expected: &[&str]) {
+    fn check(join: &str, own: &str, expected: &[&str], no_group: NoGroup) {
         let args = GroupArgs {
             name: None,
             raft_bind: None,
@@ -155,5 +174,6 @@ mod tests {
             join: join.split(',').map(str::to_owned).collect(),
         };
         assert_eq!(args.join(), expected, "{join} at {own}");
+        assert_eq!(args.no_group(), no_group, "{join} at {own}");
     }
 }

@@ -11,7 +11,7 @@ use super::interrupt::Interrupts;
 use super::server::{self, Hangups};
 use super::watched::Watched;
 use crate::args::{GroupArgs, ServeArgs, UdpBind};
-use crate::exit::{Exit, Stop};
+use crate::exit::Stop;
 use crate::logging;
 
 /// State changes and what went wrong; no line per check, and none of openraft's, which has several
@@ -22,10 +22,6 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<(), Stop> {
     let mut interrupts = Interrupts::install()?;
     let mut hangups = Hangups::install()?;
     logging::start(&args.log, LOG_FILTER)?;
-    if args.group.bootstrap && !args.group.join().is_empty() {
-        let text = "say --bootstrap to begin a group, or --join to join one, and not both";
-        return Err(Stop::new(Exit::Usage, text));
-    }
     let server = tokio::select! {
         server = Server::bind(config(args)) => server.map_err(|error| server::stop(&error))?,
         () = interrupts.next() => return Ok(()),
@@ -89,6 +85,7 @@ fn group(args: &GroupArgs) -> GroupConfig {
         raft_bind: args.raft_bind(),
         raft_advertise: args.raft_advertise.clone(),
         join: args.join(),
+        no_group: args.no_group(),
         etcd: args.settings.clone(),
     }
 }

@@ -15,7 +15,7 @@ async fn alone(journal: Journal) -> Node {
         .unwrap()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_monitor_alone_decides_and_can_be_read_when_it_is_answered() {
     let node = alone(Journal::in_memory().unwrap()).await;
     let mut revisions = node.revisions();
@@ -37,7 +37,7 @@ async fn a_monitor_alone_decides_and_can_be_read_when_it_is_answered() {
     node.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_was_answered_is_there_after_a_restart_and_no_change_is_made_twice() {
     let folder = TempDir::new().unwrap();
     let node = alone(Journal::open(folder.path()).unwrap()).await;

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use auscult_core::monitor::registry::Registry;
+use openraft::type_config::TypeConfigExt as _;
 use tempfile::TempDir;
 
 use super::super::*;
 use super::stage::{Wires, config, has, leader, made, many, open, refused, until, voters};
 use crate::shared::{ChangeError, Role, SettingsStore as _};
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn monitors_join_any_and_a_change_through_any_is_at_all() {
     let wires = Wires::default();
     let mut nodes = wires.group(2).await;
@@ -33,7 +34,7 @@ async fn monitors_join_any_and_a_change_through_any_is_at_all() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn without_a_leader_there_is_another_one_and_without_a_majority_nothing_is_changed() {
     let wires = Wires::default();
     let mut nodes = wires.group(3).await;
@@ -56,7 +57,7 @@ async fn without_a_leader_there_is_another_one_and_without_a_majority_nothing_is
     assert!(has(&nodes[0], "b"));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn another_one_leads_when_it_is_asked_for() {
     let wires = Wires::default();
     let nodes = wires.group(3).await;
@@ -72,7 +73,7 @@ async fn another_one_leads_when_it_is_asked_for() {
     made(&nodes[first], "a").await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn one_leaves_be_it_the_leader_and_a_dead_one_is_removed() {
     let wires = Wires::default();
     let mut nodes = wires.group(3).await;
@@ -95,7 +96,7 @@ async fn one_leaves_be_it_the_leader_and_a_dead_one_is_removed() {
 
 /// Cut off one way: it hears nothing, and could ask for votes. Nobody would vote for it, so it does
 /// not ask, and when it is back the same one leads in the same term.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn one_that_was_cut_off_disturbs_nobody_when_it_returns() {
     let wires = Wires::default();
     let nodes = wires.group(3).await;
@@ -116,7 +117,7 @@ async fn one_that_was_cut_off_disturbs_nobody_when_it_returns() {
     assert_eq!(away.status().counters.campaigns, 0);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_newcomer_that_dies_leaves_no_voter_behind() {
     let wires = Wires::default();
     let nodes = wires.group(1).await;
@@ -138,7 +139,7 @@ async fn a_newcomer_that_dies_leaves_no_voter_behind() {
     until("it is gone", || nodes[0].status().monitors.len() == 1).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_newcomer_gets_a_snapshot_where_the_log_was_shortened() {
     let wires = Wires::default();
     let config = NodeConfig {
@@ -166,7 +167,7 @@ async fn a_newcomer_gets_a_snapshot_where_the_log_was_shortened() {
 }
 
 /// Sending it takes longer than openraft waits, so it would never arrive if it were not waited for.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_change_that_is_large_arrives_and_nobody_is_elected_meanwhile() {
     let wires = Wires::default();
     let nodes = wires.group(3).await;
@@ -182,7 +183,7 @@ async fn a_change_that_is_large_arrives_and_nobody_is_elected_meanwhile() {
     assert_eq!(nodes[first].status().term, term);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_restart_without_flags_is_the_same_monitor_and_flags_of_before_change_nothing() {
     let wires = Wires::default();
     let nodes = wires.group(1).await;
@@ -223,7 +224,7 @@ async fn a_restart_without_flags_is_the_same_monitor_and_flags_of_before_change_
     made(&nodes[0], "d").await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn settings_of_its_own_are_not_given_up_for_a_group() {
     let wires = Wires::default();
     let _first = wires.group(1).await;
@@ -250,4 +251,60 @@ async fn settings_of_its_own_are_not_given_up_for_a_group() {
     empty.join(vec!["m1:7000".to_owned()]).await.unwrap();
     until("it votes", || voters(&empty) == 2).await;
     made(&empty, "theirs").await;
+}
+
+/// One of several that are started alike begins the group, as long as none of the others has one.
+#[tokio::test(start_paused = true)]
+async fn one_that_may_begin_a_group_does_so_only_where_there_is_none() {
+    let wires = Wires::default();
+    let may_begin = |number: u64, other: &str| NodeConfig {
+        join: vec![other.to_owned()],
+        no_group: NoGroup::Begin,
+        ..config(number)
+    };
+    let journal = || Journal::in_memory().unwrap();
+    // The other one waits to be let in, and says so.
+    let second = wires.start(
+        NodeConfig {
+            join: vec!["m1:7000".to_owned()],
+            ..config(2)
+        },
+        journal(),
+    );
+    let second = second.await;
+    let begun = Group::now();
+    let first = wires.start(may_begin(1, "m2:7000"), journal()).await;
+    until("both vote", || voters(&first) == 2 && voters(&second) == 2).await;
+    assert!(Group::now() - begun < BEGIN_AFTER);
+    made(&first, "a").await;
+
+    // It has lost its disk, and got another id.
+    wires.cut("m1:7000");
+    first.stop().await;
+    let mut again = may_begin(3, "m2:7000");
+    again.monitor = super::stage::monitor("m1");
+    let again = wires.start(again, journal()).await;
+    until("it knows the group", || {
+        again.status().group == second.status().group
+    })
+    .await;
+    until("it says what stands in the way", || {
+        let trouble = again.status().trouble.unwrap_or_default();
+        trouble.contains("auscult cluster remove m1") || trouble.contains("no leader")
+    })
+    .await;
+    assert_eq!(voters(&again), 0);
+
+    // Nobody answers: it begins one after a while.
+    let lonely = wires.start(may_begin(4, "m9:7000"), journal()).await;
+    let begun = Group::now();
+    until("it leads alone", || {
+        leader(std::slice::from_ref(&lonely)).is_some()
+    })
+    .await;
+    assert!(Group::now() - begun >= BEGIN_AFTER / 2);
+    made(&lonely, "b").await;
+    let status = lonely.status();
+    lonely.stop().await;
+    assert_ne!(status.group, second.status().group);
 }

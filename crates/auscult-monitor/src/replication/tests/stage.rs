@@ -1,4 +1,7 @@
 //! Monitors in one process, and a network between them that can be cut.
+//!
+//! Groups of several live in virtual time: it passes when all of them wait, so a busy machine makes
+//! no test fail, and to sleep in it takes no time.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -187,7 +190,7 @@ pub(in crate::replication) async fn open(folder: &Path) -> Journal {
     opened.expect("it should be closed by now")
 }
 
-/// Waits until something holds.
+/// Waits until something holds, in whichever time the test lives.
 pub(in crate::replication) async fn until(what: &str, holds: impl Fn() -> bool) {
     let waiting = async {
         while !holds() {

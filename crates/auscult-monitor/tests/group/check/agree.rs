@@ -29,7 +29,10 @@ pub(crate) fn check(history: &History) -> Result<(), String> {
                 answer: Answer::Read { revision, digest },
                 ..
             } => compare(format!("event {at}"), *revision, *digest)?,
-            Event::Asked { .. } | Event::Answered { .. } | Event::Torn { .. } => {}
+            Event::Asked { .. }
+            | Event::Answered { .. }
+            | Event::PowerWent { .. }
+            | Event::Torn { .. } => {}
         }
     }
     let truth = history.truth()?;

@@ -1,5 +1,7 @@
-//! Revisions never go back: what can be read at a monitor never becomes older, not by a restart
-//! either, and whoever was answered there finds at least that.
+//! Revisions never go back: what can be read at a monitor never becomes older, not when it is killed
+//! either, and whoever was answered there finds at least that. Only where the machine loses power,
+//! a monitor may show an older revision until it hears a leader; that confirmed reads never do is a
+//! property of its own.
 
 use std::collections::BTreeMap;
 
@@ -22,6 +24,10 @@ pub(crate) fn check(history: &History) -> Result<(), String> {
                 Answer::Made(outcome) => (asked_of[request], outcome.revision.number(), false),
                 Answer::Refused(_) | Answer::NotDone | Answer::Unclear => continue,
             },
+            Event::PowerWent { monitor } => {
+                reached.remove(monitor);
+                continue;
+            }
             Event::Torn { .. } => continue,
         };
         let before = reached.entry(monitor).or_default();
