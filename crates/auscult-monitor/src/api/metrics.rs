@@ -273,7 +273,10 @@ fn datagrams(state: &ApiState) -> DatagramFigures {
 
 fn settings(state: &ApiState) -> SettingsFigures {
     let status = state.registry().reload_status();
+    let reached = state.registry().reached();
     SettingsFigures {
+        live_revision: reached.revision.number(),
+        unusable: reached.unusable,
         last_successful: status.last_succeeded,
         last_success_at: status.last_success.map(|at| at.as_duration().as_secs_f64()),
         reloads: status.succeeded + status.failed,

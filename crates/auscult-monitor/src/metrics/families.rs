@@ -164,6 +164,11 @@ families! {
         "Times the settings file was read again.";
     RELOAD_FAILURES: Counter "auscult_config_reload_failures_total" []
         "Times the settings file was read again and refused.";
+    SETTINGS_REVISION: Gauge "auscult_settings_revision" []
+        "Last change of the shared settings that this monitor watches by. Where it is behind \
+         auscult_cluster_settings_revision, that change is being made live.";
+    SETTINGS_UNUSABLE: Gauge "auscult_settings_unusable" []
+        "Shared settings that cannot be used on this monitor; what was before them goes on.";
 
     CLUSTER_MONITORS: Gauge "auscult_cluster_monitors" ["role"]
         "Monitors of the group by role, as this one knows them; a learner has no vote.";

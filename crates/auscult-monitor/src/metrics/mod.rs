@@ -113,9 +113,11 @@ pub(crate) struct DatagramFigures {
     pub(crate) dropped: u64,
 }
 
-/// The settings file.
+/// The settings file, and the settings that monitors share.
 #[derive(Debug, Default)]
 pub(crate) struct SettingsFigures {
+    pub(crate) live_revision: u64,
+    pub(crate) unusable: usize,
     pub(crate) last_successful: bool,
     pub(crate) last_success_at: Option<f64>,
     pub(crate) reloads: u64,
@@ -335,4 +337,6 @@ fn write_settings(out: &mut Exposition, settings: &SettingsFigures) {
     }
     out.single(&family::RELOADS, settings.reloads);
     out.single(&family::RELOAD_FAILURES, settings.failures);
+    out.single(&family::SETTINGS_REVISION, settings.live_revision);
+    out.single(&family::SETTINGS_UNUSABLE, settings.unusable);
 }

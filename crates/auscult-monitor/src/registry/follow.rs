@@ -43,6 +43,15 @@ pub(super) struct Followed {
     tokens: Tokens,
 }
 
+/// How far the shared settings are live.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reached {
+    /// The last change that is live here.
+    pub revision: Revision,
+    /// How many settings cannot be used here.
+    pub unusable: usize,
+}
+
 /// What is new: each document with its last change, or nothing where it is gone.
 struct News {
     revision: Revision,
@@ -197,6 +206,12 @@ impl Registry {
         self.followed.lock().unusable.get(key).cloned()
     }
 
+    /// How far the shared settings are live, as it was last: waits for nobody.
+    #[must_use]
+    pub fn reached(&self) -> Reached {
+        **self.reached.load()
+    }
+
     /// The revision that is live here.
     #[must_use]
     pub fn live(&self) -> Revision {
@@ -266,6 +281,10 @@ impl Registry {
             self.make_paused(&mut places, &id, paused);
         }
         followed.seen = news.revision;
+        self.reached.store(Arc::new(Reached {
+            revision: followed.seen,
+            unusable: followed.unusable.len(),
+        }));
     }
 
     /// Watches a target as the shared settings have it, or no longer.

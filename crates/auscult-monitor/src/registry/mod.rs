@@ -43,7 +43,7 @@ use crate::engine::Engine;
 use crate::ingest::{Admission, Admitted, Key};
 use crate::settings::{Settings, TargetSpec};
 use crate::shared::SettingsStore;
-use follow::Followed;
+use follow::{Followed, Reached};
 use tokens::Tokens;
 
 /// What is watched. Shared by the API, the receiver of heartbeats and whoever reloads.
@@ -57,6 +57,8 @@ pub struct Registry {
     key: Arc<ArcSwapOption<Key>>,
     /// Locked before `places` by whoever locks both.
     followed: Mutex<Followed>,
+    /// For whoever must not wait while they are followed.
+    reached: ArcSwap<Reached>,
     tokens: ArcSwap<Tokens>,
     places: Mutex<Places>,
     words: Mutex<BTreeMap<TargetId, MemberWord>>,
@@ -180,6 +182,7 @@ impl Registry {
             shared,
             file,
             followed: Mutex::new(Followed::new(&settings.defaults)),
+            reached: ArcSwap::default(),
             settings: ArcSwap::from_pointee(settings),
             key: Arc::default(),
             tokens: ArcSwap::default(),
