@@ -45,7 +45,11 @@ const WORDS: [(&str, &str); 6] = [
 ];
 
 /// Where tests may sleep after all, and why.
-const SLEEPS: [(&str, &str); 2] = [
+const SLEEPS: [(&str, &str); 3] = [
+    (
+        "crates/auscult/tests/it/group/pace.rs",
+        "a writer has a rhythm, and monitors are asked again and again over HTTP",
+    ),
     (
         "crates/auscult-monitor/src/check/tests/server.rs",
         "a server that answers slowly is what is tested",

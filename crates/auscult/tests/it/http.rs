@@ -2,6 +2,7 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use crate::process::PATIENCE;
 
@@ -30,12 +31,23 @@ pub(crate) fn ask(
     headers: &str,
     body: &str,
 ) -> io::Result<Answer> {
+    ask_within(PATIENCE, addr, &format!("{method} {path}"), headers, body)
+}
+
+/// As [`ask`], of one who may not answer. `what` is method and path.
+pub(crate) fn ask_within(
+    patience: Duration,
+    addr: &str,
+    what: &str,
+    headers: &str,
+    body: &str,
+) -> io::Result<Answer> {
     let mut stream = TcpStream::connect(addr)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(patience))?;
     let length = body.len();
     write!(
         stream,
-        "{method} {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\
+        "{what} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\
          Content-Length: {length}\r\n{headers}\r\n{body}"
     )?;
     let mut text = String::new();

@@ -6,6 +6,7 @@ mod client;
 mod command_line;
 mod demo;
 mod etcd;
+mod group;
 mod http;
 mod https;
 mod lab;

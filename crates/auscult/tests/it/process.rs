@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Variables that would change what the binary does.
-const VARIABLES: [&str; 26] = [
+const VARIABLES: [&str; 32] = [
     "AUSCULT_ADVERTISE",
     "AUSCULT_AUTHOR",
     "AUSCULT_BIND",
@@ -20,21 +20,27 @@ const VARIABLES: [&str; 26] = [
     "AUSCULT_JOIN",
     "AUSCULT_KEY_FILE",
     "AUSCULT_LABEL",
+    "AUSCULT_MONITOR_NAME",
     "AUSCULT_NAME",
     "AUSCULT_PROFILE",
+    "AUSCULT_SETTINGS",
     "AUSCULT_SNAPSHOT",
     "AUSCULT_TOKEN",
     "AUSCULT_URL",
+    "BOOTSTRAP",
     "BOOTSTRAP_ADDRESS",
     "BOOTSTRAP_NODE_ID",
     "DATA_DIR",
     "HTTP_BIND",
+    "JOIN",
     "LOG_FORMAT",
     "MEMBERS",
     "NEW_NODE_ADDRESS",
     "NEW_NODE_ID",
     "NODE_ID",
     "NO_COLOR",
+    "RAFT_ADVERTISE",
+    "RAFT_BIND",
     "RUST_LOG",
     "TZ",
     "UDP_BIND",
@@ -141,6 +147,10 @@ impl Process {
                 rest.join("\n")
             )
         })
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends a signal by its name, such as `HUP`.
