@@ -12,8 +12,8 @@ use crate::args::{LogArgs, LogFormat};
 use crate::exit::{Exit, Stop};
 use crate::render::Screen;
 
-/// openraft tells of every change of leader as of a mistake, and several times for each heartbeat to a
-/// monitor that is away. What somebody has to know of it, the monitor says itself.
+/// openraft tells of every change of leader as of a mistake, and several times for each heartbeat
+/// to a monitor that is away. What somebody has to know of it, the monitor says itself.
 const QUIET: &str = "openraft=off";
 
 /// Starts logging. `default` is the filter when `RUST_LOG` is not set.

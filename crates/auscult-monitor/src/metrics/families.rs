@@ -330,6 +330,8 @@ pub(crate) static SECTIONS: &[&Section] = &[
             &RELOAD_TIMESTAMP,
             &RELOADS,
             &RELOAD_FAILURES,
+            &SETTINGS_REVISION,
+            &SETTINGS_UNUSABLE,
         ],
     },
     &Section {

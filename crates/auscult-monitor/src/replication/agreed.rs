@@ -2,10 +2,10 @@
 //!
 //! After a restart, what is agreed on is told anew by whoever leads. Until then the note says up to
 //! where the settings may be made again, so that a monitor that is alone shows the last ones, and
-//! none that are older than those it has shown before. A transaction for each entry would make every
-//! change wait for the disk a third and a fourth time. So a note is only handed to the system, which
-//! keeps it when this process is killed, and synced soon after: when the machine dies within that
-//! time, the last changes are shown again as soon as a leader is heard.
+//! none that are older than those it has shown before. A transaction for each entry would make
+//! every change wait for the disk a third and a fourth time. So a note is only handed to the
+//! system, which keeps it when this process is killed, and synced soon after: when the machine dies
+//! within that time, the last changes are shown again as soon as a leader is heard.
 
 use std::time::Duration;
 

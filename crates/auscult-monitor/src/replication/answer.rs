@@ -67,6 +67,10 @@ impl Node {
     async fn append(&self, append: AppendEntriesRequest<Group>) -> Reply {
         let at = now();
         let committed = append.leader_commit.map_or(0, |id| id.index);
+        // What it sends may take long to write down. It is there all the same.
+        if self.raft().server_metrics().borrow().vote == append.vote {
+            self.0.contact.lock().hear_leader(at);
+        }
         match self.raft().append_entries(append).await {
             Ok(response) => {
                 if !matches!(response, AppendEntriesResponse::HigherVote(_)) {

@@ -229,7 +229,8 @@ impl TryFrom<RegistryRecord> for Registry {
 /// A whole registry, for a store of another kind.
 ///
 /// # Errors
-/// What has no form in JSON: nothing, as records have only texts as keys. State: nothing was changed.
+/// What has no form in JSON: nothing, as records have only texts as keys. State: nothing was
+/// changed.
 pub(crate) fn registry_to_json(registry: &Registry) -> Result<Vec<u8>, Malformed> {
     let record = RegistryRecord::from(registry);
     serde_json::to_vec(&record).map_err(|error| Malformed(error.to_string()))

@@ -17,9 +17,14 @@ impl Node {
         self.raft().metrics().borrow().clone()
     }
 
-    /// Who leads, as far as this monitor knows.
+    /// Who leads, as far as this monitor knows: nobody, where that one was not heard for long.
     pub(super) fn leader(&self) -> Option<u64> {
-        self.raft().server_metrics().borrow().current_leader
+        let leader = self.raft().server_metrics().borrow().current_leader?;
+        if leader == self.id().0 {
+            return Some(leader);
+        }
+        let silence = self.0.contact.lock().silence(now());
+        (silence <= self.0.timing.lease * 2).then_some(leader)
     }
 
     /// Where a monitor of the group is reached.
@@ -81,6 +86,7 @@ impl Node {
         let identity = self.0.identity.read().clone();
         let role = self.role(&metrics);
         let alone = role == Role::Leader && !self.reaches_enough(&metrics);
+        let leader = self.leader();
         let trouble = match role {
             Role::Stopped => Some(match self.0.journal.trouble() {
                 Some(trouble) => trouble.to_string(),
@@ -93,7 +99,7 @@ impl Node {
                     .to_owned(),
             ),
             Role::Follower | Role::Candidate | Role::Learner
-                if identity.group.is_empty() || metrics.current_leader.is_none() =>
+                if identity.group.is_empty() || leader.is_none() =>
             {
                 let refused = self.0.refused.lock().clone();
                 Some(refused.unwrap_or_else(|| "no leader is known".to_owned()))
@@ -108,7 +114,7 @@ impl Node {
             id: MonitorId(identity.id),
             role,
             term: metrics.current_term,
-            leader: (metrics.current_leader.filter(|_| !alone)).map(MonitorId),
+            leader: leader.filter(|_| !alone).map(MonitorId),
             revision: applied.revision,
             age: self.age(),
             log_last: metrics.last_log_index.unwrap_or(0),
@@ -128,12 +134,13 @@ impl Node {
 
     fn monitors(&self, metrics: &Metrics) -> Vec<MonitorStatus> {
         let membership = metrics.membership_config.membership();
+        let leader = self.leader();
         let contact = self.0.contact.lock();
         let at = now();
         let is_voter = |id: u64| membership.voter_ids().any(|voter| voter == id);
         let status = |(&id, monitor): (&u64, &Monitor)| {
             let leads = metrics.current_leader == Some(id);
-            let role = match (leads, is_voter(id)) {
+            let role = match (leader == Some(id), is_voter(id)) {
                 (true, _) => Role::Leader,
                 (false, true) => Role::Follower,
                 (false, false) => Role::Learner,

@@ -153,8 +153,8 @@ impl Open {
 }
 
 impl Twin {
-    /// Whether this was found where it was to be. What is agreed on is told anew by whoever leads, so
-    /// an earlier state of that will do.
+    /// Whether this was found where it was to be. What is agreed on is told anew by whoever leads,
+    /// so an earlier state of that will do.
     fn holds(&self, found: &Self) -> bool {
         found.committed <= self.committed
             && Self {

@@ -138,6 +138,12 @@ impl Process {
         self.expect(found, part)
     }
 
+    /// What it logged that was not looked at yet.
+    pub(crate) fn log_so_far(&mut self) -> String {
+        let lines: Vec<String> = self.stderr.try_iter().collect();
+        lines.join("\n")
+    }
+
     fn expect(&self, found: Option<String>, part: &str) -> String {
         found.unwrap_or_else(|| {
             let rest: Vec<String> = self.stderr.try_iter().collect();

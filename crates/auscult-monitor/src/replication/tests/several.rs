@@ -110,6 +110,10 @@ async fn one_that_was_cut_off_disturbs_nobody_when_it_returns() {
     })
     .await;
     made(&nodes[first], "a").await;
+    // It knows of nobody who could make a change, and leaves none in doubt.
+    assert_eq!(away.status().leader, None);
+    let error = refused(away, "b").await;
+    assert!(matches!(error, ChangeError::NoLeader { .. }), "{error:?}");
     wires.connect(away, &address);
     until("it caught up", || has(away, "a")).await;
     let status = nodes[first].status();

@@ -1,7 +1,7 @@
-//! Revisions never go back: what can be read at a monitor never becomes older, not when it is killed
-//! either, and whoever was answered there finds at least that. Only where the machine loses power,
-//! a monitor may show an older revision until it hears a leader; that confirmed reads never do is a
-//! property of its own.
+//! Revisions never go back: what can be read at a monitor never becomes older, not when it is
+//! killed either, and whoever was answered there finds at least that. Only where the machine loses
+//! power, a monitor may show an older revision until it hears a leader; that confirmed reads never
+//! do is a property of its own.
 
 use std::collections::BTreeMap;
 

@@ -8,7 +8,9 @@ use crate::http::ask;
 use crate::process::auscult;
 
 /// As its README has it.
-const TARGET: &str = r#"{"id":10,"url":"http://127.0.0.1:9/heartbeat","monitor":{"threshold":16.0,"maxSampleSize":200,"minStdDeviationMillis":500,"acceptableHeartbeatPauseMillis":0,"firstHeartbeatEstimateMillis":500}}"#;
+const TARGET: &str = r#"{"id":10,"url":"http://127.0.0.1:9/heartbeat","monitor":{"threshold":16.0,
+"maxSampleSize":200,"minStdDeviationMillis":500,"acceptableHeartbeatPauseMillis":0,
+"firstHeartbeatEstimateMillis":500}}"#;
 
 const JSON: &str = "Content-Type: application/json\r\nAccept: application/json\r\n";
 

@@ -1,5 +1,5 @@
-//! Several monitors that share settings, as processes of their own: killed, stopped, cut off, without
-//! room on the disk, started again and joined by others.
+//! Several monitors that share settings, as processes of their own: killed, stopped, cut off,
+//! without room on the disk, started again and joined by others.
 
 mod disk;
 mod interface;
@@ -26,8 +26,8 @@ use pace::until;
 /// How long a monitor may take to answer: longer than it waits for a leader.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Monitors on an address of the loopback device that nobody else uses, so that each finds its ports
-/// free again when it is started again.
+/// Monitors on an address of the loopback device that nobody else uses, so that each finds its
+/// ports free again when it is started again.
 struct Group {
     address: String,
     members: Vec<Member>,
@@ -128,6 +128,21 @@ impl Group {
             assert_eq!(settings, &all[0], "all have the same");
         }
         all.into_iter().next().unwrap()
+    }
+}
+
+/// What they say is shown where a test fails.
+impl Drop for Group {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        for member in &mut self.members {
+            println!("{}: {:#?}", member.http, member.cluster());
+            if let Some(process) = &mut member.process {
+                println!("{}", process.log_so_far());
+            }
+        }
     }
 }
 
