@@ -19,7 +19,15 @@ use super::rpc::{Ask, Canvass, Reply, Request};
 impl Node {
     /// Answers a request of another monitor. Whoever carries requests calls this.
     pub async fn handle(&self, request: Request) -> Reply {
-        let group = self.0.identity.read().group.clone();
+        let (id, group) = {
+            let identity = self.0.identity.read();
+            (identity.id, identity.group.clone())
+        };
+        if request.to.is_some_and(|to| to != id) {
+            // It would count as the one that was there before, which has promised its vote and has
+            // entries that are not here.
+            return Reply::AnotherMonitor { id };
+        }
         match request.ask {
             Ask::Invite => {
                 let leader = self.leader().and_then(|leader| self.address(leader));

@@ -123,7 +123,7 @@ impl Node {
             let Some(to) = self.address(leader) else {
                 return Attempt::Refused;
             };
-            let request = self.request(ask.clone());
+            let request = self.request_to(leader, ask.clone());
             let mut metrics = self.raft().server_metrics();
             let called = self.0.network.call(&to, request, within);
             let another =
@@ -153,7 +153,16 @@ impl Node {
         Request {
             group: identity.group.clone(),
             from: identity.id,
+            to: None,
             ask,
+        }
+    }
+
+    /// As [`request`](Self::request), for nobody but this one.
+    pub(super) fn request_to(&self, to: u64, ask: Ask) -> Request {
+        Request {
+            to: Some(to),
+            ..self.request(ask)
         }
     }
 

@@ -106,7 +106,7 @@ fn chance(node: &Node) -> Option<Chance> {
 
 async fn would_win(node: &Node, chance: Chance) -> bool {
     let asked = chance.others.iter().map(|(voter, address)| {
-        let request = node.request(Ask::Canvass { last: chance.last });
+        let request = node.request_to(*voter, Ask::Canvass { last: chance.last });
         async move {
             let called = node.0.network.call(address, request, CANVASS_TIMEOUT).await;
             (*voter, called)

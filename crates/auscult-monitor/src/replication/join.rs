@@ -410,7 +410,10 @@ async fn be_taken_in(node: &Node, identity: &Identity, asking: &mut Asking) {
             .network
             .call(&leader, node.request(ask.clone()), TIMEOUT);
         match asked.await {
-            Ok(Reply::Done) => return,
+            Ok(Reply::Done) => {
+                *node.0.refused.lock() = None;
+                return;
+            }
             Ok(Reply::Failed { text }) => {
                 asking.tell(|| tracing::error!(%text, "the group does not take this monitor in"));
                 *node.0.refused.lock() = Some(text);

@@ -46,6 +46,7 @@ pub(super) struct To {
     pub(super) address: String,
     pub(super) group: String,
     pub(super) from: u64,
+    pub(super) target: u64,
 }
 
 impl To {
@@ -53,6 +54,7 @@ impl To {
         Request {
             group: self.group.clone(),
             from: self.from,
+            to: Some(self.target),
             ask: Ask::Append(append),
         }
     }

@@ -50,6 +50,7 @@ impl Node {
         let request = Request {
             group,
             from,
+            to: None,
             ask: Ask::Observe(letter),
         };
         match self.0.network.call(&address, request, timeout).await {

@@ -80,6 +80,7 @@ impl Peer {
         let request = Request {
             group: self.peers.identity.read().group.clone(),
             from: self.peers.me,
+            to: Some(self.target),
             ask,
         };
         let called = self
@@ -92,6 +93,8 @@ impl Peer {
     #[expect(clippy::result_large_err, reason = "openraft's own error")]
     fn read<E: Error>(&self, called: Result<Reply, CallError>) -> Result<Reply, Failed<E>> {
         match called {
+            // It was another one that was heard.
+            Ok(reply @ Reply::AnotherMonitor { .. }) => Err(unfit(&reply)),
             Ok(reply) => {
                 self.peers.contact.lock().hear(self.target, now());
                 Ok(reply)
@@ -110,6 +113,7 @@ type Failed<E> = RPCError<u64, Monitor, E>;
 fn unfit<E: Error>(reply: &Reply) -> Failed<E> {
     let text = match reply {
         Reply::OtherGroup { group } => format!("it is of the group {group}"),
+        Reply::AnotherMonitor { id } => format!("another monitor ({id:012x}) is there now"),
         Reply::Failed { text } => text.clone(),
         _ => "it answers something else".to_owned(),
     };
@@ -128,6 +132,7 @@ impl RaftNetwork<Group> for Peer {
                 address: self.address.clone(),
                 group: self.peers.identity.read().group.clone(),
                 from: self.peers.me,
+                target: self.target,
             };
             let (called, up_to) = self.large.send(to, request, option.hard_ttl()).await;
             return match (self.read(called)?, up_to) {

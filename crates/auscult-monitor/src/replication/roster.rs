@@ -197,11 +197,18 @@ impl Node {
             return Reply::Failed { text };
         }
         // One that cannot be reached would leave the group without a leader for a while.
-        let there = self.request(Ask::Invite);
+        let there = self.request_to(to, Ask::Invite);
         let answered = (self.0.network).call(&address, there, self.0.timing.lease);
-        if let Err(error) = answered.await {
-            let text = error.to_string();
-            return Reply::Failed { text };
+        match answered.await {
+            Ok(Reply::AnotherMonitor { .. }) => {
+                let text = format!("another monitor is at {address} now");
+                return Reply::Failed { text };
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let text = error.to_string();
+                return Reply::Failed { text };
+            }
         }
         self.step_aside(to, &address).await
     }
@@ -211,7 +218,7 @@ impl Node {
         let raft = self.raft();
         let _resting = Resting::begin(self);
         Group::sleep(timing.lease + timing.heartbeat / 4).await;
-        let campaign = self.request(Ask::Campaign);
+        let campaign = self.request_to(to, Ask::Campaign);
         let asked = self.0.network.call(address, campaign, timing.lease).await;
         if let Err(error) = asked {
             let text = error.to_string();

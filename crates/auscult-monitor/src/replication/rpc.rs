@@ -76,6 +76,10 @@ pub struct Request {
     pub group: String,
     /// Who asks.
     pub from: u64,
+    /// Who shall answer; nobody in particular where that is not known. Another one may be found at
+    /// an address by now, with the journal of another one.
+    #[serde(default)]
+    pub to: Option<u64>,
     /// For what.
     pub ask: Ask,
 }
@@ -188,6 +192,11 @@ pub enum Reply {
     OtherGroup {
         /// Which one.
         group: String,
+    },
+    /// The one asked is another one than was meant. Nothing was done.
+    AnotherMonitor {
+        /// Which one.
+        id: u64,
     },
     /// The one asked could not. Nothing was done.
     Failed {

@@ -116,6 +116,7 @@ async fn what_is_no_message_is_refused_and_a_stranger_is_told_so() {
     let request = Request {
         group: "other".to_owned(),
         from: 9,
+        to: None,
         ask: Ask::Confirm,
     };
     let network = HttpNetwork::default();
@@ -137,6 +138,7 @@ fn a_piece_of_a_snapshot_travels_beside_the_text() {
     let request = Request {
         group: "g".to_owned(),
         from: 1,
+        to: None,
         ask: Ask::Snapshot(piece.clone()),
     };
     let bytes = encode_request(request).unwrap();

@@ -257,6 +257,44 @@ async fn settings_of_its_own_are_not_given_up_for_a_group() {
     made(&empty, "theirs").await;
 }
 
+/// One that lost its disk has another id, and is not taken for the one that was at its address: it
+/// would have a vote, and entries that it has not.
+#[tokio::test(start_paused = true)]
+async fn one_that_lost_its_disk_is_nobody_until_the_old_one_is_removed() {
+    let wires = Wires::default();
+    let mut nodes = wires.group(3).await;
+    made(&nodes[0], "a").await;
+    let first = leader(&nodes).unwrap();
+    let lost = nodes.remove((first + 1) % 3);
+    let old = lost.status().id.0;
+    let address = format!("m{old}:7000");
+    wires.cut(&address);
+    lost.stop().await;
+    let again = NodeConfig {
+        monitor: super::stage::monitor(&format!("m{old}")),
+        join: nodes.iter().map(|node| node.monitor().raft).collect(),
+        no_group: NoGroup::Begin,
+        ..config(9)
+    };
+    let again = wires.start(again, Journal::in_memory().unwrap()).await;
+    until("it says what stands in the way", || {
+        let trouble = again.status().trouble.unwrap_or_default();
+        trouble.contains(&format!("auscult cluster remove m{old}"))
+    })
+    .await;
+    Group::sleep(Timing::LAN.lease * 8).await;
+    assert_eq!(
+        again.status().log_last,
+        0,
+        "it is not taken for the old one"
+    );
+    made(&nodes[0], "b").await;
+    nodes[1].remove(old).await.unwrap();
+    until("it votes", || voters(&again) == 3).await;
+    assert!(has(&again, "a") && has(&again, "b"));
+    assert_eq!(again.status().trouble, None);
+}
+
 /// One of several that are started alike begins the group, as long as none of the others has one.
 #[tokio::test(start_paused = true)]
 async fn one_that_may_begin_a_group_does_so_only_where_there_is_none() {
