@@ -91,9 +91,11 @@ impl Desk {
             }
             let name = format!("w{number}");
             let first = number as usize % self.monitors.len();
+            // Who asks again may be answered with what came of asking before.
+            let asked = Instant::now();
             let order = (0..self.monitors.len()).map(|it| (first + it) % self.monitors.len());
             for monitor in order {
-                if let Some(written) = ask(&self.monitors[monitor], &name) {
+                if let Some(written) = ask(&self.monitors[monitor], &name, asked) {
                     self.acknowledged.lock().unwrap().push(written);
                     break;
                 }
@@ -105,8 +107,7 @@ impl Desk {
     }
 }
 
-fn ask(monitor: &str, name: &str) -> Option<Written> {
-    let asked = Instant::now();
+fn ask(monitor: &str, name: &str, asked: Instant) -> Option<Written> {
     let answer = put(monitor, name).ok()?;
     let answered = Instant::now();
     if !matches!(answer.status, 200 | 201) {
