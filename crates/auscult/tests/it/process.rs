@@ -139,7 +139,7 @@ impl Process {
     }
 
     /// What it logged that was not looked at yet.
-    pub(crate) fn log_so_far(&mut self) -> String {
+    pub(crate) fn log_so_far(&self) -> String {
         let lines: Vec<String> = self.stderr.try_iter().collect();
         lines.join("\n")
     }

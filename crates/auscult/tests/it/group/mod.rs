@@ -133,13 +133,14 @@ impl Group {
 
 /// What they say is shown where a test fails.
 impl Drop for Group {
+    #[expect(clippy::print_stdout, reason = "only a test that fails prints it")]
     fn drop(&mut self) {
         if !std::thread::panicking() {
             return;
         }
-        for member in &mut self.members {
+        for member in &self.members {
             println!("{}: {:#?}", member.http, member.cluster());
-            if let Some(process) = &mut member.process {
+            if let Some(process) = &member.process {
                 println!("{}", process.log_so_far());
             }
         }
