@@ -157,6 +157,9 @@ pub const REASON_BYTES_MAX: usize = 1_024;
 /// Alerts that are told in one message: half a megabyte of JSON, and more than anybody reads.
 pub const NOTICES_PER_MESSAGE_MAX: usize = 1_000;
 
+/// Alerts in one letter to another monitor: about half a megabyte of JSON.
+pub const ALERTS_PER_LETTER_MAX: usize = 500;
+
 /// Messages to one receiver at a time.
 pub const MESSAGES_IN_FLIGHT_MAX: usize = 32;
 

@@ -32,6 +32,12 @@ pub struct Counters {
     /// Messages that were handed out though what they tell is not on the disk, as the disk did not
     /// take it: a duplicate is better than nobody being told.
     pub unwritten: u64,
+    /// Alerts that other monitors told this one of.
+    pub heard: u64,
+    /// Of those, alerts of which something was not known here.
+    pub adopted: u64,
+    /// Alerts of which this monitor came to have the duty to tell.
+    pub taken_over: u64,
     /// Calls with a time before that of an earlier call.
     pub clock_regressions: u64,
 }

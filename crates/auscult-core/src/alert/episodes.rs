@@ -6,11 +6,12 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::group::Duty;
 use super::input::{Observation, Output, Phase};
-use super::key::{AlertId, AlertKey, Subject};
+use super::key::{AlertId, AlertKey, Episode, Subject};
 use super::matcher::Labelled;
 use super::owed::{Hindrance, Owed, owed};
-use super::record::{Delivery, Ending, Past, Record};
+use super::record::{Delivery, Ending, Past, Record, Scope};
 use super::rule::{Flapping, Rule, Seen, Severity};
 use super::{Alerts, Timer};
 use crate::bounds::{ALERTS_MAX, FLAP_EPISODES_MAX, PARENTS_MAX, REASON_BYTES_MAX};
@@ -24,6 +25,12 @@ const ABANDON_UNKNOWN: Duration = Duration::from_secs(7 * 86_400);
 /// An alert, with what need not outlive the process.
 pub(super) struct Row {
     pub(super) record: Record,
+    /// Who tells of it.
+    pub(super) duty: Duty,
+    /// The ruling by which the condition was met last, where a group rules.
+    pub(super) cause: Option<(u64, u64)>,
+    /// The ruling that was seen last.
+    pub(super) ruling: Option<(u64, u64)>,
     /// What the last status meant.
     pub(super) seen: Seen,
     /// Since when the condition is met, while that is not for long enough.
@@ -126,14 +133,24 @@ impl Alerts {
             }
             self.insert(id, new_row(key, severity, observation));
         }
+        self.concern(id, &observation.concern);
         let Some(row) = self.rows.get_mut(&id) else {
             return;
         };
-        row.seen = seen;
+        let ruling = observation.concern.ruling();
+        if ruling.is_some_and(|ruling| row.record.episode.is_later_than(ruling)) {
+            // Another monitor told of what was ruled since.
+            return;
+        }
+        row.ruling = ruling;
+        let was_met = core::mem::replace(&mut row.seen, seen) == Seen::Met;
         match seen {
             Seen::Met => {
                 row.fresh = Fresh::of(observation);
                 row.clear_since = None;
+                if !was_met {
+                    row.cause = ruling;
+                }
                 if row.record.fires() {
                     self.adopt_parents(id);
                 } else if row.pending.is_none() {
@@ -161,8 +178,16 @@ impl Alerts {
             parents: Arc::clone(&record.parents),
             reason: Arc::clone(&record.reason),
         };
+        let duty = match record.scope {
+            Scope::Own => Duty::Here,
+            // Not before it is known who tells of it.
+            Scope::Group => Duty::There(None),
+        };
         let row = Row {
             record,
+            duty,
+            cause: None,
+            ruling: None,
             seen: Seen::Unclear,
             pending: None,
             clear_since: None,
@@ -201,8 +226,8 @@ impl Alerts {
         for lane in self.lanes.values_mut() {
             lane.queue.remove(&id);
         }
-        if row.record.episode > 0 {
-            self.writing.alerts.insert(id);
+        if row.record.count > 0 {
+            self.writing.note(id);
         }
     }
 
@@ -227,7 +252,7 @@ impl Alerts {
         }
         let parents = Arc::clone(&row.fresh.parents);
         let before = core::mem::replace(&mut row.record.parents, Arc::clone(&parents));
-        self.writing.alerts.insert(id);
+        self.writing.note(id);
         self.unlink_dependant(id, &before);
         for parent in parents.iter() {
             let parent = self.dependants.entry(parent.clone()).or_default();
@@ -256,7 +281,7 @@ impl Alerts {
     }
 
     /// An alert is over, whatever its condition.
-    fn end_alert(&mut self, id: AlertId, ending: Ending) {
+    pub(super) fn end_alert(&mut self, id: AlertId, ending: Ending) {
         let Some(row) = self.rows.get_mut(&id) else {
             return;
         };
@@ -300,7 +325,7 @@ impl Alerts {
         if let Some(at) = wake {
             row.wake = wake;
             self.timers.insert((at, Timer::Alert(id)));
-        } else if row.record.episode == 0 && row.pending.is_none() {
+        } else if row.record.count == 0 && row.pending.is_none() {
             self.remove(id);
         }
     }
@@ -334,10 +359,23 @@ impl Alerts {
         record.severity = severity;
         record.labels = Arc::clone(&row.fresh.labels);
         record.reason = Arc::clone(&row.fresh.reason);
-        record.episode += 1;
+        let began = match row.cause {
+            Some((epoch, number)) => Episode {
+                epoch,
+                number,
+                again: 0,
+            },
+            None => Episode {
+                epoch: at.as_nanos() / 1_000_000,
+                ..Episode::NONE
+            },
+        };
+        record.episode = began.after(record.episode);
+        record.count += 1;
         record.fired = at;
         record.ended = None;
         record.acknowledged = None;
+        record.acknowledgements = 0;
         if record.episodes.len() == FLAP_EPISODES_MAX {
             record.episodes.remove(0);
         }
@@ -347,12 +385,15 @@ impl Alerts {
             if delivery.brief.take().is_some() {
                 delivery.skipped = delivery.skipped.saturating_add(1);
                 self.counters.skipped += 1;
+                if let Some(lane) = self.lanes.get_mut(&delivery.receiver) {
+                    lane.counters.skipped += 1;
+                }
             }
         }
         row.clear_since = None;
         self.adopt_parents(id);
         self.counters.fired += 1;
-        self.writing.alerts.insert(id);
+        self.writing.note(id);
         self.say_moved(id, at, Phase::Firing);
     }
 
@@ -369,6 +410,7 @@ impl Alerts {
         record.acknowledged = None;
         let past = Past {
             episode: record.episode,
+            count: record.count,
             fired: record.fired,
             ended: at,
             ending,
@@ -385,7 +427,7 @@ impl Alerts {
             }
         }
         self.counters.resolved += 1;
-        self.writing.alerts.insert(id);
+        self.writing.note(id);
         self.stir_dependants(id);
         self.say_moved(id, at, Phase::Resolved);
     }
@@ -422,7 +464,7 @@ impl Alerts {
             }
         }
         if changed {
-            self.writing.alerts.insert(id);
+            self.writing.note(id);
         }
     }
 
@@ -445,13 +487,16 @@ impl Alerts {
             if fires && routed && hindrance == Hindrance::None && delivery.wanted < episode {
                 // Also if it cannot be told yet, as the end of the one before comes first.
                 delivery.wanted = episode;
-                self.writing.alerts.insert(id);
+                self.writing.note(id);
             }
             match abandon_at(delivery, abandon) {
                 Some(at) if at <= now => {
                     delivery.exposed = None;
                     delivery.brief = None;
                     abandoned += 1;
+                    if let Some(lane) = self.lanes.get_mut(&name) {
+                        lane.counters.abandoned += 1;
+                    }
                 }
                 Some(at) => outlook = outlook.at(at),
                 None => {}
@@ -466,6 +511,7 @@ impl Alerts {
             match owed(&row.record, delivery, rule, receiver, hindrance, now) {
                 Owed::Nothing => {}
                 Owed::Later(at) => outlook = outlook.at(at),
+                Owed::Now(_) if row.duty != Duty::Here => {}
                 Owed::Now(_) => {
                     outlook = outlook.queued();
                     if let Entry::Vacant(place) = lane.queue.entry(id) {
@@ -477,13 +523,13 @@ impl Alerts {
         }
         if abandoned > 0 {
             self.counters.abandoned += abandoned;
-            self.writing.alerts.insert(id);
+            self.writing.note(id);
         }
         outlook
     }
 
     /// Looks again at those who depend on the subject of an alert.
-    fn stir_dependants(&mut self, id: AlertId) {
+    pub(super) fn stir_dependants(&mut self, id: AlertId) {
         let subject = self.rows.get(&id).map(|row| &row.record.key.subject);
         if let Some(Subject::Target(target)) = subject
             && let Some(dependants) = self.dependants.get(target)
@@ -492,7 +538,7 @@ impl Alerts {
         }
     }
 
-    fn say_moved(&mut self, id: AlertId, at: Instant, to: Phase) {
+    pub(super) fn say_moved(&mut self, id: AlertId, at: Instant, to: Phase) {
         if let Some(row) = self.rows.get(&id) {
             let key = row.record.key.clone();
             self.outputs.push_back(Output::Moved {
@@ -574,15 +620,21 @@ fn new_row(key: AlertKey, severity: Severity, observation: &Observation<'_>) -> 
             labels: Arc::clone(&fresh.labels),
             parents: Arc::clone(&fresh.parents),
             reason: Arc::clone(&fresh.reason),
-            episode: 0,
+            scope: Scope::Own,
+            episode: Episode::NONE,
+            count: 0,
             since: Instant::ORIGIN,
             fired: Instant::ORIGIN,
             ended: None,
             acknowledged: None,
+            acknowledgements: 0,
             episodes: Vec::new(),
             flapping: false,
             deliveries: Vec::new(),
         },
+        duty: Duty::Here,
+        cause: None,
+        ruling: None,
         seen: Seen::Unclear,
         pending: None,
         clear_since: None,

@@ -4,7 +4,8 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::time::Duration;
 
-use super::key::{AlertId, AlertKey, Subject};
+use super::group::{Concern, Duty};
+use super::key::{AlertId, AlertKey, Episode, Subject};
 use super::matcher::Silence;
 use super::message::Message;
 use super::record::Write;
@@ -20,6 +21,13 @@ pub enum Input<'a> {
     Observed(Observation<'a>),
     /// A subject is not watched any more. Its alerts are over.
     Gone(&'a Subject),
+    /// Who tells of the alerts of a subject that is the affair of the group.
+    Duty {
+        /// The subject.
+        subject: &'a Subject,
+        /// Who.
+        duty: &'a Duty,
+    },
     /// What came of a message. One that is not known any more is passed over.
     Sent {
         /// Its number.
@@ -42,6 +50,8 @@ pub struct Observation<'a> {
     pub subject: &'a Subject,
     /// The signal.
     pub signal: &'a SignalName,
+    /// Whose affair it is.
+    pub concern: Concern<'a>,
     /// Since when. A moment after `now` counts as `now`.
     pub at: Instant,
     /// The status.
@@ -140,7 +150,7 @@ pub enum Output {
         /// What it is about.
         key: AlertKey,
         /// Which episode.
-        episode: u64,
+        episode: Episode,
         /// When.
         at: Instant,
         /// The phase from now on.

@@ -43,6 +43,61 @@ impl Subject {
     }
 }
 
+/// Which time an alert fires: one that begins later is greater, and where several monitors know of
+/// it, it is the same to all of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Episode {
+    /// Milliseconds of the wall clock: when it began to fire, or when rulings on its target began.
+    pub epoch: u64,
+    /// The ruling by which it began; 0 where no group ruled.
+    pub number: u64,
+    /// Counts from 0 the episodes that are otherwise the same.
+    pub again: u32,
+}
+
+impl Episode {
+    /// The one before the first.
+    pub const NONE: Self = Self {
+        epoch: 0,
+        number: 0,
+        again: 0,
+    };
+
+    /// Whether it began by a later ruling than this one.
+    #[must_use]
+    pub const fn is_later_than(&self, (epoch, number): (u64, u64)) -> bool {
+        self.epoch == epoch && self.number > number
+    }
+
+    /// Whether it began by this ruling, or by a later one.
+    #[must_use]
+    pub const fn is_not_before(&self, (epoch, number): (u64, u64)) -> bool {
+        self.epoch == epoch && self.number >= number
+    }
+
+    /// This one, or the next that is greater than `before`.
+    #[must_use]
+    pub fn after(self, before: Self) -> Self {
+        if self > before {
+            return self;
+        }
+        Self {
+            again: before.again.saturating_add(1),
+            ..before
+        }
+    }
+}
+
+impl fmt::Display for Episode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}.{}", self.epoch, self.number)?;
+        match self.again {
+            0 => Ok(()),
+            again => write!(f, ".{again}"),
+        }
+    }
+}
+
 /// A short name of an alert: the same in every process and for ever, as it is made of the key
 /// alone. Shown as 32 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -29,6 +29,26 @@ pub(super) struct Lane {
     pub(super) blocked_until: Instant,
     /// When it is to be looked at.
     pub(super) wake: Option<Instant>,
+    pub(super) counters: LaneCounters,
+    /// When it confirmed anything last, in this process.
+    pub(super) confirmed_at: Option<Instant>,
+}
+
+/// What was counted of one receiver since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LaneCounters {
+    /// Messages that it confirmed.
+    pub delivered: u64,
+    /// Messages that failed, those without any answer included.
+    pub failed: u64,
+    /// Messages that it did not take.
+    pub refused: u64,
+    /// Notices in the messages that it confirmed.
+    pub notices: u64,
+    /// Episodes that came and went before it could be told: they are counted in later notices.
+    pub skipped: u64,
+    /// Ends of alerts that were given up on.
+    pub abandoned: u64,
 }
 
 /// Whether a receiver is taken to be there.

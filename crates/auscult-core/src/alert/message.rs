@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::key::{AlertId, AlertKey};
+use super::key::{AlertId, AlertKey, Episode};
 use super::record::Ending;
 use super::rule::Severity;
 use crate::id::ReceiverName;
@@ -58,7 +58,9 @@ pub struct Notice {
     /// What is told.
     pub news: News,
     /// Which episode.
-    pub episode: u64,
+    pub episode: Episode,
+    /// How often the alert fired, this time included.
+    pub count: u64,
     /// When that episode began to fire.
     pub fired: Instant,
     /// Whether it comes and goes too often, and so lasts until it is steady.
@@ -95,14 +97,11 @@ impl News {
 }
 
 impl Notice {
-    /// The same text whenever the same is told again, and for nothing else: by it a receiver can
-    /// tell a duplicate.
+    /// The same text whenever the same is told again, by whichever monitor, and for nothing else:
+    /// by it a receiver can tell a duplicate.
     #[must_use]
     pub fn dedup_key(&self) -> String {
-        // Episodes are counted from 1 again once an alert was forgotten, but never begin twice at
-        // the same moment.
         let (alert, episode) = (self.alert, self.episode);
-        let episode = format!("{:x}.{episode}", self.fired.as_nanos());
         match self.news {
             News::Firing | News::Refresh => format!("{alert}-{episode}-firing"),
             News::Repeat(number) => format!("{alert}-{episode}-repeat-{number}"),

@@ -30,6 +30,15 @@
 //! An episode that was over before a receiver could be told is told as an end alone. When the next
 //! one begins before that, it is only counted in the next notice ([`Notice::skipped`]).
 //!
+//! # In a group
+//! Of monitors that observe the same targets, each keeps the alerts of all of them, and one, the
+//! owner of the target, tells of them ([`Duty`]). An episode is called by the ruling that began it,
+//! so all give it the same name. The one that has the duty tells the others what it told
+//! ([`Alerts::poll_letter`]): they take its word for how things are. What is told is the state of
+//! an alert, not its history, so a letter may be lost, repeated or come late. Who comes to have
+//! the duty is told by the others what they know, and joins it with what it knows itself, so that
+//! nothing that anybody may have been told of is forgotten.
+//!
 //! # Crashes
 //! A message is handed out when everything that it tells is written down, with the mark that the
 //! receiver may know of it from now on; and what it confirmed is written down, too. Thus nothing is
@@ -41,8 +50,10 @@
 
 mod counters;
 mod episodes;
+mod group;
 mod input;
 mod invariants;
+mod join;
 mod key;
 mod lane;
 mod matcher;
@@ -60,20 +71,23 @@ use core::time::Duration;
 
 use crate::bounds::SILENCES_MAX;
 use crate::id::{ReceiverName, SilenceName, TargetId};
+use crate::monitor::observers::MonitorName;
 use crate::rng::Rng;
 use crate::time::Instant;
 use episodes::Row;
+use group::Outbox;
 use lane::Lane;
 use sending::InFlight;
 use writing::Writing;
 
 pub use counters::Counters;
+pub use group::{Concern, Duty, Letter, Shared, Taken};
 pub use input::{Change, Input, Observation, Output, Phase, Refusal, Sent, Wake};
-pub use key::{AlertId, AlertKey, Subject};
-pub use lane::Breaker;
+pub use key::{AlertId, AlertKey, Episode, Subject};
+pub use lane::{Breaker, LaneCounters};
 pub use matcher::{Matcher, MatcherError, Origin, Silence, Test};
 pub use message::{Message, News, Notice, Occasion};
-pub use record::{Acknowledgement, Delivery, Ending, Exposed, Past, Record, Write};
+pub use record::{Acknowledgement, Delivery, Ending, Exposed, Past, Record, Scope, Write};
 pub use rule::{
     AlertConfig, AlertParams, Fault, Flapping, Receiver, Refresh, Rule, Severity, When,
 };
@@ -104,6 +118,10 @@ pub struct Alerts {
     stirred: BTreeSet<ReceiverName>,
     timers: BTreeSet<(Instant, Timer)>,
     writing: Writing,
+    /// What the other monitors of the group are still to be told.
+    outboxes: BTreeMap<MonitorName, Outbox>,
+    /// Tells this process from those before it.
+    session: u64,
     outputs: VecDeque<Output>,
     counters: Counters,
 }
@@ -141,7 +159,7 @@ pub struct Saved {
 
 impl Alerts {
     /// A machine that knows what is saved. Outputs may wait already. The seed spreads attempts to
-    /// send, and serves nothing else.
+    /// send, and tells this process from those before it to other monitors.
     #[must_use]
     pub fn new(config: AlertConfig, seed: u64, now: Instant, saved: Saved) -> Self {
         let mut alerts = Self {
@@ -160,6 +178,8 @@ impl Alerts {
             stirred: BTreeSet::new(),
             timers: BTreeSet::new(),
             writing: Writing::default(),
+            outboxes: BTreeMap::new(),
+            session: seed,
             outputs: VecDeque::new(),
             counters: Counters::default(),
         };
@@ -199,6 +219,7 @@ impl Alerts {
         match input {
             Input::Observed(observation) => self.observe(&observation),
             Input::Gone(subject) => self.forget_subject(subject),
+            Input::Duty { subject, duty } => self.set_duty(subject, duty),
             Input::Sent { message, outcome } => self.take_outcome(message, outcome),
             Input::Written(number) => self.take_written(number),
             Input::NotWritten(number) => self.take_not_written(number),
@@ -240,6 +261,7 @@ impl Alerts {
                 break;
             }
         }
+        self.share();
         self.write();
     }
 
@@ -329,7 +351,9 @@ impl Alerts {
             return Err(Refusal::NotFiring(id));
         }
         row.record.acknowledged = acknowledged;
-        self.writing.alerts.insert(id);
+        row.record.acknowledgements = row.record.acknowledgements.saturating_add(1);
+        self.writing.note(id);
+        self.share_with_all(id);
         self.unsettled.insert(id);
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! What a receiver is still to be told of an alert: found from what happened and what it knows.
 
+use super::key::Episode;
 use super::message::News;
 use super::record::{Delivery, Past, Record};
 use super::rule::{Receiver, Rule};
@@ -20,7 +21,8 @@ pub(super) enum Owed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Telling {
     pub(super) news: News,
-    pub(super) episode: u64,
+    pub(super) episode: Episode,
+    pub(super) count: u64,
     pub(super) fired: Instant,
 }
 
@@ -32,6 +34,7 @@ impl Telling {
                 ending: past.ending,
             },
             episode: past.episode,
+            count: past.count,
             fired: past.fired,
         }
     }
@@ -69,6 +72,7 @@ pub(super) fn owed(
         Owed::Now(Telling {
             news,
             episode: record.episode,
+            count: record.count,
             fired: record.fired,
         })
     };
@@ -114,6 +118,7 @@ fn refreshed_end(record: &Record, delivery: &Delivery, receiver: &Receiver, now:
     Owed::Now(Telling {
         news: News::Resolved { at: ended, ending },
         episode: record.episode,
+        count: record.count,
         fired: record.fired,
     })
 }

@@ -4,9 +4,12 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::key::{AlertId, AlertKey};
+use super::key::{AlertId, AlertKey, Episode};
 use super::matcher::{Labelled, Silence};
 use super::rule::Severity;
+use crate::bounds::{
+    FLAP_EPISODES_MAX, LABELS_PER_TARGET_MAX, PARENTS_MAX, REASON_BYTES_MAX, RECEIVERS_MAX,
+};
 use crate::id::{ReceiverName, SilenceName, TargetId};
 use crate::monitor::Labels;
 use crate::time::Instant;
@@ -37,8 +40,12 @@ pub struct Record {
     pub parents: Arc<[TargetId]>,
     /// Why it fires, for people.
     pub reason: Arc<str>,
-    /// Which time it fires or last fired: 1 the first time.
-    pub episode: u64,
+    /// Whether the alert is this monitor's own affair, or that of its group.
+    pub scope: Scope,
+    /// Which time it fires or last fired.
+    pub episode: Episode,
+    /// How often it fired: 1 the first time.
+    pub count: u64,
     /// When the condition of that episode was first met.
     pub since: Instant,
     /// When it began to fire.
@@ -47,6 +54,8 @@ pub struct Record {
     pub ended: Option<(Instant, Ending)>,
     /// Who looks after it.
     pub acknowledged: Option<Acknowledgement>,
+    /// Counts the changes of `acknowledged` in this episode.
+    pub acknowledgements: u32,
     /// When the last episodes began to fire, the oldest first.
     pub episodes: Vec<Instant>,
     /// Whether this episode is several, as it comes and goes too often.
@@ -59,7 +68,18 @@ impl Record {
     /// Whether it fires.
     #[must_use]
     pub const fn fires(&self) -> bool {
-        self.episode > 0 && self.ended.is_none()
+        self.count > 0 && self.ended.is_none()
+    }
+
+    /// Whether it is no larger than one that this machine makes itself.
+    #[must_use]
+    pub fn is_bounded(&self) -> bool {
+        self.reason.len() <= REASON_BYTES_MAX
+            && self.parents.len() <= PARENTS_MAX
+            // The group's name is one more.
+            && self.labels.len() <= LABELS_PER_TARGET_MAX + 1
+            && self.episodes.len() <= FLAP_EPISODES_MAX
+            && self.deliveries.len() <= RECEIVERS_MAX
     }
 
     pub(super) fn labelled(&self) -> Labelled<'_> {
@@ -69,6 +89,15 @@ impl Record {
             labels: &self.labels,
         }
     }
+}
+
+/// Whose affair an alert is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// This monitor's alone: it tells of it.
+    Own,
+    /// That of all monitors of the group: one of them tells of it, and all know what was told.
+    Group,
 }
 
 /// Why an alert was over.
@@ -111,15 +140,15 @@ pub struct Delivery {
     /// The receiver.
     pub receiver: ReceiverName,
     /// The newest episode of which it was, or shall be, told: nothing hindered that.
-    pub wanted: u64,
-    /// The newest episode that it confirmed to know of; 0 for none.
-    pub told: u64,
+    pub wanted: Episode,
+    /// The newest episode that it confirmed to know of.
+    pub told: Episode,
     /// When it last confirmed anything.
     pub told_at: Instant,
     /// Reminders of that episode that it confirmed.
     pub repeats: u32,
-    /// The newest episode whose end it confirmed to know of; 0 for none.
-    pub told_end: u64,
+    /// The newest episode whose end it confirmed to know of.
+    pub told_end: Episode,
     /// An episode of which it may know, and whose end it has not confirmed.
     pub exposed: Option<Exposed>,
     /// An episode of which it knows nothing, and which is over: that it was is still to be told.
@@ -132,11 +161,11 @@ impl Delivery {
     pub(super) const fn new(receiver: ReceiverName) -> Self {
         Self {
             receiver,
-            wanted: 0,
-            told: 0,
+            wanted: Episode::NONE,
+            told: Episode::NONE,
             told_at: Instant::ORIGIN,
             repeats: 0,
-            told_end: 0,
+            told_end: Episode::NONE,
             exposed: None,
             brief: None,
             skipped: 0,
@@ -147,8 +176,8 @@ impl Delivery {
 /// An episode of which a receiver may know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exposed {
-    /// Its number.
-    pub episode: u64,
+    /// Which.
+    pub episode: Episode,
     /// How it ended, if it did.
     pub past: Option<Past>,
 }
@@ -156,8 +185,10 @@ pub struct Exposed {
 /// An episode that is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Past {
-    /// Its number.
-    pub episode: u64,
+    /// Which.
+    pub episode: Episode,
+    /// How often the alert had fired, that time included.
+    pub count: u64,
     /// When it began to fire.
     pub fired: Instant,
     /// When it was over.

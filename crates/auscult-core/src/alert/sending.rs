@@ -6,8 +6,9 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::episodes::Attempt;
+use super::group::Duty;
 use super::input::Sent;
-use super::key::AlertId;
+use super::key::{AlertId, Episode};
 use super::lane::{GroupKey, Lane, pause_after};
 use super::message::{Message, News, Notice, Occasion};
 use super::owed::{Hindrance, Owed, Telling, owed};
@@ -36,7 +37,7 @@ pub(super) struct InFlight {
 struct Told {
     alert: AlertId,
     news: News,
-    episode: u64,
+    episode: Episode,
     skipped: u32,
 }
 
@@ -143,6 +144,9 @@ impl Alerts {
     /// What a receiver is owed of an alert now, or when it is worth looking again in the queue.
     fn owed_to(&self, id: AlertId, receiver: &Receiver) -> Result<Telling, Option<Instant>> {
         let row = self.rows.get(&id).ok_or(None)?;
+        if row.duty != Duty::Here {
+            return Err(None);
+        }
         let attempt = row.attempt(&receiver.name);
         if attempt.is_some_and(|a| a.sending.is_some()) {
             return Err(None);
@@ -325,7 +329,7 @@ impl Alerts {
                 episode: telling.episode,
                 past: None,
             });
-            self.writing.alerts.insert(id);
+            self.writing.note(id);
         }
         let skipped = delivery.skipped;
         if let Some(lane) = self.lanes.get_mut(name) {
@@ -339,6 +343,7 @@ impl Alerts {
             reason: record.reason.clone(),
             news: telling.news,
             episode: telling.episode,
+            count: telling.count,
             fired: telling.fired,
             flapping: record.flapping,
             skipped,
@@ -365,8 +370,18 @@ impl Alerts {
         if let (Some(lane), Some(receiver)) = (self.lanes.get_mut(&message.receiver), receiver) {
             lane.in_flight.remove(&number);
             match outcome {
-                Sent::Delivered | Sent::Refused => lane.on_answer(),
+                Sent::Delivered => {
+                    lane.counters.delivered += 1;
+                    lane.counters.notices += message.told.len() as u64;
+                    lane.confirmed_at = Some(self.now);
+                    lane.on_answer();
+                }
+                Sent::Refused => {
+                    lane.counters.refused += 1;
+                    lane.on_answer();
+                }
                 Sent::Failed { retry_after } => {
+                    lane.counters.failed += 1;
                     lane.on_failure(receiver, self.now, retry_after, &mut self.rng);
                 }
             }
@@ -414,7 +429,8 @@ impl Alerts {
         if let Some(delivery) = row.delivery_mut(name) {
             confirm(delivery, told, now);
             if told.news != News::Refresh {
-                self.writing.alerts.insert(id);
+                self.writing.note(id);
+                self.share_with_holder(id);
             }
         }
     }

@@ -1,9 +1,10 @@
 //! Reading the machine.
 
 use super::episodes::Row;
+use super::group::Duty;
 use super::input::Phase;
 use super::key::{AlertId, Subject};
-use super::lane::Breaker;
+use super::lane::{Breaker, LaneCounters};
 use super::matcher::Silence;
 use super::record::Record;
 use super::rule::Receiver;
@@ -59,6 +60,12 @@ impl<'a> AlertView<'a> {
         self.row.pending
     }
 
+    /// Who tells of it.
+    #[must_use]
+    pub const fn duty(&self) -> &'a Duty {
+        &self.row.duty
+    }
+
     /// Why nobody is told that it fires, if that is so.
     #[must_use]
     pub fn suppression(&self) -> Option<Suppression<'a>> {
@@ -79,6 +86,10 @@ pub struct LaneView<'a> {
     pub failures: u32,
     /// Whether it is taken to be there.
     pub breaker: Breaker,
+    /// What was counted.
+    pub counters: LaneCounters,
+    /// When it confirmed anything last, in this process.
+    pub confirmed_at: Option<Instant>,
 }
 
 impl Alerts {
@@ -130,6 +141,8 @@ impl Alerts {
                 in_flight: lane.in_flight.len(),
                 failures: lane.failures,
                 breaker: lane.breaker(receiver, self.now),
+                counters: lane.counters,
+                confirmed_at: lane.confirmed_at,
             })
         })
     }

@@ -17,7 +17,9 @@ use crate::time::Instant;
 #[derive(Debug, Default)]
 pub(super) struct Writing {
     /// Alerts that changed since they were last written.
-    pub(super) alerts: BTreeSet<AlertId>,
+    alerts: BTreeSet<AlertId>,
+    /// Alerts that changed since others were last told.
+    fresh: BTreeSet<AlertId>,
     /// Silences that changed since they were last written.
     pub(super) silences: BTreeSet<SilenceName>,
     /// The number of the last write that was asked for.
@@ -41,6 +43,17 @@ struct Current {
 }
 
 impl Writing {
+    /// An alert changed.
+    pub(super) fn note(&mut self, id: AlertId) {
+        self.alerts.insert(id);
+        self.fresh.insert(id);
+    }
+
+    /// The alerts that changed since this was asked for last.
+    pub(super) fn take_fresh(&mut self) -> BTreeSet<AlertId> {
+        core::mem::take(&mut self.fresh)
+    }
+
     fn is_empty(&self) -> bool {
         self.alerts.is_empty() && self.silences.is_empty()
     }

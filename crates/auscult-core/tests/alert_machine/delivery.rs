@@ -211,11 +211,11 @@ fn what_came_and_went_meanwhile_is_counted() {
     let web = shell.told.iter().flat_map(|(_, m)| &m.notices);
     let web: Vec<_> = web.filter(|n| n.alert == id("web")).collect();
     assert_eq!(web.len(), 1);
-    assert_eq!((web[0].episode, web[0].skipped), (4, 3));
+    assert_eq!((web[0].count, web[0].skipped), (4, 3));
     // Whoever may have been told of the beginning is told of the end.
     let hung = shell.told.iter().flat_map(|(_, m)| &m.notices);
     let hung: Vec<_> = hung.filter(|n| n.alert == id("hung")).collect();
-    let episodes: Vec<u64> = hung.iter().map(|n| n.episode).collect();
+    let episodes: Vec<u64> = hung.iter().map(|n| n.count).collect();
     assert!(hung.iter().all(|n| n.news.is_resolved()), "{hung:?}");
     assert_eq!(episodes, [1, 3]);
     assert_eq!(hung.iter().map(|n| n.skipped).max(), Some(1));
@@ -326,7 +326,8 @@ fn a_disk_that_takes_nothing_delays_nobody_and_is_counted() {
     assert!(shell.alerts.counters().unwritten > 0 && shell.disk.is_empty());
     shell.disk_full = false;
     shell.run_to(secs(70));
-    assert_eq!(shell.disk[&id("web")].deliveries[0].told, 1);
+    let record = &shell.disk[&id("web")];
+    assert_eq!(record.deliveries[0].told, record.episode);
     assert_eq!(shell.told.len(), 1);
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auscult_core::alert::{
-    AlertConfig, AlertId, AlertKey, AlertParams, Alerts, Change, Input, Message, News, Observation,
-    Output, Phase, Receiver, Record, Refusal, Rule, Saved, Sent, Silence, Subject,
+    AlertConfig, AlertId, AlertKey, AlertParams, Alerts, Change, Concern, Input, Message, News,
+    Observation, Output, Phase, Receiver, Record, Refusal, Rule, Saved, Sent, Silence, Subject,
 };
 use auscult_core::id::{ReceiverName, RuleName, SignalName, SilenceName, TargetId};
 use auscult_core::monitor::{Labels, Status};
@@ -136,6 +136,7 @@ impl Shell {
         let observation = Observation {
             subject: &target(subject),
             signal: &SignalName::new("http").unwrap(),
+            concern: Concern::Own,
             at: self.now,
             status,
             labels: &Arc::new(labels),

@@ -28,7 +28,7 @@ fn an_alert_is_told_once_and_again_when_it_is_over() {
         .iter()
         .map(|(_, m)| m.notices[0].dedup_key())
         .collect();
-    let episode = format!("{}-2540be400.1", id("web"));
+    let episode = format!("{}-2710.0", id("web"));
     assert_eq!(
         keys,
         [format!("{episode}-firing"), format!("{episode}-resolved")]

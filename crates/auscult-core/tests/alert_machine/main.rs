@@ -5,6 +5,8 @@ mod crashes;
 mod delivery;
 mod drive;
 mod episodes;
+mod group;
+mod group_world;
 mod mutants;
 mod suppression;
 mod twin;

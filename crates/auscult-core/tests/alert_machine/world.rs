@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auscult_core::alert::{
-    AlertConfig, AlertId, AlertParams, Alerts, Change, Input, Matcher, Message, News, Notice,
-    Observation, Origin, Output, Receiver, Record, Refresh, Rule, Saved, Sent, Silence, Subject,
+    AlertConfig, AlertId, AlertParams, Alerts, Change, Concern, Episode, Input, Matcher, Message,
+    News, Notice, Observation, Origin, Output, Receiver, Record, Refresh, Rule, Saved, Sent,
+    Silence, Subject,
 };
 use auscult_core::id::{SignalName, SilenceName, TargetId};
 use auscult_core::monitor::Status;
@@ -258,6 +259,7 @@ impl World {
         let observation = Observation {
             subject: &subject(number),
             signal: &SignalName::new("http").unwrap(),
+            concern: Concern::Own,
             at: self.now,
             status: self.statuses[&number],
             labels: &Arc::default(),
@@ -553,7 +555,7 @@ impl World {
             Some(Mutant::ConfirmationsVanish) => {
                 for record in self.disk.values_mut() {
                     for delivery in &mut record.deliveries {
-                        delivery.told = 0;
+                        delivery.told = Episode::NONE;
                     }
                 }
             }

@@ -2,21 +2,31 @@
 //!
 //! The machine is told of statuses, not of changes, so whoever misses events (a slow reader, other
 //! settings, a start) tells it of everything anew.
+//!
+//! Where several monitors observe a target, what this one sees of it is a report and no alert: the
+//! verdict is, and it is one for the whole target. So a target of one signal has alerts of that
+//! signal, and one of several has alerts of a signal that is called [`VERDICT`]: which of its
+//! signals is worst may differ from monitor to monitor, and all are to speak of the same alert.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use auscult_agent::events::Reading;
 use auscult_agent::http::stop::Stop;
-use auscult_core::alert::{Input, Observation, Subject};
+use auscult_core::alert::{Concern, Duty, Input, Observation, Subject};
 use auscult_core::id::{SignalName, TargetId};
 use auscult_core::monitor::{Event, EventKind, Labels, Status, TargetView};
 use auscult_core::time::Instant;
+use parking_lot::Mutex;
+use tokio::time::MissedTickBehavior;
 
 use super::AlertDesk;
+use super::office::{News, Office};
 use crate::engine::Engine;
 use crate::events::LoggedEvent;
-use crate::registry::Registry;
+use crate::observers::Observatory;
+use crate::registry::{Origin, Registry};
 
 /// Targets that are read under one lock.
 const TARGETS_AT_ONCE: usize = 256;
@@ -24,11 +34,26 @@ const TARGETS_AT_ONCE: usize = 256;
 /// The label that names the targets on which one depends.
 const PARENT: &str = "parent";
 
+/// The signal of which a target of several has alerts, where several monitors observe it.
+const VERDICT: &str = "verdict";
+
+/// How often it is looked whether others tell of alerts by now.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
 /// How a target is.
 struct Seen {
     id: TargetId,
     labels: Labels,
     signals: Vec<(SignalName, Status)>,
+    /// What several monitors found of it.
+    found: Option<Found>,
+}
+
+/// What several monitors found of a target.
+struct Found {
+    at: Instant,
+    ruling: (u64, u64),
+    reason: Arc<str>,
 }
 
 impl Seen {
@@ -38,25 +63,57 @@ impl Seen {
             id: target.id().clone(),
             labels: target.labels().clone(),
             signals: signals.map(|s| (s.name().clone(), s.status())).collect(),
+            found: None,
         }
+    }
+
+    /// How the group sees it, in the place of how this monitor does.
+    fn found_by(mut self, group: &Observatory) -> Self {
+        let standing = group.read(|machine| machine.standing(&self.id));
+        let signal = match &self.signals[..] {
+            [(name, _)] => Some(name.clone()),
+            _ => SignalName::new(VERDICT).ok(),
+        };
+        let status = standing
+            .as_ref()
+            .map_or(Status::Unknown, |it| it.verdict.status());
+        self.signals = signal.map(|name| (name, status)).into_iter().collect();
+        self.found = Some(match standing {
+            Some(it) => Found {
+                at: it.at,
+                ruling: (it.turn.epoch, it.turn.number),
+                reason: it.text,
+            },
+            // Nobody asked the others yet.
+            None => Found {
+                at: Instant::ORIGIN,
+                ruling: (0, 0),
+                reason: Arc::default(),
+            },
+        });
+        self
     }
 }
 
-struct Feed {
-    desk: AlertDesk,
-    engine: Engine,
-    registry: Arc<Registry>,
+/// What is told of, and by whom.
+pub(super) struct Feed {
+    pub(super) desk: AlertDesk,
+    pub(super) engine: Engine,
+    pub(super) registry: Arc<Registry>,
+    /// Where this monitor can observe with others.
+    pub(super) observatory: Option<Observatory>,
+    /// Who tells of what, as the machine was told last.
+    pub(super) office: Arc<Mutex<Office>>,
 }
 
 /// Follows what happens until `stop`.
-pub(super) async fn follow(desk: AlertDesk, engine: Engine, registry: Arc<Registry>, stop: Stop) {
-    let mut taken = registry.taken();
-    let mut reader = engine.events().read_after(engine.events().newest_id());
-    let feed = Feed {
-        desk,
-        engine,
-        registry,
-    };
+pub(super) async fn follow(feed: Arc<Feed>, stop: Stop) {
+    let mut taken = feed.registry.taken();
+    let events = feed.engine.events();
+    let mut reader = events.read_after(events.newest_id());
+    let mut looks = tokio::time::interval(LOOK_EVERY);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    feed.look();
     // Settings may have been taken between the start and now.
     taken.mark_changed();
     let stopped = stop.stopped();
@@ -73,6 +130,7 @@ pub(super) async fn follow(desk: AlertDesk, engine: Engine, registry: Arc<Regist
                 feed.desk.configure(&feed.registry.settings().alerts);
                 feed.tell_all();
             }
+            _ = looks.tick(), if feed.observatory.is_some() => feed.look(),
             reading = reader.next() => match reading {
                 Reading::Event(event) => feed.tell_event(&event),
                 Reading::Lagged(_) | Reading::OtherRun => feed.tell_all(),
@@ -89,6 +147,7 @@ impl Feed {
         let alerting: BTreeSet<Subject> = self
             .desk
             .read(|alerts, _| alerts.subjects().filter(is_target).cloned().collect());
+        let in_company = self.office.lock().is_shared();
         let mut present = BTreeSet::new();
         let mut next = Some(0);
         while let Some(from) = next {
@@ -101,14 +160,22 @@ impl Feed {
                     if known {
                         present.insert(subject);
                     }
-                    if known || target.status() != Status::Up {
+                    // How others see it is looked up where nothing else waits.
+                    if known || in_company || target.status() != Status::Up {
                         seen.push(Seen::of(&target));
                     }
                 }
                 targets.next().map(|target| target.slot())
             });
             for seen in seen {
-                self.tell(&seen, None);
+                let seen = self.judged(seen);
+                let known = alerting.contains(&Subject::Target(seen.id.clone()));
+                if known {
+                    self.end_signals_that_are_gone(&seen);
+                }
+                if known || seen.signals.iter().any(|(_, status)| *status != Status::Up) {
+                    self.tell(&seen, None);
+                }
             }
         }
         for subject in alerting.difference(&present) {
@@ -119,6 +186,13 @@ impl Feed {
     fn tell_event(&self, logged: &LoggedEvent) {
         let Event { at, target, kind } = &logged.event;
         let Some(id) = target else {
+            // What this monitor says of targets that it shares is another thing now.
+            if matches!(
+                kind,
+                EventKind::Isolated { .. } | EventKind::Rejoined { .. }
+            ) {
+                self.tell_all();
+            }
             return;
         };
         match kind {
@@ -148,9 +222,14 @@ impl Feed {
                     self.tell(&seen, None);
                 }
             }
+            EventKind::Verdict { .. } => {
+                self.look();
+                if let Some(seen) = self.see(id) {
+                    self.tell(&seen, None);
+                }
+            }
             EventKind::Added
             | EventKind::Observed { .. }
-            | EventKind::Verdict { .. }
             | EventKind::Isolated { .. }
             | EventKind::Rejoined { .. }
             | EventKind::ObserverIsolated { .. }
@@ -166,8 +245,65 @@ impl Feed {
     }
 
     fn see(&self, id: &TargetId) -> Option<Seen> {
-        self.engine
-            .read(|monitor, _| monitor.target(id).map(|target| Seen::of(&target)))
+        let seen = self
+            .engine
+            .read(|monitor, _| monitor.target(id).map(|target| Seen::of(&target)));
+        seen.map(|seen| self.judged(seen))
+    }
+
+    /// A target as it is judged: by the group, where it is the group's affair.
+    fn judged(&self, seen: Seen) -> Seen {
+        let is_shared = match self.registry.origin(&seen.id) {
+            Some(Origin::File { .. } | Origin::Membership) => false,
+            Some(Origin::Api | Origin::Heartbeat) | None => self.office.lock().is_shared(),
+        };
+        match &self.observatory {
+            Some(group) if is_shared => seen.found_by(group),
+            Some(_) | None => seen,
+        }
+    }
+
+    /// Looks who tells of alerts, and says what changed.
+    fn look(&self) {
+        let Some(observatory) = &self.observatory else {
+            return;
+        };
+        let now = self.engine.clock().now();
+        let news = self.office.lock().look(now, observatory);
+        match news {
+            News::Nothing => {}
+            News::Lost => self.hand_over(),
+            News::Gained => self.tell_all(),
+        }
+        if news != News::Nothing {
+            let colleagues = self.office.lock().colleagues();
+            self.desk.set_colleagues(&colleagues);
+        }
+    }
+
+    /// Says who tells of alerts of which this monitor does not tell any more. What it tells instead
+    /// comes later, when the others had time to say what they know.
+    fn hand_over(&self) {
+        let subjects: Vec<Subject> = self
+            .desk
+            .read(|alerts, _| alerts.subjects().cloned().collect());
+        for subject in &subjects {
+            let duty = self.office.lock().duty(subject.name());
+            if duty != Duty::Here {
+                let duty = &duty;
+                self.desk.handle(Input::Duty { subject, duty });
+            }
+        }
+    }
+
+    /// Says how a subject is of which another monitor told first, and who tells of it.
+    pub(super) fn introduce(&self, subject: &Subject) {
+        let duty = &self.office.lock().duty(subject.name());
+        self.desk.handle(Input::Duty { subject, duty });
+        if let Some(seen) = self.see(subject.name()) {
+            self.end_signals_that_are_gone(&seen);
+            self.tell(&seen, None);
+        }
     }
 
     /// A target with one signal has the status that the event says, however short it was; of one
@@ -187,11 +323,20 @@ impl Feed {
         let labels = Arc::new(labels);
         let subject = Subject::Target(seen.id.clone());
         let now = self.engine.clock().now();
+        let duty = self.office.lock().duty(&seen.id);
+        let concern = seen
+            .found
+            .as_ref()
+            .map_or(Concern::Own, |found| Concern::Group {
+                ruling: found.ruling,
+                duty: &duty,
+            });
         for (signal, status) in &seen.signals {
-            let about = told.filter(|told| told.signal == signal);
-            let (at, reason) = match about {
-                Some(told) => (told.at, told.reason.to_owned()),
-                None => (now, format!("{signal} is {status}")),
+            let about = told.filter(|told| told.signal == signal && seen.found.is_none());
+            let (at, reason) = match (about, &seen.found) {
+                (Some(told), _) => (told.at, told.reason.to_owned()),
+                (None, Some(found)) => (found.at, format!("{status}: {}", found.reason)),
+                (None, None) => (now, format!("{signal} is {status}")),
             };
             let status = match about {
                 Some(told) if seen.signals.len() == 1 => told.status,
@@ -200,6 +345,7 @@ impl Feed {
             self.desk.handle(Input::Observed(Observation {
                 subject: &subject,
                 signal,
+                concern,
                 at: self.desk.clock().of(at),
                 status,
                 labels: &labels,
@@ -218,11 +364,20 @@ impl Feed {
             of_subject.map(|key| key.signal.clone()).collect()
         });
         let labels = Arc::new(seen.labels.clone());
+        let duty = self.office.lock().duty(&seen.id);
+        let concern = match &seen.found {
+            Some(found) => Concern::Group {
+                ruling: found.ruling,
+                duty: &duty,
+            },
+            None => Concern::Own,
+        };
         let present: BTreeSet<&SignalName> = seen.signals.iter().map(|(name, _)| name).collect();
         for signal in alerting.iter().filter(|name| !present.contains(name)) {
             self.desk.handle(Input::Observed(Observation {
                 subject: &subject,
                 signal,
+                concern,
                 at: self.desk.clock().now(),
                 status: Status::Paused,
                 labels: &labels,

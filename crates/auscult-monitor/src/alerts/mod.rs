@@ -1,11 +1,16 @@
 //! Telling people: the shell around `auscult_core::alert`.
 //!
-//! A task follows the event log and tells the machine how each signal is ([`feed`]); the machine
-//! asks for writes, which go to a file of their own ([`record`]), and for messages, which are sent
+//! A task follows the event log and tells the machine how each signal is ([`feed`]), and who tells
+//! of it ([`office`]); what other monitors of the group are to know goes to them
+//! ([`correspondence`]). The machine asks for writes, which go to a file of their own ([`record`]), and for messages, which are sent
 //! by one task each ([`send`]). What came of both is told the machine. Without a data folder
 //! nothing outlives the process, and writes count as made.
 
+mod calendar;
+mod correspondence;
 mod feed;
+mod office;
+mod pulse;
 mod record;
 mod send;
 #[cfg(test)]
@@ -14,22 +19,28 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
-use auscult_core::alert::{Alerts, Change, Input, Message, Output, Phase, Refusal, Write};
+use arc_swap::{ArcSwap, ArcSwapOption};
+use auscult_core::alert::{Alerts, Change, Input, Letter, Message, Output, Phase, Refusal, Write};
 use auscult_core::id::ReceiverName;
+use auscult_core::monitor::observers::MonitorName;
 use auscult_core::time::Instant;
 use jiff::Timestamp;
 use parking_lot::Mutex;
+use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, watch};
 
 use crate::clock::Clock;
 use crate::engine::Engine;
+use crate::observers::Observatory;
 use crate::registry::Registry;
-use crate::settings::{AlertSettings, Way};
+use crate::settings::{AlertSettings, Pulse, Way, Window};
 use crate::store::{AlertStore, SavedTexts};
 use auscult_agent::http::stop::Stop;
+use feed::Feed;
 use send::Sender;
 
+pub use pulse::Pulses;
+pub use record::LetterRecord;
 pub use send::SendError;
 
 /// Decides and does what people are told. Clones share one machine.
@@ -46,8 +57,15 @@ struct Shared {
     sender: Sender,
     /// Changes when other rules hold: then everything that is not well is to be told anew.
     configured: watch::Sender<()>,
+    pulse: ArcSwapOption<Pulse>,
+    pulse_changed: Notify,
+    windows: ArcSwap<Vec<Window>>,
+    windows_changed: Notify,
+    counting: pulse::Counting,
     /// The machine may want to be called earlier than the timer knows.
     changed: Notify,
+    /// There may be something to say to other monitors.
+    spoke: Notify,
 }
 
 /// Where alerts are written.
@@ -135,13 +153,42 @@ impl AlertDesk {
             ways: ArcSwap::from_pointee(settings.ways.clone()),
             sender: Sender::new(),
             configured: watch::Sender::new(()),
+            pulse: ArcSwapOption::from_pointee(settings.pulse.clone()),
+            pulse_changed: Notify::new(),
+            windows: ArcSwap::from_pointee(settings.windows.clone()),
+            windows_changed: Notify::new(),
+            counting: pulse::Counting::default(),
             changed: Notify::new(),
+            spoke: Notify::new(),
         }))
     }
 
     /// Follows what happens until `stop`.
-    pub fn start(&self, engine: Engine, registry: Arc<Registry>, stop: Stop) {
-        tokio::spawn(feed::follow(self.clone(), engine, registry, stop.clone()));
+    pub fn start(
+        &self,
+        engine: Engine,
+        registry: Arc<Registry>,
+        observatory: Option<Observatory>,
+        stop: Stop,
+    ) {
+        // Before anybody is told of anything.
+        self.open_windows();
+        let settings = Arc::clone(registry.shared());
+        let feed = Arc::new(Feed {
+            desk: self.clone(),
+            engine,
+            registry,
+            observatory: observatory.clone(),
+            office: Arc::default(),
+        });
+        if let Some(observatory) = observatory {
+            observatory.set_correspondent(Box::new(correspondence::Desk(Arc::clone(&feed))));
+            let letters = correspondence::correspond(Arc::clone(&feed), observatory, stop.clone());
+            tokio::spawn(letters);
+        }
+        tokio::spawn(feed::follow(feed, stop.clone()));
+        tokio::spawn(pulse::beat(self.clone(), settings, stop.clone()));
+        tokio::spawn(calendar::keep(self.clone(), stop.clone()));
         tokio::spawn(self.clone().run_timer(stop));
     }
 
@@ -195,6 +242,12 @@ impl AlertDesk {
     /// Takes other rules, receivers and ways to them.
     pub(crate) fn configure(&self, settings: &AlertSettings) {
         self.0.ways.store(Arc::new(settings.ways.clone()));
+        self.0.windows.store(Arc::new(settings.windows.clone()));
+        self.0.windows_changed.notify_waiters();
+        if self.0.pulse.load().as_deref() != settings.pulse.as_ref() {
+            self.0.pulse.store(settings.pulse.clone().map(Arc::new));
+            self.0.pulse_changed.notify_waiters();
+        }
         let config = settings.config.clone();
         self.drive(|machine, now| machine.configure(now, config));
         self.0.configured.send_replace(());
@@ -203,6 +256,59 @@ impl AlertDesk {
     /// Something to wait on: it changes whenever other rules hold.
     pub(crate) fn configured(&self) -> watch::Receiver<()> {
         self.0.configured.subscribe()
+    }
+
+    /// What was counted of heartbeats to the outside; none where there are none.
+    #[must_use]
+    pub fn pulses(&self) -> Option<Pulses> {
+        let counted = self.0.counting.read();
+        let is_known = self.0.pulse.load().is_some() || counted != Pulses::default();
+        is_known.then_some(counted)
+    }
+
+    fn windows(&self) -> Arc<Vec<Window>> {
+        self.0.windows.load_full()
+    }
+
+    fn windows_changed(&self) -> Notified<'_> {
+        self.0.windows_changed.notified()
+    }
+
+    fn pulse(&self) -> Option<Arc<Pulse>> {
+        self.0.pulse.load_full()
+    }
+
+    fn pulse_changed(&self) -> Notified<'_> {
+        self.0.pulse_changed.notified()
+    }
+
+    fn counting(&self) -> &pulse::Counting {
+        &self.0.counting
+    }
+
+    /// How many alerts fire.
+    fn firing(&self) -> usize {
+        self.read(|alerts, _| alerts.alerts().filter(|it| it.record().fires()).count())
+    }
+
+    async fn push(&self, pulse: &Pulse, body: String) -> Result<(), SendError> {
+        self.0.sender.push(pulse, body).await
+    }
+
+    /// Says which other monitors are to know what is told here.
+    fn set_colleagues(&self, names: &[MonitorName]) {
+        self.drive(|machine, now| machine.set_colleagues(now, names));
+    }
+
+    /// The next letter to another monitor.
+    fn poll_letter(&self, to: &MonitorName) -> Option<Letter> {
+        let now = self.0.clock.now();
+        self.0.machine.lock().poll_letter(now, to)
+    }
+
+    /// When the machine was called next.
+    fn spoke(&self) -> Notified<'_> {
+        self.0.spoke.notified()
     }
 
     pub(crate) fn handle(&self, input: Input<'_>) {
@@ -219,6 +325,7 @@ impl AlertDesk {
             result
         };
         self.0.changed.notify_one();
+        self.0.spoke.notify_waiters();
         for output in outputs {
             match output {
                 Output::Write(write) => self.write(write),

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use auscult_core::alert::{
-    Acknowledgement, AlertKey, Delivery, Ending, Exposed, Matcher, Origin, Past, Record, Saved,
-    Severity, Silence, Subject, Write,
+    Acknowledgement, AlertKey, Delivery, Ending, Episode, Exposed, Letter, Matcher, Origin, Past,
+    Record, Saved, Scope, Severity, Shared, Silence, Subject, Write,
 };
+use auscult_core::bounds::ALERTS_PER_LETTER_MAX;
 use auscult_core::id::{ReceiverName, RuleName, SignalName, SilenceName, TargetId};
 use auscult_core::time::Instant;
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::store::SavedTexts;
 
 /// An alert. Moments are nanoseconds since the Unix epoch.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub(super) struct Kept {
     kind: String,
     subject: String,
@@ -24,57 +25,128 @@ pub(super) struct Kept {
     labels: BTreeMap<Box<str>, Box<str>>,
     parents: Vec<String>,
     reason: String,
-    episode: u64,
+    shared: bool,
+    episode: KeptEpisode,
+    count: u64,
     since: u64,
     fired: u64,
     ended: Option<KeptEnd>,
     acknowledged: Option<KeptAcknowledgement>,
+    acknowledgements: u32,
     episodes: Vec<u64>,
     flapping: bool,
     deliveries: Vec<KeptDelivery>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 struct KeptEnd {
     at: u64,
     ending: String,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 struct KeptAcknowledgement {
     by: Box<str>,
     comment: Box<str>,
     at: u64,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 struct KeptDelivery {
     receiver: String,
-    wanted: u64,
-    told: u64,
+    wanted: KeptEpisode,
+    told: KeptEpisode,
     told_at: u64,
     repeats: u32,
-    told_end: u64,
+    told_end: KeptEpisode,
     exposed: Option<KeptExposed>,
     brief: Option<KeptPast>,
     skipped: u32,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 struct KeptExposed {
-    episode: u64,
+    episode: KeptEpisode,
     past: Option<KeptPast>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 struct KeptPast {
-    episode: u64,
+    episode: KeptEpisode,
+    count: u64,
     fired: u64,
     end: KeptEnd,
 }
 
+/// An episode: its epoch, its number, and which of those that are otherwise the same.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+struct KeptEpisode(u64, u64, u32);
+
+impl From<Episode> for KeptEpisode {
+    fn from(episode: Episode) -> Self {
+        Self(episode.epoch, episode.number, episode.again)
+    }
+}
+
+impl From<KeptEpisode> for Episode {
+    fn from(KeptEpisode(epoch, number, again): KeptEpisode) -> Self {
+        Self {
+            epoch,
+            number,
+            again,
+        }
+    }
+}
+
+/// What one monitor says to another of alerts.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+pub struct LetterRecord {
+    session: u64,
+    sent_at: u64,
+    alerts: Vec<SharedRecord>,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+struct SharedRecord {
+    on_duty: bool,
+    alert: Kept,
+}
+
+impl LetterRecord {
+    pub(super) fn of(letter: &Letter) -> Self {
+        let alerts = letter.alerts.iter().map(|shared| SharedRecord {
+            on_duty: shared.on_duty,
+            alert: Kept::of(&shared.record),
+        });
+        Self {
+            session: letter.session,
+            sent_at: letter.sent_at.as_nanos(),
+            alerts: alerts.collect(),
+        }
+    }
+
+    /// The letter; none where it says what cannot be.
+    pub(super) fn into_letter(self) -> Option<Letter> {
+        if self.alerts.len() > ALERTS_PER_LETTER_MAX {
+            return None;
+        }
+        let alerts = self.alerts.into_iter().map(|shared| {
+            let record = shared.alert.into_record()?;
+            record.is_bounded().then_some(Shared {
+                record,
+                on_duty: shared.on_duty,
+            })
+        });
+        Some(Letter {
+            session: self.session,
+            sent_at: Instant::from_nanos(self.sent_at),
+            alerts: alerts.collect::<Option<_>>()?,
+        })
+    }
+}
+
 /// A silence.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub(super) struct KeptSilence {
     name: String,
     matchers: Vec<String>,
@@ -148,7 +220,9 @@ impl Kept {
             labels: (*record.labels).clone(),
             parents: record.parents.iter().map(ToString::to_string).collect(),
             reason: record.reason.to_string(),
-            episode: record.episode,
+            shared: record.scope == Scope::Group,
+            episode: record.episode.into(),
+            count: record.count,
             since: record.since.as_nanos(),
             fired: record.fired.as_nanos(),
             ended: record.ended.map(|(at, ending)| KeptEnd::of(at, ending)),
@@ -157,6 +231,7 @@ impl Kept {
                 comment: a.comment.clone(),
                 at: a.at.as_nanos(),
             }),
+            acknowledgements: record.acknowledgements,
             episodes: record.episodes.iter().map(|at| at.as_nanos()).collect(),
             flapping: record.flapping,
             deliveries: record.deliveries.iter().map(KeptDelivery::of).collect(),
@@ -193,11 +268,17 @@ impl Kept {
             labels: Arc::new(self.labels),
             parents: parents.collect::<Option<Vec<_>>>()?.into(),
             reason: self.reason.into(),
-            episode: self.episode,
+            scope: match self.shared {
+                true => Scope::Group,
+                false => Scope::Own,
+            },
+            episode: self.episode.into(),
+            count: self.count,
             since: Instant::from_nanos(self.since),
             fired: Instant::from_nanos(self.fired),
             ended,
             acknowledged,
+            acknowledgements: self.acknowledgements,
             episodes: self.episodes.into_iter().map(Instant::from_nanos).collect(),
             flapping: self.flapping,
             deliveries: deliveries.collect::<Option<Vec<_>>>()?,
@@ -223,7 +304,8 @@ impl KeptEnd {
 impl KeptPast {
     fn of(past: &Past) -> Self {
         Self {
-            episode: past.episode,
+            episode: past.episode.into(),
+            count: past.count,
             fired: past.fired.as_nanos(),
             end: KeptEnd::of(past.ended, past.ending),
         }
@@ -232,7 +314,8 @@ impl KeptPast {
     fn into_past(self) -> Option<Past> {
         let (ended, ending) = self.end.into_parts()?;
         Some(Past {
-            episode: self.episode,
+            episode: self.episode.into(),
+            count: self.count,
             fired: Instant::from_nanos(self.fired),
             ended,
             ending,
@@ -244,13 +327,13 @@ impl KeptDelivery {
     fn of(delivery: &Delivery) -> Self {
         Self {
             receiver: delivery.receiver.to_string(),
-            wanted: delivery.wanted,
-            told: delivery.told,
+            wanted: delivery.wanted.into(),
+            told: delivery.told.into(),
             told_at: delivery.told_at.as_nanos(),
             repeats: delivery.repeats,
-            told_end: delivery.told_end,
+            told_end: delivery.told_end.into(),
             exposed: delivery.exposed.as_ref().map(|exposed| KeptExposed {
-                episode: exposed.episode,
+                episode: exposed.episode.into(),
                 past: exposed.past.as_ref().map(KeptPast::of),
             }),
             brief: delivery.brief.as_ref().map(KeptPast::of),
@@ -265,18 +348,18 @@ impl KeptDelivery {
         };
         let exposed = match self.exposed {
             Some(exposed) => Some(Exposed {
-                episode: exposed.episode,
+                episode: exposed.episode.into(),
                 past: past(exposed.past)?,
             }),
             None => None,
         };
         Some(Delivery {
             receiver: ReceiverName::new(&self.receiver).ok()?,
-            wanted: self.wanted,
-            told: self.told,
+            wanted: self.wanted.into(),
+            told: self.told.into(),
             told_at: Instant::from_nanos(self.told_at),
             repeats: self.repeats,
-            told_end: self.told_end,
+            told_end: self.told_end.into(),
             exposed,
             brief: past(self.brief)?,
             skipped: self.skipped,

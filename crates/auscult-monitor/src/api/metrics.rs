@@ -23,9 +23,9 @@ use super::problem::{Kind, Problem};
 use crate::check::CheckRunner;
 use crate::ingest::RejectReason;
 use crate::metrics::{
-    CheckFigures, DatagramFigures, Figures, HttpFigures, LabelText, MembershipFigures,
-    ObserverFigures, PanelFigures, PeerFigures, RhythmFigures, SettingsFigures, SignalFigures,
-    TargetFigures, VerdictFigures, render,
+    AlertFigures, CheckFigures, DatagramFigures, Figures, HttpFigures, LabelText,
+    MembershipFigures, ObserverFigures, PanelFigures, PeerFigures, RhythmFigures, SettingsFigures,
+    SignalFigures, TargetFigures, VerdictFigures, render,
 };
 use crate::settings::TargetSpec;
 use crate::shared::SettingsStore;
@@ -97,6 +97,7 @@ fn gather(state: &ApiState) -> Figures {
         settings: settings(state),
         membership: state.agent().map(MembershipFigures::read),
         cluster: state.node().map(SettingsStore::status),
+        alerts: AlertFigures::read(state.alerts()),
         observers: state.observatory().and_then(ObserverFigures::read),
         ..Figures::default()
     };

@@ -65,7 +65,7 @@ impl Bench {
         registry.reload().expect("settings");
         let (stopper, stop) = Stop::channel();
         let alerts = AlertDesk::new(engine.clock().clone(), &registry.settings().alerts, None);
-        alerts.start(engine.clone(), Arc::clone(&registry), stop.clone());
+        alerts.start(engine.clone(), Arc::clone(&registry), None, stop.clone());
         let config = registry.settings().peer_metrics.config.clone();
         let peer_metrics = PeerMonitor::start(config, engine.clock().clone());
         peer_metrics.follow(&alerts, Arc::clone(&registry), None, &stop);

@@ -93,6 +93,53 @@ families! {
     FORWARDED: Counter "auscult_forwarded_heartbeats_total" ["outcome"]
         "Heartbeats between monitors: queued, dropped (the queue was full), sent, lost (not answered) or taken.";
 
+    ALERTS: Gauge "auscult_alerts" ["phase"]
+        "Alerts by phase: pending, firing, or resolved lately.";
+    ALERTS_SUPPRESSED: Gauge "auscult_suppressed_alerts" ["by"]
+        "Alerts that fire and of which nobody is told at present, by what holds them back: silence or parent.";
+    ALERTS_ELSEWHERE: Gauge "auscult_alerts_told_elsewhere" []
+        "Alerts of which another monitor of the group tells.";
+    ALERT_EPISODES: Counter "auscult_alert_episodes_total" ["phase"]
+        "Times that an alert began to fire or was over: firing or resolved.";
+    ALERTS_REFUSED: Counter "auscult_alerts_refused_total" []
+        "Alerts that were not made because there were too many.";
+    ALERT_MASS_FAILURES: Counter "auscult_alert_mass_failures_total" []
+        "Messages that told of so many alerts that they likely have one cause.";
+    ALERT_WRITES: Counter "auscult_alert_writes_total" ["outcome"]
+        "Writes of alerts to the disk: asked or failed.";
+    ALERT_UNWRITTEN: Counter "auscult_alert_unwritten_messages_total" []
+        "Messages that went out before what they tell was on the disk, as the disk did not take it.";
+    ALERTS_UNREADABLE: Gauge "auscult_alerts_unreadable" []
+        "Alerts and silences on the disk that this version cannot read.";
+    ALERT_SILENCES: Gauge "auscult_alert_silences" ["state"]
+        "Silences and maintenance windows by state: active or pending.";
+    ALERT_LETTERS: Counter "auscult_alert_reports_total" ["outcome"]
+        "Alerts that other monitors told this one of: heard, or adopted as something was not known here.";
+    ALERT_TAKEOVERS: Counter "auscult_alert_takeovers_total" []
+        "Alerts of which this monitor came to have the duty to tell.";
+    ALERT_UNSHARED: Gauge "auscult_alert_unshared" []
+        "Alerts of which other monitors are still to be told, once for each monitor.";
+    RECEIVER_QUEUED: Gauge "auscult_receiver_queued_alerts" ["receiver"]
+        "Alerts of which there is something to tell the receiver: each waits once, however much happened.";
+    RECEIVER_IN_FLIGHT: Gauge "auscult_receiver_messages_in_flight" ["receiver"]
+        "Messages on their way.";
+    RECEIVER_MESSAGES: Counter "auscult_receiver_messages_total" ["receiver", "outcome"]
+        "Messages by outcome: delivered, failed (to be tried again) or refused.";
+    RECEIVER_NOTICES: Counter "auscult_receiver_notices_total" ["receiver"]
+        "Notices in the messages that were delivered: each says of one alert that it fires or is over.";
+    RECEIVER_COALESCED: Counter "auscult_receiver_coalesced_episodes_total" ["receiver"]
+        "Episodes that came and went before the receiver could be told; later notices count them.";
+    RECEIVER_ABANDONED: Counter "auscult_receiver_abandoned_total" ["receiver"]
+        "Ends of alerts that were given up on after a week.";
+    RECEIVER_BREAKER: Gauge "auscult_receiver_breaker" ["receiver"]
+        "0 while the receiver is taken to be there, 1 while one message tries whether it is back, 2 while it is left alone.";
+    RECEIVER_LAST_SUCCESS: Gauge "auscult_receiver_last_success_timestamp_seconds" ["receiver"]
+        "Unix time of the last message that was delivered. Absent before the first one.";
+    PULSES: Counter "auscult_dead_man_pulses_total" ["outcome"]
+        "Heartbeats of this monitor to the outside: sent or failed. Absent without a dead man's switch.";
+    PULSE_LAST_SUCCESS: Gauge "auscult_dead_man_last_success_timestamp_seconds" []
+        "Unix time of the last heartbeat that was taken. Absent before the first one.";
+
     DATAGRAMS_RECEIVED: Counter "auscult_datagrams_received_total" []
         "Heartbeat datagrams read from the socket.";
     DATAGRAM_READS: Counter "auscult_datagram_reads_total" []
@@ -332,6 +379,35 @@ pub(crate) static SECTIONS: &[&Section] = &[
             &RELOAD_FAILURES,
             &SETTINGS_REVISION,
             &SETTINGS_UNUSABLE,
+        ],
+    },
+    &Section {
+        title: "Alerts",
+        intro: "What people are told, and what becomes of it on the way to each receiver.",
+        families: &[
+            &ALERTS,
+            &ALERTS_SUPPRESSED,
+            &ALERTS_ELSEWHERE,
+            &ALERT_EPISODES,
+            &ALERTS_REFUSED,
+            &ALERT_MASS_FAILURES,
+            &ALERT_WRITES,
+            &ALERT_UNWRITTEN,
+            &ALERTS_UNREADABLE,
+            &ALERT_SILENCES,
+            &ALERT_LETTERS,
+            &ALERT_TAKEOVERS,
+            &ALERT_UNSHARED,
+            &RECEIVER_QUEUED,
+            &RECEIVER_IN_FLIGHT,
+            &RECEIVER_MESSAGES,
+            &RECEIVER_NOTICES,
+            &RECEIVER_COALESCED,
+            &RECEIVER_ABANDONED,
+            &RECEIVER_BREAKER,
+            &RECEIVER_LAST_SUCCESS,
+            &PULSES,
+            &PULSE_LAST_SUCCESS,
         ],
     },
     &Section {

@@ -1,6 +1,7 @@
 //! `/metrics`: figures gathered at the time of the scrape, written in the format that was asked
 //! for.
 
+mod alerts;
 mod cluster;
 mod document;
 mod families;
@@ -9,6 +10,7 @@ mod peers;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use alerts::AlertFigures;
 pub(crate) use auscult_agent::http::exposition::{Format, LabelText};
 pub(crate) use auscult_agent::http::figures::{Count, HttpFigures, MembershipFigures};
 pub use document::markdown;
@@ -36,6 +38,7 @@ pub(crate) struct Figures {
     pub(crate) membership: Option<MembershipFigures>,
     /// Where it observes together with others.
     pub(crate) observers: Option<ObserverFigures>,
+    pub(crate) alerts: AlertFigures,
     pub(crate) http: HttpFigures,
     pub(crate) settings: SettingsFigures,
     /// Where the monitor takes part in a group of monitors.
@@ -148,6 +151,7 @@ pub(crate) fn render(figures: &Figures, checks: &CheckMetrics, format: Format) -
     }
     write_http(&mut out, &figures.http);
     write_settings(&mut out, &figures.settings);
+    alerts::write_alerts(&mut out, &figures.alerts);
     if let Some(cluster) = &figures.cluster {
         cluster::write_cluster(&mut out, cluster);
     }

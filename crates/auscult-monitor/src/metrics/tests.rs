@@ -84,6 +84,7 @@ fn example(targets: usize) -> Figures {
         }),
         observers: Some(observers()),
         http: http(),
+        alerts: AlertFigures::example(),
         settings: SettingsFigures {
             last_successful: true,
             last_success_at: Some(1.79e9),

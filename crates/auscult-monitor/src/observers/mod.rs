@@ -20,8 +20,8 @@ mod talk;
 mod tests;
 pub mod wire;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use auscult_agent::http::stop::Stop;
@@ -39,6 +39,7 @@ pub use group::Group;
 pub use post::{GroupPost, Post, PostError};
 pub use site::{Site, agent_addr, observe};
 
+use crate::alerts::LetterRecord;
 use crate::engine::Engine;
 use crate::events::Company;
 use crate::ingest::Admission;
@@ -114,6 +115,15 @@ struct Shared {
     changed: Notify,
     forwarder: Arc<Forwarder>,
     letters_refused: AtomicU64,
+    /// Takes what other monitors say of alerts.
+    alerts: OnceLock<Box<dyn Correspondent>>,
+}
+
+/// Takes what other monitors say of alerts.
+pub trait Correspondent: Send + Sync {
+    /// Takes a letter of the monitor of that name, and answers it. Soon: it is called on an event
+    /// loop.
+    fn take(&self, from: &MonitorName, letter: LetterRecord) -> Answer;
 }
 
 impl Observatory {
@@ -142,9 +152,12 @@ impl Observatory {
             changed: Notify::new(),
             forwarder: Arc::new(Forwarder::new(clock)),
             letters_refused: AtomicU64::new(0),
+            alerts: OnceLock::new(),
         });
         shared.engine.set_forwarder(&shared.forwarder);
         let observatory = Self(shared);
+        // Who asks is to know from the beginning whether there is company.
+        observatory.tick();
         tokio::spawn(follow::follow(observatory.clone(), stop.clone()));
         tokio::spawn(talk::keep_time(observatory.clone(), stop));
         observatory
@@ -213,7 +226,30 @@ impl Observatory {
                 shared.forwarder.count_taken(taken);
                 Answer::HeartbeatsTaken
             }
+            Letter::Alerts(letter) => match shared.alerts.get() {
+                Some(alerts) => alerts.take(&from, letter),
+                None => refuse("this monitor does not tell of alerts yet".to_owned()),
+            },
         }
+    }
+
+    /// Says who takes what other monitors say of alerts. The first one does; before, it is refused.
+    pub fn set_correspondent(&self, correspondent: Box<dyn Correspondent>) {
+        // A second one would be a mistake of the program, and changes nothing.
+        let _taken = self.0.alerts.set(correspondent);
+    }
+
+    /// Has another monitor answer a letter.
+    ///
+    /// # Errors
+    /// Why there is no answer. State: it may have taken the letter.
+    pub async fn send(
+        &self,
+        to: &MonitorName,
+        letter: Letter,
+        timeout: Duration,
+    ) -> Result<Answer, PostError> {
+        self.0.post.send(to, letter, timeout).await
     }
 
     /// Says what the machine has to say, and wakes those who send.

@@ -113,13 +113,12 @@ struct SharedGroup {
 
 impl Group for SharedGroup {
     fn seats(&self) -> Vec<Seat> {
+        // Before there is an agent, nobody is heard, but the group is known.
         let agent = self.agent.load();
-        let Some(agent) = agent.as_ref() else {
-            return Vec::new();
-        };
-        let members = agent.members();
+        let members = agent.as_ref().map(|agent| agent.members());
         let is_live = |name: &str| {
-            let found = members.members.iter().find(|it| *it.name == *name);
+            let mut members = members.iter().flat_map(|members| &members.members);
+            let found = members.find(|it| *it.name == *name);
             found.is_some_and(|member| match member.state {
                 State::Alive | State::Suspect => true,
                 State::Dead | State::Left => false,

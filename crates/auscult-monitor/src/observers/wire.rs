@@ -12,6 +12,8 @@ use auscult_core::monitor::observers::{
 use auscult_core::time::nanos;
 use serde::{Deserialize, Serialize};
 
+use crate::alerts::LetterRecord;
+
 /// What one monitor sends to another.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -20,6 +22,8 @@ pub enum Letter {
     Batch(BatchRecord),
     /// Heartbeats that came there.
     Heartbeats(Vec<Heartbeat>),
+    /// What is known of alerts.
+    Alerts(LetterRecord),
 }
 
 /// What is answered.
@@ -30,6 +34,11 @@ pub enum Answer {
     Reply(ReplyRecord),
     /// To [`Letter::Heartbeats`].
     HeartbeatsTaken,
+    /// To [`Letter::Alerts`].
+    AlertsTaken {
+        /// The process that took it.
+        session: u64,
+    },
     /// It cannot be taken. Nothing was changed.
     Refused {
         /// Why.

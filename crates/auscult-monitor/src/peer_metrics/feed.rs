@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use auscult_agent::events::Reading;
 use auscult_agent::http::stop::Stop;
-use auscult_core::alert::{Input, Observation, Subject};
+use auscult_core::alert::{Concern, Input, Observation, Subject};
 use auscult_core::id::{SignalName, TargetId};
 use auscult_core::monitor::{Labels, Status};
 use auscult_core::peer_metric::Standing;
@@ -124,6 +124,8 @@ fn observe(
     desk.handle(Input::Observed(Observation {
         subject: &Subject::Peer(peer.clone()),
         signal,
+        // The group does not rule on peers.
+        concern: Concern::Own,
         at: desk.clock().of(at),
         status,
         labels: &LABELS,

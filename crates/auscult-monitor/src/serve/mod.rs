@@ -24,6 +24,7 @@ use crate::events::EventLog;
 use crate::ingest::udp::BoundUdp;
 use crate::ingest::{Admission, UdpReceiver};
 use crate::membership::{self, MembershipError, MembershipFlags};
+use crate::observers::Observatory;
 use crate::peer_metrics::PeerMonitor;
 use crate::registry::{Registry, ReloadError, Reloaded};
 use crate::replication::{Node, StartError};
@@ -343,10 +344,14 @@ impl Server {
     }
 
     /// Starts what follows events: who is told of them, and the members that are targets.
-    fn start_followers(&self) {
+    fn start_followers(&self, observatory: Option<Observatory>) {
         let registry = Arc::clone(&self.registry);
-        self.alerts
-            .start(self.engine.clone(), registry, self.stop.clone());
+        self.alerts.start(
+            self.engine.clone(),
+            registry,
+            observatory,
+            self.stop.clone(),
+        );
         let registry = Arc::clone(&self.registry);
         let agent = self.agent.clone();
         self.peer_metrics
@@ -370,7 +375,10 @@ impl Server {
         let registry = Arc::clone(&self.registry);
         let settings = std::mem::take(&mut self.settings);
         tokio::task::spawn_blocking(move || registry.take(settings)).await??;
-        self.start_followers();
+        let observatory =
+            self.shared
+                .observe(&self.engine, &self.registry, &self.agent, &self.stop);
+        self.start_followers(observatory.clone());
         shared::follow(&self.registry, self.data_dir, &self.stop);
         let admission = Arc::clone(&self.registry) as Arc<dyn Admission>;
         let key = self.registry.key();
@@ -389,9 +397,7 @@ impl Server {
             connections: Arc::clone(&connections),
             agent: self.agent.clone(),
             node: self.shared.node().cloned(),
-            observatory: self
-                .shared
-                .observe(&self.engine, &self.registry, &self.agent, &self.stop),
+            observatory,
             alerts: self.alerts.clone(),
             peer_metrics: self.peer_metrics.clone(),
         });

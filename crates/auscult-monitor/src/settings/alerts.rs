@@ -10,9 +10,11 @@ use auscult_core::alert::{
 use auscult_core::id::{ReceiverName, RuleName};
 use hyper::Uri;
 
+use super::calendar::Window;
 use super::documents::rules;
 use super::load::stands_twice;
 use super::report::Report;
+use super::schema::DEAD_MAN_SWITCH;
 use super::section::Section;
 use super::url::CheckUrl;
 
@@ -23,6 +25,21 @@ pub struct AlertSettings {
     pub config: AlertConfig,
     /// How each receiver is told.
     pub ways: BTreeMap<ReceiverName, Way>,
+    /// When nobody is told.
+    pub windows: Vec<Window>,
+    /// Who is to notice that this monitor is gone.
+    pub pulse: Option<Pulse>,
+}
+
+/// A dead man's switch, and how it is kept from acting.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pulse {
+    /// Where heartbeats are posted.
+    pub address: Address,
+    /// Headers beside our own.
+    pub headers: Vec<(Box<str>, Box<str>)>,
+    /// How often.
+    pub interval: Duration,
 }
 
 /// How a receiver is told.
@@ -156,8 +173,53 @@ impl AlertSettings {
             };
             report.value(root.at(key), fault.to_string(), None);
         }
-        Self { config, ways }
+        let mut windows: Vec<Window> = Vec::new();
+        for section in root.list("maintenance") {
+            if let Some(window) = Window::read(report, section) {
+                if windows.iter().any(|other| other.name == window.name) {
+                    let (at, name) = (section.at("name"), section.text("name").unwrap_or_default());
+                    stands_twice(report, "window", &name, at, at);
+                }
+                windows.push(window);
+            }
+        }
+        let pulse = root.says("dead_man_switch").then(|| {
+            let section = root.section("dead_man_switch", &DEAD_MAN_SWITCH);
+            pulse(report, &section)
+        });
+        Self {
+            config,
+            ways,
+            windows,
+            pulse: pulse.flatten(),
+        }
     }
+}
+
+fn pulse(report: &mut Report<'_>, section: &Section) -> Option<Pulse> {
+    let url = match section.url("url") {
+        Some(CheckUrl::Http(uri)) => Some(uri.clone()),
+        Some(CheckUrl::Tcp(..)) => {
+            let message = "heartbeats are sent over http or https".to_owned();
+            report.value(section.at("url"), message, None);
+            return None;
+        }
+        None => None,
+    };
+    let file = section.path("url_file");
+    let address = url.map(Address::Url).or_else(|| file.map(Address::File));
+    if address.is_none() && !section.says("url") {
+        let message = "a dead man's switch needs `url` or `url_file`".to_owned();
+        report.key(&section.at, message, None);
+    }
+    let headers = section.texts("headers");
+    Some(Pulse {
+        address: address?,
+        headers: headers
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect(),
+        interval: section.duration("interval")?,
+    })
 }
 
 fn all(receivers: &[(Receiver, Way)]) -> Vec<ReceiverName> {

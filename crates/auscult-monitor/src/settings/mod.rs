@@ -9,6 +9,7 @@
 
 mod alerts;
 mod body;
+mod calendar;
 pub mod documents;
 mod duration;
 mod judge;
@@ -43,7 +44,8 @@ use node::Node;
 use report::{At, Report};
 use section::Section;
 
-pub use alerts::{Address, AlertSettings, Mail, Way};
+pub use alerts::{Address, AlertSettings, Mail, Pulse, Way};
+pub use calendar::Window;
 pub use load::LoadError;
 pub use membership::{MembershipSettings, Profile};
 pub use peer_metrics::PeerMetricSettings;

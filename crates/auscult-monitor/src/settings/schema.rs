@@ -6,6 +6,7 @@ mod peer_metrics;
 mod shared;
 mod tables;
 
+pub(super) use alerting::DEAD_MAN_SWITCH;
 pub(super) use peer_metrics::PEER_METRICS;
 pub(super) use shared::{
     GROUP_DOCUMENT, MATCHER, NAMED, PAUSE, RECEIVER, SHARED, SILENCE, TOKEN, VALUE,

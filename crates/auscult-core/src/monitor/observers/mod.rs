@@ -56,7 +56,7 @@ pub use config::ObserversConfig;
 pub use message::{Announced, Batch, Item, Reply, Report};
 pub use panel::Seen;
 pub use verdict::{Held, MonitorName, Ruling, Turn, Verdict};
-pub use view::{Lineup, ObserverView, PanelView};
+pub use view::{Lineup, ObserverView, PanelView, Standing};
 
 /// Observes with others. See the [module](self) for its use.
 #[derive(Clone, Debug)]

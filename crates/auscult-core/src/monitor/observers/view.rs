@@ -1,10 +1,11 @@
 //! What can be read of a target that several monitors observe.
 
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::panel::Seen;
-use super::verdict::{Held, MonitorName, Ruling, Verdict};
+use super::verdict::{Held, MonitorName, Ruling, Turn, Verdict};
 use super::{Liveness, ME, Observers, Seat, rendezvous};
 use crate::id::TargetId;
 use crate::time::Instant;
@@ -28,6 +29,19 @@ pub struct PanelView {
     pub text: String,
     /// Observers with a fresh report that do not say what most of them say.
     pub dissent: usize,
+}
+
+/// What stands of a target, without who says what.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// What was told last, or that this monitor is isolated.
+    pub verdict: Verdict,
+    /// The ruling by which it stands.
+    pub turn: Turn,
+    /// When that was found.
+    pub at: Instant,
+    /// Who said what then.
+    pub text: Arc<str>,
 }
 
 /// One observer of a target.
@@ -86,6 +100,32 @@ impl Observers {
                     isolated: self.arrangement.isolated >> slot & 1 == 1,
                 })
                 .collect(),
+        })
+    }
+
+    /// What stands of a target that this monitor watches with others.
+    #[must_use]
+    pub fn standing(&self, target: &str) -> Option<Standing> {
+        let panel = self.panels.get(target).filter(|panel| panel.watched)?;
+        if !self.has_company() {
+            return None;
+        }
+        let ruling = &panel.ruling;
+        let (verdict, number) = match ruling.told {
+            true => (ruling.verdict, ruling.turn.number),
+            false => (ruling.from, ruling.turn.number.saturating_sub(1)),
+        };
+        Some(Standing {
+            verdict: match self.isolated {
+                true => Verdict::ObserverIsolated,
+                false => verdict,
+            },
+            turn: Turn {
+                epoch: ruling.turn.epoch,
+                number,
+            },
+            at: ruling.at,
+            text: Arc::clone(&ruling.text),
         })
     }
 

@@ -19,7 +19,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::AlertClock;
-use crate::settings::{Address, Way};
+use crate::settings::{Address, Pulse, Way};
 use http::Post;
 
 /// How long a test may take.
@@ -162,6 +162,13 @@ impl Sender {
                 Ok(())
             }
         }
+    }
+
+    /// Says outside that this monitor lives.
+    pub(super) async fn push(&self, pulse: &Pulse, body: String) -> Result<(), SendError> {
+        let mut post = Post::new(url(&pulse.address).await?, body);
+        post.headers.extend(pulse.headers.iter().cloned());
+        self.post(post).await
     }
 
     async fn authorize(&self, post: &mut Post, file: Option<&Path>) -> Result<(), SendError> {

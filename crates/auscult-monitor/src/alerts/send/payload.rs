@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use auscult_core::alert::{AlertId, AlertKey, Message, News, Notice, Occasion, Severity, Subject};
+use auscult_core::alert::{
+    AlertId, AlertKey, Episode, Message, News, Notice, Occasion, Severity, Subject,
+};
 use auscult_core::id::{ReceiverName, RuleName, SignalName, TargetId};
 use auscult_core::time::Instant;
 use ring::digest::{Context, SHA256};
@@ -61,7 +63,7 @@ fn alert(clock: &AlertClock, notice: &Notice) -> Value {
         "severity": notice.severity.as_str(),
         "labels": labels,
         "reason": &*notice.reason,
-        "episode": notice.episode,
+        "episode": notice.count,
         "started_at": moment(clock, notice.fired),
         "ended_at": ended.map(|(at, _)| moment(clock, at)),
         "ending": ended.map(|(_, ending)| ending.as_str()),
@@ -225,7 +227,8 @@ pub(super) fn test_message(
             labels: Arc::default(),
             reason: "this is a test of the receiver".into(),
             news: News::Firing,
-            episode: 1,
+            episode: Episode::NONE,
+            count: 1,
             fired: now,
             flapping: false,
             skipped: 0,

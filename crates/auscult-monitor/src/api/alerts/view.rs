@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use auscult_core::alert::{self, Delivery, Record, Suppression};
+use auscult_core::alert::{self, Delivery, Duty, Episode, Record, Suppression};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -30,6 +30,8 @@ pub(in crate::api) struct AlertView {
     labels: BTreeMap<String, String>,
     /// Why it fires, or fired last.
     reason: String,
+    /// Where people are told of it: here, or elsewhere by another monitor of the group.
+    told: &'static str,
     /// Which time it fires, or fired last; 0 when it never did.
     episode: u64,
     /// Pending: since when its condition is met.
@@ -95,7 +97,7 @@ impl AlertView {
         let record = alert.record();
         let time = |at| Time(clock.wall(at));
         let labels = record.labels.iter();
-        let fired = record.episode > 0;
+        let fired = record.count > 0;
         Self {
             id: alert.id().to_string(),
             phase: alert.phase().as_str(),
@@ -108,7 +110,11 @@ impl AlertView {
                 .map(|(k, v)| (k.to_string(), v.to_string()))
                 .collect(),
             reason: record.reason.to_string(),
-            episode: record.episode,
+            told: match alert.duty() {
+                Duty::Here => "here",
+                Duty::There(_) => "elsewhere",
+            },
+            episode: record.count,
             pending_since: alert.pending_since().map(time),
             started_at: fired.then(|| time(record.fired)),
             ended_at: record.ended.map(|(at, _)| time(at)),
@@ -144,7 +150,7 @@ fn delivery(clock: &AlertClock, record: &Record, delivery: &Delivery) -> Deliver
         true => delivery.told >= record.episode,
         false => !open && delivery.brief.is_none(),
     };
-    let told = delivery.told > 0 || delivery.told_end > 0;
+    let told = delivery.told.max(delivery.told_end) > Episode::NONE;
     DeliveryView {
         receiver: delivery.receiver.to_string(),
         informed,

@@ -2,7 +2,7 @@
 
 use auscult_core::bounds::{TARGETS_MAX, WINDOW_SAMPLES_MAX};
 
-use super::alerting::ALERT_RULE;
+use super::alerting::{ALERT_RULE, DEAD_MAN_SWITCH, MAINTENANCE};
 use super::peer_metrics::PEER_METRICS;
 use super::shared::RECEIVER;
 use super::{Edge, Key, Kind, Preset, Table};
@@ -87,6 +87,19 @@ pub(in super::super) static ROOT: Table = Table {
             "alerting",
             "alert_rules",
         ]),
+        Key::new(
+            "maintenance",
+            List(&MAINTENANCE),
+            Nothing,
+            "When nobody is told.",
+        )
+        .elsewhere(&["maintenance_windows", "mute_time_intervals"]),
+        Key::new(
+            "dead_man_switch",
+            Section(&DEAD_MAN_SWITCH),
+            Nothing,
+            "Who notices our end.",
+        ),
         Key::new(
             "membership",
             Section(&MEMBERSHIP),
