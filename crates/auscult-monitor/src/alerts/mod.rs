@@ -2,9 +2,9 @@
 //!
 //! A task follows the event log and tells the machine how each signal is ([`feed`]), and who tells
 //! of it ([`office`]); what other monitors of the group are to know goes to them
-//! ([`correspondence`]). The machine asks for writes, which go to a file of their own ([`record`]), and for messages, which are sent
-//! by one task each ([`send`]). What came of both is told the machine. Without a data folder
-//! nothing outlives the process, and writes count as made.
+//! ([`correspondence`]). The machine asks for writes, which go to a file of their own ([`record`]),
+//! and for messages, which are sent by one task each ([`send`]). What came of both is told the
+//! machine. Without a data folder nothing outlives the process, and writes count as made.
 
 mod calendar;
 mod correspondence;

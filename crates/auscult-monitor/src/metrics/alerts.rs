@@ -178,17 +178,15 @@ fn write_receivers(out: &mut Exposition, receivers: &[ReceiverFigures]) {
             out.sample(&labels, count);
         }
     }
-    let counted: [(_, fn(&LaneCounters) -> u64); 3] = [
-        (&family::RECEIVER_NOTICES, |it| it.notices),
-        (&family::RECEIVER_COALESCED, |it| it.skipped),
-        (&family::RECEIVER_ABANDONED, |it| it.abandoned),
-    ];
-    for (family, count) in counted {
+    let mut count = |family, count: fn(&LaneCounters) -> u64| {
         out.family(family);
         for receiver in receivers {
             out.sample(&receiver.labels, count(&receiver.counters));
         }
-    }
+    };
+    count(&family::RECEIVER_NOTICES, |it| it.notices);
+    count(&family::RECEIVER_COALESCED, |it| it.skipped);
+    count(&family::RECEIVER_ABANDONED, |it| it.abandoned);
     out.family(&family::RECEIVER_BREAKER);
     for receiver in receivers {
         out.sample(&receiver.labels, receiver.breaker);

@@ -132,7 +132,7 @@ families! {
     RECEIVER_ABANDONED: Counter "auscult_receiver_abandoned_total" ["receiver"]
         "Ends of alerts that were given up on after a week.";
     RECEIVER_BREAKER: Gauge "auscult_receiver_breaker" ["receiver"]
-        "0 while the receiver is taken to be there, 1 while one message tries whether it is back, 2 while it is left alone.";
+        "0 while the receiver is taken to be there, 1 while one message tries it, 2 while it is left alone.";
     RECEIVER_LAST_SUCCESS: Gauge "auscult_receiver_last_success_timestamp_seconds" ["receiver"]
         "Unix time of the last message that was delivered. Absent before the first one.";
     PULSES: Counter "auscult_dead_man_pulses_total" ["outcome"]

@@ -85,12 +85,16 @@ fn example(targets: usize) -> Figures {
         observers: Some(observers()),
         http: http(),
         alerts: AlertFigures::example(),
-        settings: SettingsFigures {
-            last_successful: true,
-            last_success_at: Some(1.79e9),
-            ..SettingsFigures::default()
-        },
+        settings: settings(),
         cluster: Some(cluster()),
+    }
+}
+
+fn settings() -> SettingsFigures {
+    SettingsFigures {
+        last_successful: true,
+        last_success_at: Some(1.79e9),
+        ..SettingsFigures::default()
     }
 }
 

@@ -343,13 +343,15 @@ impl Server {
         ReloadHandle(Arc::clone(&self.registry))
     }
 
-    /// Starts what follows events: who is told of them, and the members that are targets.
-    fn start_followers(&self, observatory: Option<Observatory>) {
-        let registry = Arc::clone(&self.registry);
+    /// Starts what follows events: whoever observes together with others, who is told of them, and
+    /// the members that are targets.
+    fn start_followers(&self) -> Option<Observatory> {
+        let (shared, registry) = (&self.shared, Arc::clone(&self.registry));
+        let observatory = shared.observe(&self.engine, &registry, &self.agent, &self.stop);
         self.alerts.start(
             self.engine.clone(),
             registry,
-            observatory,
+            observatory.clone(),
             self.stop.clone(),
         );
         let registry = Arc::clone(&self.registry);
@@ -364,6 +366,7 @@ impl Server {
                 self.stop.clone(),
             ));
         }
+        observatory
     }
 
     /// Runs until `shutdown`, and then ends within 5 s: no new connections, no more checks, streams
@@ -375,10 +378,7 @@ impl Server {
         let registry = Arc::clone(&self.registry);
         let settings = std::mem::take(&mut self.settings);
         tokio::task::spawn_blocking(move || registry.take(settings)).await??;
-        let observatory =
-            self.shared
-                .observe(&self.engine, &self.registry, &self.agent, &self.stop);
-        self.start_followers(observatory.clone());
+        let observatory = self.start_followers();
         shared::follow(&self.registry, self.data_dir, &self.stop);
         let admission = Arc::clone(&self.registry) as Arc<dyn Admission>;
         let key = self.registry.key();

@@ -173,27 +173,30 @@ impl AlertSettings {
             };
             report.value(root.at(key), fault.to_string(), None);
         }
-        let mut windows: Vec<Window> = Vec::new();
-        for section in root.list("maintenance") {
-            if let Some(window) = Window::read(report, section) {
-                if windows.iter().any(|other| other.name == window.name) {
-                    let (at, name) = (section.at("name"), section.text("name").unwrap_or_default());
-                    stands_twice(report, "window", &name, at, at);
-                }
-                windows.push(window);
-            }
-        }
-        let pulse = root.says("dead_man_switch").then(|| {
-            let section = root.section("dead_man_switch", &DEAD_MAN_SWITCH);
-            pulse(report, &section)
-        });
         Self {
             config,
             ways,
-            windows,
-            pulse: pulse.flatten(),
+            windows: windows(report, root),
+            pulse: match root.says("dead_man_switch") {
+                true => pulse(report, &root.section("dead_man_switch", &DEAD_MAN_SWITCH)),
+                false => None,
+            },
         }
     }
+}
+
+fn windows(report: &mut Report<'_>, root: &Section) -> Vec<Window> {
+    let mut windows: Vec<Window> = Vec::new();
+    for section in root.list("maintenance") {
+        if let Some(window) = Window::read(report, section) {
+            if windows.iter().any(|other| other.name == window.name) {
+                let (at, name) = (section.at("name"), section.text("name").unwrap_or_default());
+                stands_twice(report, "window", &name, at, at);
+            }
+            windows.push(window);
+        }
+    }
+    windows
 }
 
 fn pulse(report: &mut Report<'_>, section: &Section) -> Option<Pulse> {
