@@ -192,8 +192,8 @@ pub enum EventKind {
         /// For how long it did not.
         span: Duration,
     },
-    /// The group of members that the target belongs to, or this observer as a member of it, says
-    /// something that changes no status.
+    /// The group of members that the target belongs to, or this observer as a member of it, or a
+    /// peer that publishes metrics, says something that changes no status.
     Membership {
         /// What it is: a stable code of one word.
         code: &'static str,

@@ -23,7 +23,7 @@ pub(crate) struct EventView {
     /// the group that the monitor is a member of: refuted, link_changed, name_conflict, rejected,
     /// mode_changed, isolated, reconnected or agent_stopped. Of a monitor that observes together
     /// with others: verdict, observed, monitor_isolated, monitor_rejoined, observer_isolated or
-    /// observer_rejoined.
+    /// observer_rejoined. Of peers that publish metrics: metric_failed or metric_recovered.
     #[schema(example = "transition")]
     kind: &'static str,
     /// The target, unless the monitor speaks of itself.

@@ -1,4 +1,4 @@
-//! Tells the desk of alerts which metrics of peers have failed.
+//! Tells the desk of alerts which metrics of peers have failed, and logs it among the events.
 //!
 //! A metric of a peer is a signal of the peer, down while it has failed and up else. The desk is
 //! told of every change, and of everything anew when it takes other rules or changes were missed.
@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
-use auscult_agent::events::Reading;
+use auscult_agent::events::{LoggedEvent, Reading};
 use auscult_agent::http::stop::Stop;
 use auscult_core::alert::{Concern, Input, Observation, Subject};
 use auscult_core::id::{SignalName, TargetId};
@@ -16,6 +16,7 @@ use auscult_core::time::Instant;
 
 use super::{PeerEvent, PeerMonitor, failed};
 use crate::alerts::AlertDesk;
+use crate::registry::Registry;
 
 /// Peers have no labels: what there is to choose by is the metric and the peer's name.
 static LABELS: LazyLock<Arc<Labels>> = LazyLock::new(Arc::default);
@@ -31,7 +32,12 @@ pub(crate) fn remember(monitor: &PeerMonitor, desk: &AlertDesk) -> BTreeSet<Targ
 }
 
 /// Tells the desk, until `stop`.
-pub(crate) async fn follow(monitor: PeerMonitor, desk: AlertDesk, stop: Stop) {
+pub(crate) async fn follow(
+    monitor: PeerMonitor,
+    desk: AlertDesk,
+    registry: Arc<Registry>,
+    stop: Stop,
+) {
     let mut configured = desk.configured();
     let mut reader = monitor.alerts();
     tell_all(&monitor, &desk);
@@ -49,11 +55,24 @@ pub(crate) async fn follow(monitor: PeerMonitor, desk: AlertDesk, stop: Stop) {
                 tell_all(&monitor, &desk);
             }
             reading = reader.next() => match reading {
-                Reading::Event(logged) => tell(&monitor, &desk, &logged.event),
+                Reading::Event(logged) => {
+                    remark(&registry, &logged);
+                    tell(&monitor, &desk, &logged.event);
+                }
                 Reading::Lagged(_) | Reading::OtherRun => tell_all(&monitor, &desk),
             },
         }
     }
+}
+
+/// Logs what failed and what is heard of again; how the rest came to be is logged elsewhere.
+fn remark(registry: &Registry, logged: &LoggedEvent<PeerEvent>) {
+    let (at, code) = match &logged.event {
+        PeerEvent::Failed { at, .. } => (*at, "metric_failed"),
+        PeerEvent::Recovered { at, .. } => (*at, "metric_recovered"),
+        PeerEvent::Released { .. } | PeerEvent::Departed { .. } => return,
+    };
+    registry.remark(at, None, code, &logged.text);
 }
 
 fn tell(monitor: &PeerMonitor, desk: &AlertDesk, event: &PeerEvent) {

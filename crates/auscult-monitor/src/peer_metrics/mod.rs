@@ -329,7 +329,8 @@ impl PeerMonitor {
     ) {
         let remembered = feed::remember(self, desk);
         let (monitor, desk) = (self.clone(), desk.clone());
-        tokio::spawn(feed::follow(monitor, desk, stop.clone()));
+        let logged = Arc::clone(&registry);
+        tokio::spawn(feed::follow(monitor, desk, logged, stop.clone()));
         if let Some(agent) = agent.clone() {
             tokio::spawn(gossip::follow(self.clone(), agent, stop.clone()));
         }

@@ -94,6 +94,10 @@ async fn a_metric_that_expires_is_an_alert_until_it_is_heard_of_again() {
         bench.get("/v1/alerts?phase=firing").await.json()["alerts"],
         json!([])
     );
+    let events = bench.get("/v1/events").await.json();
+    let events = events["events"].as_array().expect("a list");
+    let kinds: Vec<&Value> = events.iter().map(|event| &event["kind"]).collect();
+    assert_eq!(kinds, ["metric_failed", "metric_recovered"]);
 }
 
 #[tokio::test]
