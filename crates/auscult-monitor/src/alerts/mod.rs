@@ -13,6 +13,7 @@ mod office;
 mod pulse;
 mod record;
 mod send;
+mod silences;
 #[cfg(test)]
 mod tests;
 
@@ -42,6 +43,7 @@ use send::Sender;
 pub use pulse::Pulses;
 pub use record::LetterRecord;
 pub use send::SendError;
+pub(crate) use silences::SilenceDocument;
 
 /// Decides and does what people are told. Clones share one machine.
 #[derive(Clone)]
@@ -173,6 +175,12 @@ impl AlertDesk {
     ) {
         // Before anybody is told of anything.
         self.open_windows();
+        self.take_silences(&registry);
+        tokio::spawn(silences::follow(
+            self.clone(),
+            Arc::clone(&registry),
+            stop.clone(),
+        ));
         let settings = Arc::clone(registry.shared());
         let feed = Arc::new(Feed {
             desk: self.clone(),

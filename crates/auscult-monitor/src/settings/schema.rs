@@ -8,9 +8,7 @@ mod tables;
 
 pub(super) use alerting::DEAD_MAN_SWITCH;
 pub(super) use peer_metrics::PEER_METRICS;
-pub(super) use shared::{
-    GROUP_DOCUMENT, MATCHER, NAMED, PAUSE, RECEIVER, SHARED, SILENCE, TOKEN, VALUE,
-};
+pub(super) use shared::{GROUP_DOCUMENT, NAMED, PAUSE, RECEIVER, SHARED, SILENCE, TOKEN, VALUE};
 pub(super) use tables::{
     CREATED, DEFAULTS, DETECTOR, HEARTBEATS, HTTP, MEMBERSHIP, OBSERVER, PUSH, ROOT, SEED_MONITOR,
     SEED_SERVER, TARGET, TLS,

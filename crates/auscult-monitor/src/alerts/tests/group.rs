@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use super::sinks::WebSink;
 use crate::alerts::AlertDesk;
 use crate::engine::Engine;
-use crate::registry::Registry;
+use crate::registry::{Registry, Wanted};
 use crate::serve::{GroupConfig, ServeConfig, ServeError, Server};
 use crate::settings::documents::{Written, document};
 
@@ -57,6 +57,7 @@ async fn one_of_three_tells_and_another_one_when_that_one_is_gone() {
         })
         .await;
 
+    group.silence("moving").await;
     group.end(teller).await;
     group
         .until("resolved", true, || sink.alerts().len() > 1)
@@ -150,6 +151,31 @@ impl Group {
             .unwrap();
         let everywhere = || self.monitors.iter().all(|m| m.registry.spec(id).is_some());
         self.until("watched", false, everywhere).await;
+    }
+
+    /// A silence that one monitor is asked for holds at all of them.
+    async fn silence(&self, name: &str) {
+        let body = json!({
+            "matchers": ["target=~other*"],
+            "until": "2099-01-01T00:00:00Z",
+            "comment": "moving house",
+        });
+        let (key, document) = document(Kind::Silence, Some(name), Written::Json(&body)).unwrap();
+        let wanted = Wanted::put(key, document);
+        let registry = &self.monitors[1].registry;
+        registry
+            .make_shared_as(&Author::new("me"), wanted)
+            .await
+            .unwrap();
+        let holds = |monitor: &Monitor| {
+            monitor
+                .alerts
+                .read(|alerts, _| alerts.silences().any(|it| it.name.as_str() == name))
+        };
+        self.until("silent everywhere", false, || {
+            self.monitors.iter().all(holds)
+        })
+        .await;
     }
 
     fn all_see(&self, status: Status) -> bool {

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use auscult_core::alert::{Change, Matcher, Origin, Silence};
+use auscult_core::alert::{Matcher, Origin, Refusal, Silence};
+use auscult_core::bounds::SILENCES_MAX;
 use auscult_core::id::SilenceName;
+use auscult_core::monitor::registry::{Key, Kind};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -12,15 +14,21 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{body, invalid, refused};
-use crate::alerts::AlertDesk;
+use crate::alerts::{AlertDesk, SilenceDocument};
 use crate::api::ApiState;
 use crate::api::extract::Named;
 use crate::api::json::{self, Json};
-use crate::api::problem::{Kind, Problem};
+use crate::api::problem::{Kind as ProblemKind, Problem};
 use crate::api::views::Time;
+use crate::api::who::By;
+use crate::registry::Wanted;
+use crate::settings::documents::{Written, document};
 
 /// The longest silence that is asked for by its length.
 const HOURS_MAX: f64 = 24.0 * 366.0;
+
+/// How long a silence that is over stays in the shared settings.
+const KEPT: Duration = Duration::from_secs(86_400);
 
 /// All silences.
 #[derive(Debug, Serialize, ToSchema)]
@@ -42,6 +50,8 @@ pub(in crate::api) struct SilenceView {
     until: Time,
     /// Whether it holds by now.
     active: bool,
+    /// Where it comes from: request, or maintenance for a window of the settings file.
+    origin: &'static str,
     /// Who made it.
     by: String,
     /// Why.
@@ -96,14 +106,64 @@ pub(in crate::api) async fn list(State(state): State<ApiState>) -> Json<SilenceP
     ))]
 pub(in crate::api) async fn create(
     State(state): State<ApiState>,
+    by: By,
     request: Request,
 ) -> Result<Response, Problem> {
     let body: SilenceBody = body(request).await?;
     let desk = state.alerts();
     let silence = silence(desk, body)?;
-    let change = Change::Silence(silence.clone());
-    desk.apply(change).map_err(|refusal| refused(&refusal))?;
+    let wanted = wanted(&state, &silence)?;
+    state.registry().make_shared_as(&by.author, wanted).await?;
+    desk.take_silences(state.registry());
     Ok(json::answer(StatusCode::CREATED, &view(desk, &silence)))
+}
+
+/// What the shared settings are to say: the silence, and nothing of those that are long over.
+fn wanted(state: &ApiState, silence: &Silence) -> Result<Wanted, Problem> {
+    let (desk, now) = (state.alerts(), state.alerts().clock().now());
+    if silence.matchers.is_empty() {
+        return Err(refused(&Refusal::NoMatchers));
+    }
+    if silence.until <= silence.from || silence.until <= now {
+        return Err(refused(&Refusal::EmptySpan));
+    }
+    let others = desk.read(|alerts, _| {
+        alerts
+            .silences()
+            .filter(|it| it.name != silence.name)
+            .count()
+    });
+    if others >= SILENCES_MAX {
+        return Err(refused(&Refusal::TooManySilences));
+    }
+    let clock = desk.clock();
+    let body = SilenceDocument {
+        matchers: silence.matchers.iter().map(ToString::to_string).collect(),
+        from: Some(clock.wall(silence.from).to_string()),
+        until: clock.wall(silence.until).to_string(),
+        author: Some(silence.by.clone()),
+        comment: silence.comment.clone(),
+    };
+    let body = serde_json::to_value(&body).map_err(|error| invalid(error.to_string()))?;
+    let document = document(
+        Kind::Silence,
+        Some(silence.name.as_str()),
+        Written::Json(&body),
+    );
+    let (key, document) = document.map_err(|problems| invalid(problems.to_string()))?;
+    let mut wanted = Wanted::put(key, document);
+    let long_ago = clock.wall(now.before(KEPT));
+    state.registry().shared().read(&mut |settings, _| {
+        for (key, setting) in settings.of_kind(Kind::Silence) {
+            let body = serde_json::from_str::<SilenceDocument>(setting.document.body());
+            if body.is_ok_and(|body| body.ends() < Some(long_ago)) {
+                wanted.sheet.delete.insert(key.clone());
+            }
+        }
+    });
+    let put: Vec<Key> = wanted.sheet.put.keys().cloned().collect();
+    wanted.sheet.delete.retain(|key| !put.contains(key));
+    Ok(wanted)
 }
 
 /// Ends a silence.
@@ -115,12 +175,22 @@ pub(in crate::api) async fn create(
     ))]
 pub(in crate::api) async fn remove(
     State(state): State<ApiState>,
+    by: By,
     Named(name): Named,
 ) -> Result<StatusCode, Problem> {
-    let unknown = || Problem::new(Kind::UnknownName).detail(format!("no silence is named {name}"));
-    let name = SilenceName::new(&name).map_err(|_| unknown())?;
-    let ended = state.alerts().apply(Change::EndSilence(name));
-    ended.map_err(|refusal| refused(&refusal))?;
+    let unknown =
+        || Problem::new(ProblemKind::UnknownName).detail(format!("no silence is named {name}"));
+    let key = Key::new(Kind::Silence, &name).map_err(|_| unknown())?;
+    let mut is_known = false;
+    state.registry().shared().read(&mut |settings, _| {
+        is_known = settings.get(&key).is_some();
+    });
+    if !is_known {
+        return Err(unknown());
+    }
+    let wanted = Wanted::delete(key);
+    state.registry().make_shared_as(&by.author, wanted).await?;
+    state.alerts().take_silences(state.registry());
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -173,6 +243,10 @@ fn view(desk: &AlertDesk, silence: &Silence) -> SilenceView {
         from: Time(clock.wall(silence.from)),
         until: Time(clock.wall(silence.until)),
         active: silence.from <= now && now < silence.until,
+        origin: match silence.origin {
+            Origin::Request => "request",
+            Origin::Maintenance => "maintenance",
+        },
         by: silence.by.to_string(),
         comment: silence.comment.to_string(),
         alerts,

@@ -4,10 +4,11 @@ use auscult_core::monitor::registry::Kind;
 
 use super::super::report::Report;
 use super::super::resolve;
-use super::super::schema::{MATCHER, RECEIVER};
+use super::super::schema::RECEIVER;
 use super::super::section::Section;
 use super::super::url::CheckUrl;
 use crate::base64;
+use auscult_core::alert::Matcher;
 
 /// Reports what is wrong with a document although each of its keys is right.
 pub(super) fn check(report: &mut Report<'_>, kind: Kind, section: &Section) {
@@ -85,14 +86,16 @@ pub(in super::super) fn receiver(report: &mut Report<'_>, receiver: &Section) {
 }
 
 fn silence(report: &mut Report<'_>, silence: &Section) {
-    let matchers = silence.list("matchers");
+    let matchers = silence.names("matchers");
     if silence.says("matchers") && matchers.is_empty() {
         let message = "without a matcher it would hold for everything".to_owned();
-        let hint = "write `matchers: [{label: group, is: web}]`".to_owned();
+        let hint = "write `matchers: [\"group=web\"]`".to_owned();
         report.value(silence.at("matchers"), message, Some(hint));
     }
-    for matcher in matchers {
-        self::matcher(report, matcher);
+    for text in matchers {
+        if let Err(error) = Matcher::parse(text) {
+            report.value(silence.at("matchers"), error.to_string(), None);
+        }
     }
     let (from, until) = (silence.time("from"), silence.time("until"));
     if let (Some(from), Some(until)) = (from, until)
@@ -100,25 +103,6 @@ fn silence(report: &mut Report<'_>, silence: &Section) {
     {
         let message = format!("it would end ({until}) before it begins ({from})");
         report.value(silence.at("until"), message, None);
-    }
-}
-
-fn matcher(report: &mut Report<'_>, matcher: &Section) {
-    const HOW: [&str; 4] = ["is", "is_not", "matches", "matches_not"];
-    debug_assert!(HOW.iter().all(|name| MATCHER.key(name).is_some()));
-    match HOW.iter().filter(|name| matcher.says(name)).count() {
-        1 => {}
-        0 if HOW.iter().any(|name| matcher.entry(name).is_some()) => {}
-        0 => {
-            let message = "nothing says what the label must be".to_owned();
-            let hint = "write one of `is`, `is_not`, `matches` and `matches_not`".to_owned();
-            report.key(&matcher.at, message, Some(hint));
-        }
-        _ => {
-            let message = "a matcher has one of `is`, `is_not`, `matches` and `matches_not`";
-            let hint = "write two matchers: both must fit".to_owned();
-            report.key(&matcher.at, message.to_owned(), Some(hint));
-        }
     }
 }
 

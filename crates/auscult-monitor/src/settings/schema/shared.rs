@@ -261,14 +261,15 @@ const MAILING: &[Key] = &[
 pub(in super::super) static SILENCE: Table = Table {
     title: "silences[]",
     component: "SilenceSettings",
-    doc: "It holds for targets that all of its matchers fit, from `from` until `until`.",
+    doc: "It holds for alerts that all of its matchers fit, from `from` until `until`.",
     groups: &[&[
         Key::new("name", Name, Required, "The silence's name.").elsewhere(&["id"]),
         Key::new(
             "matchers",
-            List(&MATCHER),
+            Kind::Words,
             Required,
-            "For what it holds; at least one.",
+            "For which alerts it holds: all must hold, at least one. `env=prod`, `team!=web`, \
+             `target=~db-*`, `group!~test*`.",
         ),
         Key::new("from", Time, Rule("at once"), "When it begins.")
             .elsewhere(&["starts_at", "start"]),
@@ -276,46 +277,6 @@ pub(in super::super) static SILENCE: Table = Table {
         Key::new("author", Text { bytes_max: 256 }, Nothing, "Who wants it.")
             .elsewhere(&["created_by"]),
         Key::new("comment", Text { bytes_max: 4096 }, Required, "Why.").elsewhere(&["reason"]),
-    ]],
-};
-
-/// What a silence holds for.
-pub(in super::super) static MATCHER: Table = Table {
-    title: "silences[].matchers[]",
-    component: "MatcherSettings",
-    doc: "It has exactly one of `is`, `is_not`, `matches` and `matches_not`. An expression must match \
-          the whole text.",
-    groups: &[&[
-        Key::new(
-            "label",
-            Text { bytes_max: 128 },
-            Required,
-            "`target`, `group`, or the name of a label.",
-        ),
-        Key::new(
-            "is",
-            Text { bytes_max: 4096 },
-            Nothing,
-            "The text that it must be.",
-        ),
-        Key::new(
-            "is_not",
-            Text { bytes_max: 4096 },
-            Nothing,
-            "The text that it must not be.",
-        ),
-        Key::new(
-            "matches",
-            Kind::Pattern,
-            Nothing,
-            "An expression that it must match.",
-        ),
-        Key::new(
-            "matches_not",
-            Kind::Pattern,
-            Nothing,
-            "An expression that it must not match.",
-        ),
     ]],
 };
 
