@@ -5,37 +5,16 @@ use std::collections::BTreeMap;
 
 use auscult_core::swim::State as MemberState;
 use axum::extract::State;
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::AgentState;
 use super::extract::Named;
 use super::group::unknown_member;
 use super::json::Json;
 use super::problem::Problem;
+use super::pulse::{PulseState, PulseStatus};
 use super::time::Time;
 use crate::clock::Clock;
 use crate::members::Member;
-
-/// A member as pulse shows a node.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct PulseStatus {
-    /// Its name.
-    id: String,
-    /// 0 alive, 1 dead, 2 pending, 3 suspect.
-    state: u8,
-    /// The state in words: Alive, Dead, Pending, Suspect.
-    #[schema(example = "Alive")]
-    state_name: &'static str,
-    /// What a round trip to it takes, in seconds; null before the first one.
-    #[serde(rename = "RTT")]
-    #[schema(required)]
-    rtt: Option<f64>,
-    /// When it was heard last.
-    #[schema(required)]
-    last_connected: Option<Time>,
-}
 
 /// Shows all other members as pulse does.
 #[utoipa::path(get, path = "/status/all", tag = "seeds",
@@ -45,10 +24,10 @@ pub(super) async fn all(State(state): State<AgentState>) -> Json<BTreeMap<String
     let agent = state.agent();
     let members = agent.members();
     let others = members.members.iter().filter(|member| !member.is_me);
-    let shown = others
-        .filter_map(|member| PulseStatus::of(agent.clock(), member))
-        .map(|status| (status.id.clone(), status));
-    Json(shown.collect())
+    let nodes = others
+        .filter_map(|member| shown(agent.clock(), member))
+        .map(|status| (status.id().to_owned(), status));
+    Json(nodes.collect())
 }
 
 /// Shows one member as pulse does.
@@ -67,26 +46,20 @@ pub(super) async fn one(
     let members = agent.members();
     let status = members
         .get(&id)
-        .and_then(|member| PulseStatus::of(agent.clock(), member));
+        .and_then(|member| shown(agent.clock(), member));
     status.map(Json).ok_or_else(|| unknown_member(&id))
 }
 
-impl PulseStatus {
-    /// None for one that left: pulse forgets those.
-    fn of(clock: &Clock, member: &Member) -> Option<Self> {
-        let (state, state_name) = match member.state {
-            MemberState::Alive if member.heard_at.is_none() && !member.is_me => (2, "Pending"),
-            MemberState::Alive => (0, "Alive"),
-            MemberState::Suspect => (3, "Suspect"),
-            MemberState::Dead => (1, "Dead"),
-            MemberState::Left => return None,
-        };
-        Some(Self {
-            id: member.name.to_string(),
-            state,
-            state_name,
-            rtt: member.round_trip.map(|span| span.as_secs_f64()),
-            last_connected: member.heard_at.map(|at| Time::of(clock, at)),
-        })
-    }
+/// None for one that left: pulse forgets those.
+fn shown(clock: &Clock, member: &Member) -> Option<PulseStatus> {
+    let state = match member.state {
+        MemberState::Alive if member.heard_at.is_none() && !member.is_me => PulseState::Pending,
+        MemberState::Alive => PulseState::Alive,
+        MemberState::Suspect => PulseState::Suspect,
+        MemberState::Dead => PulseState::Dead,
+        MemberState::Left => return None,
+    };
+    let heard_at = member.heard_at.map(|at| Time::of(clock, at));
+    let name = member.name.to_string();
+    Some(PulseStatus::new(name, state, member.round_trip, heard_at))
 }

@@ -20,6 +20,7 @@ pub mod members;
 pub mod metrics;
 pub mod problem;
 mod process;
+pub mod pulse;
 pub mod stop;
 #[cfg(test)]
 mod tests;
