@@ -1,9 +1,7 @@
 //! Names of targets, signals and what alerts are made with: checked once, where they enter.
 
 use alloc::boxed::Box;
-use core::borrow::Borrow;
 use core::fmt;
-use core::ops::Deref;
 
 use crate::bounds::ID_BYTES_MAX;
 
@@ -90,6 +88,7 @@ pub fn check_name(text: &str) -> Result<(), IdError> {
     }
 }
 
+/// What all names have, for a type that holds its text alone.
 macro_rules! name_type {
     ($name:ident) => {
         impl $name {
@@ -97,8 +96,8 @@ macro_rules! name_type {
             ///
             /// # Errors
             /// The first rule that `text` breaks. State: nothing was changed.
-            pub fn new(text: &str) -> Result<Self, IdError> {
-                check_name(text)?;
+            pub fn new(text: &str) -> Result<Self, $crate::id::IdError> {
+                $crate::id::check_name(text)?;
                 Ok(Self(text.into()))
             }
 
@@ -109,32 +108,33 @@ macro_rules! name_type {
             }
         }
 
-        impl Deref for $name {
+        impl core::ops::Deref for $name {
             type Target = str;
             fn deref(&self) -> &str {
                 &self.0
             }
         }
 
-        impl Borrow<str> for $name {
+        impl core::borrow::Borrow<str> for $name {
             fn borrow(&self) -> &str {
                 &self.0
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl core::fmt::Display for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
                 f.write_str(&self.0)
             }
         }
 
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Debug::fmt(&self.0, f)
+        impl core::fmt::Debug for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                core::fmt::Debug::fmt(&*self.0, f)
             }
         }
     };
 }
+pub(crate) use name_type;
 
 name_type!(TargetId);
 name_type!(SignalName);

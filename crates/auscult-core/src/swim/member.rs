@@ -1,12 +1,10 @@
 //! Who a member is, and which of two claims about it holds.
 
 use alloc::sync::Arc;
-use core::borrow::Borrow;
 use core::fmt;
-use core::ops::Deref;
 
 use crate::bounds::INCARNATION_MAX;
-use crate::id::{IdError, check_name};
+use crate::id::name_type;
 use crate::rng::mix;
 
 /// The name of a member: stable over restarts and addresses, unique within its cluster. Same
@@ -14,51 +12,13 @@ use crate::rng::mix;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MemberName(Arc<str>);
 
+name_type!(MemberName);
+
 impl MemberName {
-    /// Takes a name.
-    ///
-    /// # Errors
-    /// The first rule that `text` breaks. State: nothing was changed.
-    pub fn new(text: &str) -> Result<Self, IdError> {
-        check_name(text)?;
-        Ok(Self(text.into()))
-    }
-
-    /// The name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// What stands for the name in messages.
     #[must_use]
     pub fn id(&self) -> MemberId {
         MemberId::of(&self.0)
-    }
-}
-
-impl Deref for MemberName {
-    type Target = str;
-    fn deref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Borrow<str> for MemberName {
-    fn borrow(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for MemberName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for MemberName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&*self.0, f)
     }
 }
 
@@ -99,22 +59,9 @@ impl fmt::Debug for MemberId {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Label(Arc<str>);
 
+name_type!(Label);
+
 impl Label {
-    /// Takes a label.
-    ///
-    /// # Errors
-    /// The first rule that `text` breaks. State: nothing was changed.
-    pub fn new(text: &str) -> Result<Self, IdError> {
-        check_name(text)?;
-        Ok(Self(text.into()))
-    }
-
-    /// The label as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// What stands for the label in datagrams: the low half of the digest that makes a
     /// [`MemberId`] of a name.
     #[must_use]
@@ -125,12 +72,6 @@ impl Label {
     /// The key of the orders that the cluster shares.
     pub(super) fn digest(&self) -> u64 {
         digest(self.0.as_bytes())
-    }
-}
-
-impl fmt::Debug for Label {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&*self.0, f)
     }
 }
 

@@ -27,12 +27,11 @@
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::borrow::Borrow;
 use core::fmt;
 
 use super::member::{Incarnation, MemberId};
 use crate::bounds::{METADATA_BYTES_MAX, METADATA_KEYS_MAX, METADATA_REMOVED_MAX};
-use crate::id::{IdError, check_name};
+use crate::id::{IdError, name_type};
 use crate::rng::mix;
 
 /// Names a value of a member's metadata, or what a broadcast is about. Same rules as a member's
@@ -40,40 +39,7 @@ use crate::rng::mix;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(Arc<str>);
 
-impl Key {
-    /// Takes a key.
-    ///
-    /// # Errors
-    /// The first rule that `text` breaks. State: nothing was changed.
-    pub fn new(text: &str) -> Result<Self, IdError> {
-        check_name(text)?;
-        Ok(Self(text.into()))
-    }
-
-    /// The key as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Borrow<str> for Key {
-    fn borrow(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&*self.0, f)
-    }
-}
+name_type!(Key);
 
 /// Says how new a copy of a member's metadata is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
