@@ -577,7 +577,7 @@ fn request(bytes: &mut Bytes<'_>) -> Request {
         },
         1 => Request::Sync {
             label,
-            from: record(bytes),
+            from: record(bytes).into(),
             round: number(bytes),
             view: number(bytes),
             metadata: number(bytes),

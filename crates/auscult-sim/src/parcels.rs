@@ -15,6 +15,7 @@ pub(crate) struct Parcels {
 }
 
 impl Parcels {
+    #[inline]
     pub(crate) fn put(&mut self, parcel: Parcel) -> ParcelId {
         if let Some(id) = self.free.pop() {
             self.parcels[id as usize] = Some(parcel);
@@ -25,7 +26,13 @@ impl Parcels {
         (self.parcels.len() - 1) as ParcelId
     }
 
+    /// One that was put; `None` if it was taken.
+    pub(crate) fn get(&self, id: ParcelId) -> Option<&Parcel> {
+        self.parcels.get(id as usize)?.as_ref()
+    }
+
     /// Takes one that was put; `None` if it was taken before.
+    #[inline]
     pub(crate) fn take(&mut self, id: ParcelId) -> Option<Parcel> {
         let parcel = self.parcels.get_mut(id as usize)?.take()?;
         self.free.push(id);

@@ -23,6 +23,7 @@ pub(crate) struct Queue<T> {
     later: BinaryHeap<Reverse<Planned<T>>>,
     planned: u64,
     len: usize,
+    turned: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +69,7 @@ impl<T> Queue<T> {
             later: BinaryHeap::new(),
             planned: 0,
             len: 0,
+            turned: false,
         }
     }
 
@@ -89,6 +91,12 @@ impl<T> Queue<T> {
         let Reverse(planned) = self.due.pop()?;
         self.len -= 1;
         Some((planned.at, planned.thing))
+    }
+
+    /// What became due together, once for each page.
+    pub(crate) fn turned(&mut self) -> Option<impl Iterator<Item = &T>> {
+        let turned = std::mem::take(&mut self.turned);
+        turned.then(|| self.due.iter().map(|planned| &planned.0.thing))
     }
 
     pub(crate) const fn len(&self) -> usize {
@@ -120,6 +128,7 @@ impl<T> Queue<T> {
             return None;
         }
         self.today = page;
+        self.turned = true;
         let place = (page % PAGES as u64) as usize;
         self.written[place / 64] &= !(1 << (place % 64));
         self.due.extend(self.pages[place].drain(..).map(Reverse));
@@ -159,10 +168,10 @@ const fn page_of(at: Instant) -> u64 {
     at.as_nanos() >> PAGE_BITS
 }
 
-/// A page is four milliseconds: some twenty things that a thousand members do.
-const PAGE_BITS: u32 = 22;
+/// A page is a millisecond: some four things that a thousand members do.
+const PAGE_BITS: u32 = 20;
 /// A little more than a second: a probe interval.
-const PAGES: usize = 256;
+const PAGES: usize = 1_024;
 
 #[cfg(test)]
 mod tests {

@@ -25,6 +25,7 @@ impl World {
             return false;
         };
         self.now = at;
+        self.look_ahead();
         match job {
             Job::Wake(place) => self.wake(place as usize),
             Job::Arrive { to, parcel } => {
@@ -35,6 +36,27 @@ impl World {
             Job::Done { member, life } => self.finish_work(member as usize, life),
         }
         true
+    }
+
+    /// Reads what machines will read that are called soon, so that all that memory is waited for at
+    /// once. Changes nothing.
+    fn look_ahead(&mut self) {
+        let Some(jobs) = self.queue.turned() else {
+            return;
+        };
+        let read = jobs.map(|job| match *job {
+            Job::Wake(place) => self.members[place as usize].machine.swim().look_ahead(None),
+            Job::Arrive { to, parcel } => match self.parcels.get(parcel) {
+                Some(Parcel::Datagram { packet, .. }) => {
+                    let swim = self.members[to as usize].machine.swim();
+                    swim.look_ahead(Some(packet))
+                }
+                Some(_) | None => 0,
+            },
+            Job::Done { .. } => 0,
+        });
+        // Otherwise nothing would be read.
+        std::hint::black_box(read.fold(0, u64::wrapping_add));
     }
 
     fn wake(&mut self, place: usize) {
@@ -78,6 +100,7 @@ impl World {
     }
 
     /// Something is there for a process.
+    #[inline]
     pub(crate) fn arrive(&mut self, to: usize, parcel: Parcel) {
         let member = &self.members[to];
         match member.power {
@@ -170,6 +193,7 @@ impl World {
     }
 
     /// A process handles something.
+    #[inline]
     fn handle(&mut self, place: usize, parcel: Parcel) {
         if self.interest.has(Interest::DELIVERED)
             && let Some((from, what)) = self.label_of(&parcel)
@@ -228,8 +252,11 @@ impl World {
             Parcel::Leave => Input::Leave,
             Parcel::Tick => Input::Tick,
         };
+        member.machine.swim_mut().swap_outputs(&mut self.outputs);
         member.machine.handle(now, input);
         self.listen_to(place);
+        let machine = &mut self.members[place].machine;
+        machine.swim_mut().swap_outputs(&mut self.outputs);
     }
 
     /// Takes all that a machine has to say.
@@ -243,6 +270,7 @@ impl World {
         }
     }
 
+    #[inline]
     fn take(&mut self, place: usize, output: Output) {
         let held = match self.members[place].power {
             Power::Stalls(Stall::Messages | Stall::Sending) => true,
@@ -311,8 +339,11 @@ impl World {
 
 /// Datagrams.
 impl World {
-    fn send(&mut self, from: usize, to: SocketAddr, packet: Packet) {
-        let (packet, bytes) = self.encode(packet);
+    fn send(&mut self, from: usize, to: SocketAddr, mut packet: Packet) {
+        let bytes = match self.wire {
+            Wire::Typed => 0,
+            Wire::Measured | Wire::Codec => self.encode(&mut packet),
+        };
         let what = Payload::of(&packet.body);
         let listener = self.listener(to);
         let target = match listener {
@@ -343,12 +374,14 @@ impl World {
         self.post(from, to, packet, delay);
     }
 
+    #[inline]
     fn post(&mut self, from: usize, to: usize, packet: Packet, delay: Duration) {
         let from = self.members[from].address;
         let parcel = Parcel::Datagram { from, packet };
         self.plan_arrival(to, parcel, delay);
     }
 
+    #[inline]
     fn plan_arrival(&mut self, to: usize, parcel: Parcel, delay: Duration) {
         let (to, parcel) = (to as u32, self.parcels.put(parcel));
         self.queue
@@ -389,21 +422,19 @@ impl World {
         Ok(delay)
     }
 
-    /// What is sent, as it arrives, and its bytes.
-    fn encode(&self, packet: Packet) -> (Packet, u32) {
-        if self.wire == Wire::Typed {
-            return (packet, 0);
-        }
+    /// Makes of what is sent what arrives; its bytes.
+    fn encode(&self, packet: &mut Packet) -> u32 {
         let mut bytes = Vec::new();
-        encode_packet(&packet, &mut bytes);
-        let count = bytes.len() as u32;
-        if self.wire == Wire::Measured {
-            return (packet, count);
+        encode_packet(packet, &mut bytes);
+        if self.wire == Wire::Codec {
+            match decode_packet(&bytes) {
+                Ok(decoded) => *packet = decoded,
+                Err(error) => {
+                    panic!("the codec does not read what it wrote: {error:?}, {packet:?}")
+                }
+            }
         }
-        match decode_packet(&bytes) {
-            Ok(packet) => (packet, count),
-            Err(error) => panic!("the codec does not read what it wrote: {error:?}, {packet:?}"),
-        }
+        bytes.len() as u32
     }
 
     fn drop_on_way(&mut self, from: Option<usize>, to: Option<usize>, what: Payload, why: Drop) {

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use auscult_core::rng::{Rng, mix};
-use auscult_core::swim::{Config, ExchangeId, MemberName, Params, Swim, Ticket};
+use auscult_core::swim::{Config, ExchangeId, MemberName, Output, Params, Swim, Ticket};
 use auscult_core::time::Instant;
 
 use crate::checker::Checker;
@@ -73,6 +73,8 @@ pub struct World {
     pub(crate) rng: Rng,
     pub(crate) queue: Queue<Job>,
     pub(crate) parcels: Parcels,
+    /// Lent to each machine while it is called; empty else.
+    pub(crate) outputs: VecDeque<Output>,
     /// Who waits for the answer on a stream.
     pub(crate) streams: BTreeMap<Ticket, Waiting>,
     pub(crate) tickets: u64,
@@ -141,6 +143,7 @@ impl World {
             rng: Rng::new(mix(config.seed)),
             queue: Queue::new(),
             parcels: Parcels::default(),
+            outputs: VecDeque::new(),
             streams: BTreeMap::new(),
             tickets: 0,
             interest: Interest::NONE,

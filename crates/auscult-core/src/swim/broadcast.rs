@@ -19,7 +19,6 @@
 //!   long as it remembers that; what is older, or of a member that it does not know, is not
 //!   delivered.
 
-use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -323,7 +322,7 @@ impl Swim {
         }
         let broadcast = Broadcast {
             origin: self.me,
-            epoch: self.members.entry(ME).metadata().stamp().epoch,
+            epoch: self.members.stamp(ME).epoch,
             number: self.broadcasts.number + 1,
             key,
             payload: payload.into(),
@@ -345,7 +344,7 @@ impl Swim {
     /// Another member passes a broadcast on.
     pub(super) fn take_broadcast(&mut self, from: SocketAddr, broadcast: Broadcast) {
         if broadcast.origin == self.me {
-            let epoch = self.members.entry(ME).metadata().stamp().epoch;
+            let epoch = self.members.stamp(ME).epoch;
             if (broadcast.epoch, broadcast.number) > (epoch, self.broadcasts.number) {
                 // An earlier run said it, or another process: others would take what this member
                 // says next for something old.
@@ -356,16 +355,14 @@ impl Swim {
         let Some(slot) = self.members.find(broadcast.origin) else {
             return;
         };
-        let entry = self.members.entry_mut(slot);
-        if broadcast.epoch > entry.claim().incarnation {
+        if broadcast.epoch > self.members.entry(slot).claim().incarnation {
             return;
         }
-        let heard = entry.heard.get_or_insert_with(Box::default);
-        if !heard.note(&broadcast) {
+        if !self.members.heard_mut(slot).note(&broadcast) {
             return;
         }
         self.outputs.push_back(Output::Broadcast {
-            from: entry.name.clone(),
+            from: self.members.entry(slot).name.clone(),
             key: broadcast.key.clone(),
             payload: broadcast.payload.to_vec(),
         });
@@ -384,7 +381,7 @@ impl Swim {
             return;
         }
         let next = self.next_on_ring();
-        let to_next = next.is_some_and(|slot| self.members.entry(slot).address == to);
+        let to_next = next.is_some_and(|slot| self.members.entry(slot).is_at(to));
         let recipient = if to_next {
             Recipient::Next
         } else {

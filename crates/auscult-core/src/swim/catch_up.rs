@@ -57,7 +57,7 @@ impl Swim {
             return Err(MetadataRefusal::Leaving);
         }
         let key = Key::new(key).map_err(MetadataRefusal::Key)?;
-        let before = self.members.entry(ME).metadata().stamp();
+        let before = self.members.stamp(ME);
         let set = |metadata: &mut super::metadata::Metadata| metadata.set(key, value);
         if self.members.change_metadata(ME, set)? {
             self.spread_metadata(ME, before, before.version);
@@ -76,7 +76,7 @@ impl Swim {
         {
             copy.version = copy.version.min(queued.since);
         }
-        let delta = entry.metadata().delta(entry.id, copy);
+        let delta = self.members.delta(slot, copy);
         let room = self.config.params().datagram_bytes - BODY_BYTES_MAX;
         let news = if delta.bytes_max() <= room {
             MetadataNews::Delta(delta)
@@ -102,7 +102,7 @@ impl Swim {
         };
         // Nobody is asked whom a datagram only names.
         let teller = self.members.find(teller).filter(|&slot| slot != ME);
-        let teller = teller.filter(|&slot| self.members.entry(slot).address == from);
+        let teller = teller.filter(|&slot| self.members.entry(slot).is_at(from));
         if behind && teller.is_some() {
             self.ask_metadata(from, Via::News, [member].into());
         }
@@ -120,7 +120,7 @@ impl Swim {
         };
         let entry = self.members.entry(slot);
         let heard_of = stamp.epoch <= entry.claim().incarnation;
-        if !heard_of || stamp <= entry.metadata().stamp() {
+        if !heard_of || stamp <= self.members.stamp(slot) {
             return false;
         }
         if stamp.version > 0 {
@@ -132,7 +132,7 @@ impl Swim {
             since: 0,
             items: Vec::new(),
         };
-        let address = entry.address;
+        let address = entry.address();
         let _taken = self.take_delta(address, &nothing, Via::Sync);
         false
     }
@@ -149,7 +149,7 @@ impl Swim {
         if delta.stamp.epoch > entry.claim().incarnation {
             return Taken::Known;
         }
-        let before = entry.metadata().stamp();
+        let before = self.members.stamp(slot);
         let room = self.members.metadata_room(slot);
         let take = |metadata: &mut super::metadata::Metadata| metadata.take(delta, room);
         let taken = self.members.change_metadata(slot, take);
@@ -170,7 +170,7 @@ impl Swim {
 
     fn tell_metadata(&mut self, slot: Slot, keys: Vec<Key>) {
         let entry = self.members.entry(slot);
-        let (address, incarnation) = (entry.address, entry.claim().incarnation);
+        let (address, incarnation) = (entry.address(), entry.claim().incarnation);
         let kind = EventKind::Updated {
             before: address,
             address,
@@ -183,7 +183,7 @@ impl Swim {
     /// Somebody has metadata of this member that is newer than this member's: an earlier run's, or
     /// another process's. What this member says is to hold.
     fn hear_of_my_metadata(&mut self, stamp: Stamp) {
-        if stamp > self.members.entry(ME).metadata().stamp() {
+        if stamp > self.members.stamp(ME) {
             self.begin_epoch_after(stamp.epoch);
         }
     }
@@ -199,7 +199,7 @@ impl Swim {
 
     /// What this member has holds from this incarnation on.
     pub(super) fn renew_metadata(&mut self, claim: Claim) {
-        let before = self.members.entry(ME).metadata().stamp();
+        let before = self.members.stamp(ME);
         self.members
             .change_metadata(ME, |metadata| metadata.renew(claim.incarnation));
         self.spread_metadata(ME, before, 0);
@@ -220,7 +220,7 @@ impl Swim {
         }
         let wants = members.iter().filter_map(|&member| {
             let slot = self.members.find(member)?;
-            let stamp = self.members.entry(slot).metadata().stamp();
+            let stamp = self.members.stamp(slot);
             Some(Want { member, stamp })
         });
         let params = self.config.params();
@@ -250,11 +250,11 @@ impl Swim {
             }
             left -= 1;
             let slot = self.members.find(want.member);
-            let Some(entry) = slot.map(|slot| self.members.entry(slot)) else {
+            let Some(slot) = slot else {
                 continue;
             };
-            if entry.metadata().stamp() > want.stamp {
-                let delta = entry.metadata().delta(want.member, want.stamp);
+            if self.members.stamp(slot) > want.stamp {
+                let delta = self.members.delta(slot, want.stamp);
                 bytes += delta.bytes_max();
                 deltas.push(delta);
             }

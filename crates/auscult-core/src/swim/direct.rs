@@ -29,7 +29,6 @@
 //! goes where the peer knows the asker to be, as all heartbeats do. So nobody can have more than
 //! one datagram for one of his own sent to somebody else. The answers also measure the round trip.
 
-use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::fmt;
@@ -367,7 +366,7 @@ impl Swim {
         let number = self.direct.number;
         let body = Body::Heartbeat { number, pace };
         let told = self.tell_with_heartbeats();
-        let (place, live) = (self.members.place(self.me), self.members.live());
+        let (place, live) = (self.members.my_place(), self.members.live());
         match (self.direct.mode, place) {
             (Mode::Direct, Some(place)) => {
                 let others = live.saturating_sub(1);
@@ -390,7 +389,7 @@ impl Swim {
     }
 
     fn send_heartbeat(&mut self, slot: Slot, body: Body, told: &[Update]) {
-        let (to, accusation) = (self.members.entry(slot).address, self.accusation_of(slot));
+        let (to, accusation) = (self.members.entry(slot).address(), self.accusation_of(slot));
         self.counters.heartbeats_sent += 1;
         let updates = accusation.into_iter().chain(told.iter().cloned());
         self.send_with(to, body, updates);
@@ -454,7 +453,7 @@ impl Swim {
         pace: Pace,
     ) {
         // What comes from elsewhere does not say that the member is where it is said to be.
-        let here = |&slot: &Slot| self.members.entry(slot).address == from;
+        let here = |&slot: &Slot| self.members.entry(slot).is_at(from);
         let Some(slot) = sender.filter(here) else {
             return;
         };
@@ -473,14 +472,11 @@ impl Swim {
         let interval = interval.max(self.config.params().heartbeat_interval / 4);
         let check_at = self.now.after(self.patience(slot, interval));
         let (now, direct) = (self.now, &mut self.direct);
-        let entry = self.members.entry_mut(slot);
-        let pulse = entry.pulse.get_or_insert_with(|| {
-            Box::new(Pulse {
-                state: DetectorState::new(&direct.config),
-                interval: Duration::ZERO,
-                phase: Phase::Heard,
-                check_at: None,
-            })
+        let pulse = self.members.pulse_or(slot, || Pulse {
+            state: DetectorState::new(&direct.config),
+            interval: Duration::ZERO,
+            phase: Phase::Heard,
+            check_at: None,
         });
         pulse.hear(direct, now, number, interval);
         if pulse.check_at.is_none() {
@@ -497,7 +493,7 @@ impl Swim {
 
     /// No longer waits for a peer's heartbeats.
     pub(super) fn drop_pulse(&mut self, slot: Slot) {
-        if let Some(pulse) = self.members.entry_mut(slot).pulse.take()
+        if let Some(pulse) = self.members.take_pulse(slot)
             && let Some(at) = pulse.check_at
         {
             self.direct.due.remove(&(at, slot));
@@ -517,7 +513,7 @@ impl Swim {
             && at <= self.now
         {
             self.direct.due.pop_first();
-            if let Some(pulse) = &mut self.members.entry_mut(slot).pulse {
+            if let Some(pulse) = self.members.pulse_mut(slot) {
                 pulse.check_at = None;
             }
             self.judge_silence(slot);
@@ -525,8 +521,7 @@ impl Swim {
     }
 
     fn judge_silence(&mut self, slot: Slot) {
-        let entry = self.members.entry(slot);
-        let Some(pulse) = &entry.pulse else {
+        let Some(pulse) = self.members.pulse(slot) else {
             return;
         };
         let Some(last) = pulse.state.last_arrival() else {
@@ -551,7 +546,7 @@ impl Swim {
     }
 
     fn look_again(&mut self, slot: Slot, at: Instant) {
-        if let Some(pulse) = &mut self.members.entry_mut(slot).pulse {
+        if let Some(pulse) = self.members.pulse_mut(slot) {
             if let Some(before) = pulse.check_at.replace(at) {
                 self.direct.due.remove(&(before, slot));
             }
@@ -576,15 +571,14 @@ impl Swim {
     }
 
     fn set_phase(&mut self, slot: Slot, phase: Phase) {
-        if let Some(pulse) = &mut self.members.entry_mut(slot).pulse {
+        if let Some(pulse) = self.members.pulse_mut(slot) {
             pulse.phase = phase;
         }
     }
 
     /// Who was asked for its silence answers.
     pub(super) fn end_silence(&mut self, slot: Slot) {
-        let entry = self.members.entry_mut(slot);
-        if let Some(pulse) = &mut entry.pulse
+        if let Some(pulse) = self.members.pulse_mut(slot)
             && let Phase::Asked = pulse.phase
         {
             pulse.phase = Phase::Answers;
@@ -593,7 +587,7 @@ impl Swim {
 
     /// A silent peer was asked in vain. It is accused when the level says so too.
     pub(super) fn silence(&mut self, slot: Slot, attempts: Vec<Attempt>) {
-        let Some(pulse) = &self.members.entry(slot).pulse else {
+        let Some(pulse) = self.members.pulse(slot) else {
             return;
         };
         let (config, mark) = (&self.direct.config, &self.direct.mark);
@@ -612,7 +606,7 @@ impl Swim {
 
     /// How long a peer is silent already, where heartbeats of it were awaited.
     pub(super) fn silence_of(&self, slot: Slot) -> Option<Attempt> {
-        let pulse = self.members.entry(slot).pulse.as_deref()?;
+        let pulse = self.members.pulse(slot)?;
         let level = pulse.level(&self.direct, self.now);
         let threshold = self.direct.mark.threshold();
         Some(Attempt {
@@ -624,7 +618,7 @@ impl Swim {
     /// Until when a suspect is not convicted, as its heartbeats arrive; at most the longest time
     /// that it may have.
     pub(super) fn reprieve(&self, slot: Slot) -> Option<Instant> {
-        let pulse = self.members.entry(slot).pulse.as_deref()?;
+        let pulse = self.members.pulse(slot)?;
         let last = pulse.state.last_arrival()?;
         let level = pulse
             .state
@@ -653,8 +647,8 @@ impl Swim {
     fn ask_for_heartbeats_of(&mut self, slot: Slot) {
         let own = self.config.params().heartbeat_interval;
         let entry = self.members.entry(slot);
-        let (to, live) = (entry.address, entry.claim().state.is_live());
-        let interval = entry.pulse.as_ref().map_or(own, |pulse| pulse.interval);
+        let (to, live) = (entry.address(), entry.claim().state.is_live());
+        let interval = self.members.pulse(slot).map_or(own, |pulse| pulse.interval);
         let renew_at = self.now.after(interval * RENEWAL);
         let asked = live.then(|| (self.probes.next_sequence(), self.now));
         let Some(watch) = self.direct.watches.get_mut(&slot) else {
@@ -677,7 +671,7 @@ impl Swim {
         proof: Proof,
     ) {
         let known = sender.map(|slot| (slot, self.members.entry(slot)));
-        let known = known.filter(|(_, entry)| entry.address == from);
+        let known = known.filter(|(_, entry)| entry.is_at(from));
         let Some((slot, entry)) = known.filter(|(_, entry)| entry.claim().state.is_live()) else {
             self.reject(from, Reject::Unasked);
             return;

@@ -1,6 +1,7 @@
 //! What the machine says: what to send, what happened and on what evidence, and what it did not
 //! take.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::SocketAddr;
@@ -192,7 +193,7 @@ pub enum EventKind {
         keys: Vec<Key>,
     },
     /// It did not answer somebody.
-    Suspected(Accusation),
+    Suspected(Box<Accusation>),
     /// It contradicted the suspicion.
     Refuted {
         /// In which incarnation.
@@ -208,7 +209,7 @@ pub enum EventKind {
         /// that told.
         by: Accuser,
         /// What is known here of the case.
-        accusation: Accusation,
+        accusation: Box<Accusation>,
     },
     /// It said goodbye.
     Left,

@@ -10,7 +10,7 @@ use core::net::SocketAddr;
 use super::event::Output;
 use super::index::Index;
 use super::member::MemberId;
-use super::members::{ME, Slot, died_after};
+use super::members::{ME, Slot};
 use super::message::{BODY_BYTES_MAX, Body, Packet, Update};
 use super::metadata::MetadataNews;
 use super::{Stage, Swim};
@@ -147,6 +147,7 @@ impl<T: News> Queue<T> {
                 level.remove(at);
             }
         }
+        self.give_back();
     }
 
     /// Takes what fits into `bytes` besides what is said already, and counts that it was sent;
@@ -163,7 +164,19 @@ impl<T: News> Queue<T> {
         }
         taken.clear();
         self.taken = taken;
+        self.give_back();
         left
+    }
+
+    /// After a burst of news, as when a group comes together, its memory is given back.
+    fn give_back(&mut self) {
+        if self.is_empty() && self.items.len() > ITEMS_KEPT {
+            *self = Self {
+                index: self.index.emptied(),
+                added: self.added,
+                ..Self::new(0)
+            };
+        }
     }
 
     fn choose(
@@ -173,6 +186,7 @@ impl<T: News> Queue<T> {
         out: &mut Vec<T>,
     ) -> usize {
         let said = out.len();
+        out.reserve(self.len().min(left / BYTES_EXPECTED));
         let mut passed_over = 0;
         let levels = self.levels.iter().enumerate();
         for (level, waiting) in levels.flat_map(|(level, all)| {
@@ -339,7 +353,7 @@ impl Swim {
             if !self.has_news() {
                 break;
             }
-            let (to, accusation) = (self.members.entry(slot).address, self.accusation_of(slot));
+            let (to, accusation) = (self.members.entry(slot).address(), self.accusation_of(slot));
             self.send(to, Body::Gossip, accusation);
         }
         self.rest();
@@ -356,7 +370,7 @@ impl Swim {
         let (live, gone) = (self.members.live(), self.members.gone());
         let drawn = self.rng.below((live + gone.len()) as u64) as usize;
         let slot = *gone.get(drawn.checked_sub(live)?)?;
-        (slot != ME && died_after(self.members.entry(slot), earliest)).then_some(slot)
+        (slot != ME && self.members.died_after(slot, earliest)).then_some(slot)
     }
 
     /// The live member after this one on the ring.
@@ -370,6 +384,12 @@ impl Swim {
 /// Probes in a row that show another view before all is compared: what was just told needs a
 /// little time to come round.
 pub(super) const DISAGREEMENTS_BEFORE_SYNC: u32 = 3;
+
+/// A little less than what a piece of news takes.
+const BYTES_EXPECTED: usize = 24;
+
+/// Room for the news of a day like any other.
+const ITEMS_KEPT: usize = 64;
 
 /// Pieces of news that do not fit before the search for one that does is given up.
 const PASSED_OVER_MAX: usize = 4;

@@ -61,6 +61,11 @@ impl Index {
         self.taken
     }
 
+    /// One with the same key, without places.
+    pub(super) const fn emptied(&self) -> Self {
+        Self::new(self.key)
+    }
+
     /// The place of an id. `id_at` says which id stands at a place.
     pub(super) fn find(&self, id: MemberId, id_at: impl Fn(u32) -> MemberId) -> Option<u32> {
         let at = self.cell_of(id, id_at)?;

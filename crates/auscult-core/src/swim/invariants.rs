@@ -22,6 +22,7 @@ impl Swim {
         self.relays.check_invariants();
         self.exchanges.check_invariants();
         self.links.check_invariants();
+        self.flapping.check_invariants();
         let (mut suspects, mut gone) = (0, 0);
         for (slot, entry) in self.members.entries() {
             let suspect = entry.claim().state == State::Suspect;

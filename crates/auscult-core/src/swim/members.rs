@@ -1,8 +1,11 @@
 //! The table of members: by id, around the ring, and the digest of the view.
+//!
+//! A group of ten thousand in one process has a hundred million entries, so an entry is small: 64
+//! bytes, 32 for what is rarely looked at, and some 12 to find it.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use super::broadcast::Heard;
 use super::direct::Pulse;
@@ -10,15 +13,15 @@ use super::event::{Direction, Link};
 use super::index::Index;
 use super::member::{Claim, Incarnation, MemberId, MemberName, State};
 use super::message::Record;
-use super::metadata::{self, Metadata};
+use super::metadata::{self, Delta, Metadata, Stamp};
 use super::round_trip::RoundTrip;
 use crate::bounds::{INCARNATION_MAX, MEMBERS_MAX, METADATA_WEIGHT_MAX};
 use crate::rng::{Rng, mix};
 use crate::time::Instant;
 
-/// What is known of one member. What is looked at for each datagram stands in the first line of
-/// memory: in a large group no other line of most members is touched for hours.
-#[derive(Clone, Debug)]
+/// What is known of one member and looked at for each datagram: one line of memory. In a large
+/// group hardly anything else of most members is touched for hours; that stands in [`Rest`].
+#[derive(Debug)]
 #[repr(C, align(64))]
 pub(super) struct Entry {
     pub(super) id: MemberId,
@@ -26,16 +29,82 @@ pub(super) struct Entry {
     /// When a datagram of it arrived last; [`Instant::FAR_FUTURE`] if none ever did.
     heard_at: Instant,
     pub(super) round_trip: RoundTrip,
-    pub(super) address: SocketAddr,
-    pub(super) link: Link,
     pub(super) name: MemberName,
+    /// Its address, where that is of the sixth version of the protocol.
+    v6: Option<Box<SocketAddrV6>>,
+    /// Its address otherwise.
+    v4: Ipv4Addr,
+    port: u16,
+    pub(super) link: Link,
+}
+
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Option<Entry>>() == 64);
+
+/// What else is known of one member.
+#[derive(Debug)]
+struct Rest {
     /// Since when it is in its state.
     since: Instant,
-    metadata: Metadata,
+    metadata: Told,
+    contact: Option<Box<Contact>>,
+}
+
+/// A copy of a member's metadata.
+#[derive(Debug)]
+enum Told {
+    /// The member never said anything in this epoch; most members never do.
+    Nothing(Incarnation),
+    Held(Box<Metadata>),
+}
+
+impl Told {
+    fn stamp(&self) -> Stamp {
+        match self {
+            Self::Nothing(epoch) => Stamp {
+                epoch: *epoch,
+                version: 0,
+            },
+            Self::Held(metadata) => metadata.stamp(),
+        }
+    }
+
+    fn held(&self) -> Option<&Metadata> {
+        match self {
+            Self::Nothing(_) => None,
+            Self::Held(metadata) => Some(metadata),
+        }
+    }
+
+    fn weight(&self) -> usize {
+        self.held().map_or(0, Metadata::weight)
+    }
+
+    fn change<R>(&mut self, change: impl FnOnce(&mut Metadata) -> R) -> R {
+        let changed = match self {
+            Self::Nothing(epoch) => {
+                let mut metadata = Box::new(Metadata::new(*epoch));
+                let changed = change(&mut metadata);
+                *self = Self::Held(metadata);
+                changed
+            }
+            Self::Held(metadata) => change(metadata),
+        };
+        let stamp = self.stamp();
+        if stamp.version == 0 {
+            *self = Self::Nothing(stamp.epoch);
+        }
+        changed
+    }
+}
+
+/// What a member sends besides answers.
+#[derive(Debug, Default)]
+struct Contact {
     /// Which of its broadcasts arrived, once one did.
-    pub(super) heard: Option<Box<Heard>>,
+    heard: Option<Heard>,
     /// Its heartbeats, while they are awaited.
-    pub(super) pulse: Option<Box<Pulse>>,
+    pulse: Option<Pulse>,
 }
 
 /// A claim in eight bytes: the incarnation, which takes 62 bits, and the state.
@@ -81,34 +150,36 @@ impl Entry {
         self.heard_at = now;
     }
 
-    pub(super) const fn since(&self) -> Instant {
-        self.since
-    }
-
-    pub(super) const fn metadata(&self) -> &Metadata {
-        &self.metadata
-    }
-
-    fn metadata_fingerprint(&self) -> u64 {
-        if self.claim().state.is_live() {
-            metadata::fingerprint(self.id, self.metadata.stamp())
-        } else {
-            0
+    pub(super) fn address(&self) -> SocketAddr {
+        match &self.v6 {
+            Some(address) => SocketAddr::V6(**address),
+            None => SocketAddr::V4(SocketAddrV4::new(self.v4, self.port)),
         }
     }
 
-    pub(super) fn record(&self) -> Record {
-        Record {
-            name: self.name.clone(),
-            address: self.address,
-            claim: self.claim(),
-            metadata: self.metadata.stamp(),
+    pub(super) fn is_at(&self, address: SocketAddr) -> bool {
+        match (&self.v6, address) {
+            (None, SocketAddr::V4(v4)) => (self.v4, self.port) == (*v4.ip(), v4.port()),
+            (Some(own), SocketAddr::V6(v6)) => **own == v6,
+            (None, SocketAddr::V6(_)) | (Some(_), SocketAddr::V4(_)) => false,
+        }
+    }
+
+    pub(super) fn move_to(&mut self, address: SocketAddr) {
+        match address {
+            SocketAddr::V4(v4) => (self.v6, self.v4, self.port) = (None, *v4.ip(), v4.port()),
+            SocketAddr::V6(v6) => self.v6 = Some(Box::new(v6)),
         }
     }
 }
 
 /// Stands for a member while it is in the table.
 pub(super) type Slot = u32;
+
+/// A slot in two bytes.
+type PackedSlot = u16;
+
+const _: () = assert!(MEMBERS_MAX <= PackedSlot::MAX as usize + 1);
 
 /// The slot of the member itself: it is added first and never removed.
 pub(super) const ME: Slot = 0;
@@ -117,12 +188,12 @@ pub(super) const ME: Slot = 0;
 #[derive(Debug)]
 pub(super) struct Members {
     entries: Vec<Option<Entry>>,
+    /// As many, of the same members.
+    rests: Vec<Rest>,
     free: Vec<Slot>,
     index: Index,
-    /// Sorted.
-    by_id: Vec<(MemberId, Slot)>,
-    /// The live ones, sorted.
-    ring: Vec<(MemberId, Slot)>,
+    /// The slots of the live ones, in the order of their ids.
+    ring: Vec<PackedSlot>,
     /// Where on the ring this member itself stands.
     my_place: Option<usize>,
     /// The others, in any order.
@@ -147,9 +218,9 @@ impl Members {
     pub(super) const fn new(key: u64) -> Self {
         Self {
             entries: Vec::new(),
+            rests: Vec::new(),
             free: Vec::new(),
             index: Index::new(key),
-            by_id: Vec::new(),
             ring: Vec::new(),
             my_place: None,
             gone: Vec::new(),
@@ -159,8 +230,8 @@ impl Members {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.by_id.len()
+    pub(super) const fn len(&self) -> usize {
+        self.index.len()
     }
 
     /// Live members, this one included while it has not left.
@@ -204,8 +275,18 @@ impl Members {
         }
     }
 
+    fn rest(&self, slot: Slot) -> &Rest {
+        &self.rests[slot as usize]
+    }
+
+    fn rest_mut(&mut self, slot: Slot) -> &mut Rest {
+        &mut self.rests[slot as usize]
+    }
+
+    /// The live ones in the order of their ids, then the others.
     pub(super) fn entries(&self) -> impl Iterator<Item = (Slot, &Entry)> {
-        let slots = self.by_id.iter().map(|&(_, slot)| slot);
+        let live = self.ring.iter().map(|&slot| Slot::from(slot));
+        let slots = live.chain(self.gone.iter().copied());
         slots.map(|slot| (slot, self.entry(slot)))
     }
 
@@ -213,43 +294,138 @@ impl Members {
         &self.gone
     }
 
+    /// Since when a member is in its state.
+    pub(super) fn since(&self, slot: Slot) -> Instant {
+        self.rest(slot).since
+    }
+
+    /// What goes over a stream about a member.
+    pub(super) fn record(&self, slot: Slot) -> Record {
+        let entry = self.entry(slot);
+        Record {
+            name: entry.name.clone(),
+            address: entry.address(),
+            claim: entry.claim(),
+            metadata: self.stamp(slot),
+        }
+    }
+
+    /// A member's heartbeats, while they are awaited.
+    pub(super) fn pulse(&self, slot: Slot) -> Option<&Pulse> {
+        self.rest(slot).contact.as_ref()?.pulse.as_ref()
+    }
+
+    pub(super) fn pulse_mut(&mut self, slot: Slot) -> Option<&mut Pulse> {
+        self.rest_mut(slot).contact.as_mut()?.pulse.as_mut()
+    }
+
+    /// A member's heartbeats, which are awaited from now on.
+    pub(super) fn pulse_or(&mut self, slot: Slot, first: impl FnOnce() -> Pulse) -> &mut Pulse {
+        let contact = self.rest_mut(slot).contact.get_or_insert_default();
+        contact.pulse.get_or_insert_with(first)
+    }
+
+    pub(super) fn take_pulse(&mut self, slot: Slot) -> Option<Pulse> {
+        let contact = &mut self.rest_mut(slot).contact;
+        let pulse = contact.as_mut()?.pulse.take();
+        if contact
+            .as_ref()
+            .is_some_and(|contact| contact.heard.is_none())
+        {
+            *contact = None;
+        }
+        pulse
+    }
+
+    /// Which of a member's broadcasts arrived.
+    pub(super) fn heard_mut(&mut self, slot: Slot) -> &mut Heard {
+        let contact = self.rest_mut(slot).contact.get_or_insert_default();
+        contact.heard.get_or_insert_default()
+    }
+
+    /// Makes room for so many more.
+    pub(super) fn expect(&mut self, more: usize) {
+        let more = more.min(MEMBERS_MAX.saturating_sub(self.entries.len()));
+        self.entries.reserve_exact(more);
+        self.rests.reserve_exact(more);
+        self.ring.reserve_exact(more);
+    }
+
     /// Adds a member.
     pub(super) fn add(&mut self, record: Record, now: Instant) -> Result<Slot, NotAdded> {
         let id = record.name.id();
-        let at = match search(&self.by_id, id) {
-            Ok(_) => return Err(NotAdded::Name),
-            Err(_) if self.len() >= MEMBERS_MAX => return Err(NotAdded::Full),
-            Err(at) => at,
-        };
+        if self.find(id).is_some() {
+            return Err(NotAdded::Name);
+        }
+        if self.len() >= MEMBERS_MAX {
+            return Err(NotAdded::Full);
+        }
         let claim = record.claim;
-        let entry = Entry {
+        let mut entry = Entry {
             id,
             name: record.name,
-            address: record.address,
             claim: PackedClaim::new(claim),
-            since: now,
             heard_at: Instant::FAR_FUTURE,
             round_trip: RoundTrip::default(),
+            v6: None,
+            v4: Ipv4Addr::UNSPECIFIED,
+            port: 0,
             link: Link {
                 hears: Direction::Unknown,
                 heard: Direction::Unknown,
             },
-            metadata: Metadata::new(record.metadata.epoch),
-            heard: None,
-            pulse: None,
+        };
+        entry.move_to(record.address);
+        let rest = Rest {
+            since: now,
+            metadata: Told::Nothing(record.metadata.epoch),
+            contact: None,
         };
         let slot = if let Some(slot) = self.free.pop() {
             self.entries[slot as usize] = Some(entry);
+            self.rests[slot as usize] = rest;
             slot
         } else {
+            if self.entries.len() == self.entries.capacity() {
+                // Not twice as much, as lists do: it would be most of what a group takes.
+                self.expect(self.entries.len() / 8 + 8);
+            }
             self.entries.push(Some(entry));
+            self.rests.push(rest);
             (self.entries.len() - 1) as Slot
         };
         self.index
             .insert(id, slot, |slot| id_at(&self.entries, slot));
-        self.by_id.insert(at, (id, slot));
         self.file(slot, id, claim);
         Ok(slot)
+    }
+
+    /// What the copy of a member's metadata is worth.
+    pub(super) fn stamp(&self, slot: Slot) -> Stamp {
+        self.rest(slot).metadata.stamp()
+    }
+
+    /// The copy of a member's metadata, if it ever said anything.
+    pub(super) fn metadata(&self, slot: Slot) -> Option<&Metadata> {
+        self.rest(slot).metadata.held()
+    }
+
+    /// What a copy of this worth lacks of a member's metadata.
+    pub(super) fn delta(&self, slot: Slot, copy: Stamp) -> Delta {
+        let id = self.entry(slot).id;
+        match &self.rest(slot).metadata {
+            Told::Nothing(epoch) => Metadata::new(*epoch).delta(id, copy),
+            Told::Held(metadata) => metadata.delta(id, copy),
+        }
+    }
+
+    fn metadata_fingerprint(&self, slot: Slot) -> u64 {
+        let entry = self.entry(slot);
+        if entry.claim().state.is_live() {
+            metadata::fingerprint(entry.id, self.stamp(slot))
+        } else {
+            0
+        }
     }
 
     /// Changes what is known of a member's metadata.
@@ -258,32 +434,31 @@ impl Members {
         slot: Slot,
         change: impl FnOnce(&mut Metadata) -> R,
     ) -> R {
-        let entry = self.entry_mut(slot);
-        let (print, weight) = (entry.metadata_fingerprint(), entry.metadata.weight());
-        let changed = change(&mut entry.metadata);
-        let (print_now, weight_now) = (entry.metadata_fingerprint(), entry.metadata.weight());
-        self.metadata ^= print ^ print_now;
+        let print = self.metadata_fingerprint(slot);
+        let metadata = &mut self.rest_mut(slot).metadata;
+        let weight = metadata.weight();
+        let changed = metadata.change(change);
+        let weight_now = metadata.weight();
+        self.metadata ^= print ^ self.metadata_fingerprint(slot);
         self.metadata_weight = self.metadata_weight - weight + weight_now;
         changed
     }
 
     /// What a member's metadata may weigh, as things stand.
     pub(super) fn metadata_room(&self, slot: Slot) -> usize {
-        let others = self.metadata_weight - self.entry(slot).metadata.weight();
+        let others = self.metadata_weight - self.rest(slot).metadata.weight();
         METADATA_WEIGHT_MAX.saturating_sub(others)
     }
 
     /// Changes what is said of a member.
     pub(super) fn set_claim(&mut self, slot: Slot, claim: Claim, now: Instant) {
+        let print = self.metadata_fingerprint(slot);
         let entry = self.entry_mut(slot);
         let (id, before) = (entry.id, entry.claim());
-        let print = entry.metadata_fingerprint();
         entry.claim = PackedClaim::new(claim);
-        let print_now = entry.metadata_fingerprint();
-        self.metadata ^= print ^ print_now;
-        let entry = self.entry_mut(slot);
+        self.metadata ^= print ^ self.metadata_fingerprint(slot);
         if before.state != claim.state {
-            entry.since = now;
+            self.rest_mut(slot).since = now;
         }
         if before.state.is_live() == claim.state.is_live() {
             if claim.state.is_live() {
@@ -300,23 +475,23 @@ impl Members {
     pub(super) fn remove(&mut self, slot: Slot) {
         let entry = self.entry(slot);
         let (id, claim) = (entry.id, entry.claim());
-        let (print, weight) = (entry.metadata_fingerprint(), entry.metadata.weight());
-        self.metadata ^= print;
-        self.metadata_weight -= weight;
+        self.metadata ^= self.metadata_fingerprint(slot);
+        self.metadata_weight -= self.rest(slot).metadata.weight();
         self.unfile(slot, id, claim);
-        if let Ok(at) = search(&self.by_id, id) {
-            self.by_id.remove(at);
-        }
         self.index.remove(id, |slot| id_at(&self.entries, slot));
         self.entries[slot as usize] = None;
+        let rest = self.rest_mut(slot);
+        rest.metadata = Told::Nothing(Incarnation::FIRST);
+        rest.contact = None;
         self.free.push(slot);
     }
 
     fn file(&mut self, slot: Slot, id: MemberId, claim: Claim) {
         if !claim.state.is_live() {
             self.gone.push(slot);
-        } else if let Err(at) = search(&self.ring, id) {
-            self.ring.insert(at, (id, slot));
+        } else if let Err(at) = self.search(id) {
+            // There is a slot for each of at most 65,536 members.
+            self.ring.insert(at, slot as PackedSlot);
             match &mut self.my_place {
                 _ if slot == ME => self.my_place = Some(at),
                 Some(mine) if at <= *mine => *mine += 1,
@@ -329,7 +504,7 @@ impl Members {
     fn unfile(&mut self, slot: Slot, id: MemberId, claim: Claim) {
         if !claim.state.is_live() {
             self.gone.retain(|&other| other != slot);
-        } else if let Ok(at) = search(&self.ring, id) {
+        } else if let Ok(at) = self.search(id) {
             self.ring.remove(at);
             match &mut self.my_place {
                 _ if slot == ME => self.my_place = None,
@@ -340,9 +515,14 @@ impl Members {
         }
     }
 
+    /// Whether a member was convicted and not long ago.
+    pub(super) fn died_after(&self, slot: Slot, earliest: Instant) -> bool {
+        self.entry(slot).claim().state == State::Dead && self.since(slot) >= earliest
+    }
+
     /// Where on the ring a live member stands.
     pub(super) fn place(&self, id: MemberId) -> Option<usize> {
-        search(&self.ring, id).ok()
+        self.search(id).ok()
     }
 
     /// Where on the ring this member itself stands, while it is live.
@@ -353,7 +533,7 @@ impl Members {
     /// Who stands `offset` further on than `place`.
     pub(super) fn further(&self, place: usize, offset: u32) -> Option<Slot> {
         let at = (place + offset as usize).checked_rem(self.ring.len())?;
-        Some(self.ring[at].1)
+        Some(Slot::from(self.ring[at]))
     }
 
     /// Up to `count` different live members at random, this one not among them, for which
@@ -371,7 +551,7 @@ impl Members {
             if chosen.len() == count || others == 0 {
                 break;
             }
-            let slot = self.ring[rng.below(others) as usize].1;
+            let slot = Slot::from(self.ring[rng.below(others) as usize]);
             if slot != ME && !chosen.contains(&slot) && wanted(self.entry(slot)) {
                 chosen.push(slot);
             }
@@ -382,22 +562,27 @@ impl Members {
     /// # Panics
     /// When the parts of the table do not agree, which is a bug of the machine.
     pub(super) fn check_invariants(&self) {
-        assert!(self.by_id.is_sorted() && self.ring.is_sorted());
-        assert_eq!(self.ring.len() + self.gone.len(), self.by_id.len());
-        assert_eq!(self.by_id.len() + self.free.len(), self.entries.len());
+        let id_of = |&slot: &PackedSlot| id_at(&self.entries, Slot::from(slot));
+        assert!(self.ring.is_sorted_by_key(id_of));
+        assert_eq!(self.ring.len() + self.gone.len(), self.len());
+        assert_eq!(self.len() + self.free.len(), self.entries.len());
+        assert_eq!(self.entries.len(), self.rests.len());
         let (mut view, mut prints, mut weight) = (0, 0, 0);
-        for &(id, slot) in &self.by_id {
-            let entry = self.entry(slot);
+        for (slot, entry) in self.entries() {
+            let id = entry.id;
             assert_eq!(self.find(id), Some(slot));
-            assert_eq!((entry.id, entry.name.id()), (id, id));
+            assert_eq!(entry.name.id(), id);
             let live = entry.claim().state.is_live();
             assert_eq!(live, self.place(id).is_some(), "{}", entry.name);
             assert_eq!(live, !self.gone.contains(&slot), "{}", entry.name);
-            entry.metadata.check_invariants();
-            assert!(entry.metadata.stamp().epoch <= entry.claim().incarnation);
-            prints ^= entry.metadata_fingerprint();
-            weight += entry.metadata.weight();
-            if let Some(heard) = &entry.heard {
+            if let Some(metadata) = self.metadata(slot) {
+                metadata.check_invariants();
+            }
+            assert!(self.stamp(slot).epoch <= entry.claim().incarnation);
+            prints ^= self.metadata_fingerprint(slot);
+            let rest = self.rest(slot);
+            weight += rest.metadata.weight();
+            if let Some(heard) = rest.contact.as_ref().and_then(|all| all.heard.as_ref()) {
                 heard.check_invariants();
             }
             if live {
@@ -408,9 +593,13 @@ impl Members {
         assert_eq!(prints, self.metadata);
         assert_eq!(weight, self.metadata_weight);
         assert!(self.get(ME).is_some());
-        assert_eq!(self.index.len(), self.by_id.len());
-        let on_ring = |&(_, slot): &(MemberId, Slot)| slot == ME;
-        assert_eq!(self.ring.iter().position(on_ring), self.my_place);
+        let mut ring = self.ring.iter();
+        let mine = ring.position(|&slot| Slot::from(slot) == ME);
+        assert_eq!(mine, self.my_place);
+    }
+
+    fn search(&self, id: MemberId) -> Result<usize, usize> {
+        search(&self.ring, |slot| id_at(&self.entries, slot), id)
     }
 }
 
@@ -421,14 +610,19 @@ fn id_at(entries: &[Option<Entry>], slot: Slot) -> MemberId {
     }
 }
 
-/// Where an id stands in a sorted list, or would.
+/// Where an id stands on a ring, or would.
 ///
 /// Ids are as evenly spread as random numbers, so an id says itself about where it stands. Looking
-/// from there on, with steps that double, touches two or three lines of memory where halving the
-/// list touches one for each half; and no list takes longer than halving, times two.
-fn search(list: &[(MemberId, Slot)], id: MemberId) -> Result<usize, usize> {
-    let guess = ((u128::from(id.to_bits()) * list.len() as u128) >> u64::BITS) as usize;
-    let before = |at: usize| list.get(at).is_some_and(|&(other, _)| other < id);
+/// from there on, with steps that double, touches a few lines of memory where halving the ring
+/// touches one for each half; and no ring takes longer than halving, times two.
+fn search(
+    ring: &[PackedSlot],
+    id_of: impl Fn(Slot) -> MemberId,
+    id: MemberId,
+) -> Result<usize, usize> {
+    let id_of = |&slot: &PackedSlot| id_of(Slot::from(slot));
+    let before = |at: usize| ring.get(at).is_some_and(|slot| id_of(slot) < id);
+    let guess = ((u128::from(id.to_bits()) * ring.len() as u128) >> u64::BITS) as usize;
     let (mut low, mut high) = (guess, guess);
     let mut step = FIRST_STEP;
     if before(guess) {
@@ -448,12 +642,12 @@ fn search(list: &[(MemberId, Slot)], id: MemberId) -> Result<usize, usize> {
         }
     }
     // What stands below `low` is less, and what stands at `high` or above is not.
-    let high = (high + 1).min(list.len());
-    let found = list[low..high].binary_search_by_key(&id, |&(id, _)| id);
+    let high = (high + 1).min(ring.len());
+    let found = ring[low..high].binary_search_by_key(&id, id_of);
     found.map(|at| low + at).map_err(|at| low + at)
 }
 
-/// Two lines of memory; twice the deviation of a guess among 60.
+/// Twice the deviation of a guess among 60.
 const FIRST_STEP: usize = 8;
 
 fn fingerprint(id: MemberId, incarnation: Incarnation) -> u64 {
@@ -463,11 +657,6 @@ fn fingerprint(id: MemberId, incarnation: Incarnation) -> u64 {
 /// In a group of two with one wanted, half of the tries miss: one choice in four thousand is not
 /// made.
 const TRIES_PER_CHOICE: usize = 12;
-
-/// Whether a member that is in this state was convicted and not long ago.
-pub(super) fn died_after(entry: &Entry, earliest: Instant) -> bool {
-    entry.claim().state == State::Dead && entry.since >= earliest
-}
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! What members say to each other: datagrams, and requests with their answers over a stream.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::SocketAddr;
@@ -353,7 +354,7 @@ pub enum Request {
         /// Of which cluster.
         label: Label,
         /// Who asks.
-        from: Record,
+        from: Box<Record>,
         /// Its round of probes.
         round: u64,
         /// The digest of its view.

@@ -58,6 +58,7 @@ mod counters;
 pub mod direct;
 pub mod event;
 mod exchanges;
+mod flapping;
 mod gossip;
 mod health;
 mod index;
@@ -90,6 +91,7 @@ use broadcast::Broadcasts;
 use catch_up::MetadataAsk;
 use direct::Direct;
 use exchanges::Exchanges;
+use flapping::Flapping;
 use gossip::Queue;
 use health::Health;
 use links::Links;
@@ -175,6 +177,8 @@ pub struct Swim {
     metadata_asks: Vec<MetadataAsk>,
     /// How long it took suspects to contradict.
     refutations: RoundTrip,
+    /// Who contradicted lately.
+    flapping: Flapping,
     seeds: Vec<Seed>,
     namesake: Namesake,
     gossiped_at: Instant,
@@ -223,6 +227,7 @@ impl Swim {
             metadata_asks: Vec::new(),
             broadcasts: Broadcasts::default(),
             refutations: RoundTrip::default(),
+            flapping: Flapping::default(),
             probes,
             direct,
             links: Links::default(),
@@ -259,10 +264,20 @@ impl Swim {
     pub fn poll_output(&mut self) -> Option<Output> {
         let output = self.outputs.pop_front();
         if self.outputs.is_empty() {
+            if self.outputs.capacity() > OUTPUTS_KEPT {
+                self.outputs = VecDeque::new();
+            }
             // The next one takes the memory that was touched just now.
             self.outputs.clear();
         }
         output
+    }
+
+    /// Exchanges what the machine has to say for another list, which should be empty. A shell with
+    /// many machines gives each the same one before it calls it, and takes it back when there is
+    /// nothing more to say: it is in the processor's memory still, and a list for each is not.
+    pub const fn swap_outputs(&mut self, outputs: &mut VecDeque<Output>) {
+        core::mem::swap(&mut self.outputs, outputs);
     }
 
     /// When to call again, and why; `None` once the member is gone.
@@ -420,7 +435,7 @@ impl Swim {
         match me.claim().state {
             State::Alive | State::Suspect | State::Dead => Update::Alive {
                 name: me.name.clone(),
-                address: me.address,
+                address: me.address(),
                 incarnation,
             },
             State::Left => Update::Left {
@@ -430,6 +445,10 @@ impl Swim {
         }
     }
 }
+
+/// Room for what is said in a day like any other. What a burst took, as when a whole group is heard
+/// of at once, is given back.
+const OUTPUTS_KEPT: usize = 64;
 
 /// Sets the key of the table of members apart from the random numbers that the seed gives.
 const INDEX_SALT: u64 = 0x5ca1_ab1e_0ddb_a115;

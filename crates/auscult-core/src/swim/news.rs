@@ -1,5 +1,6 @@
 //! What is said of members: which claim holds, what follows from it, and who is told.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
@@ -25,7 +26,7 @@ impl Swim {
         let entry = self.members.entry(slot);
         let same = slot != ME && entry.claim() == update.claim();
         same && match update {
-            Update::Alive { name, address, .. } => entry.address == *address && entry.name == *name,
+            Update::Alive { name, address, .. } => entry.is_at(*address) && entry.name == *name,
             Update::Suspect { .. } => false,
             Update::Dead { .. } | Update::Left { .. } => true,
         }
@@ -49,7 +50,7 @@ impl Swim {
             self.reject(from, Reject::Name);
             return;
         }
-        let (known, known_address) = (entry.claim(), entry.address);
+        let (known, known_address) = (entry.claim(), entry.address());
         if let Update::Dead { by, .. } = update
             && update.claim().overrides(known)
             && known.state == State::Suspect
@@ -132,7 +133,7 @@ impl Swim {
     /// A claim that holds takes the place of the one that did.
     fn apply(&mut self, slot: Slot, update: Update) {
         let entry = self.members.entry(slot);
-        let (before, address_before) = (entry.claim(), entry.address);
+        let (before, address_before) = (entry.claim(), entry.address());
         if let Some(at) = self.reap_at(slot) {
             self.reap.remove(&(at, slot));
         }
@@ -148,7 +149,7 @@ impl Swim {
         }
         match &update {
             Update::Alive { address, .. } => {
-                self.members.entry_mut(slot).address = *address;
+                self.members.entry_mut(slot).move_to(*address);
                 self.tell_alive(slot, before, address_before, suspicion);
             }
             Update::Suspect { by, .. } => {
@@ -183,10 +184,12 @@ impl Swim {
         suspicion: Option<Suspicion>,
     ) {
         let entry = self.members.entry(slot);
-        let (address, incarnation) = (entry.address, entry.claim().incarnation);
+        let (address, incarnation) = (entry.address(), entry.claim().incarnation);
         if let Some(suspicion) = &suspicion {
             let after = self.now.since(suspicion.since);
             self.refutations.add(after);
+            let params = self.config.params();
+            self.flapping.note_contradiction(slot, self.now, params);
             let accusers = self.names(&suspicion.accusers);
             let kind = EventKind::Refuted {
                 incarnation,
@@ -218,7 +221,7 @@ impl Swim {
         let measured = self.refutations.patience();
         let allowance = Allowance::new(self.config.params(), self.members.live(), measured);
         // Who misses answers may not hear heartbeats either, and is in no hurry.
-        let allowance = match self.members.entry(slot).pulse {
+        let allowance = match self.members.pulse(slot) {
             Some(_) if self.health.score() == 0 => {
                 allowance.with_heartbeats(self.config.params(), measured)
             }
@@ -250,8 +253,13 @@ impl Swim {
     }
 
     /// The evidence and the arithmetic against a member.
-    fn accusation(&self, claim: Claim, by: MemberId, suspicion: Option<Suspicion>) -> Accusation {
-        match suspicion {
+    fn accusation(
+        &self,
+        claim: Claim,
+        by: MemberId,
+        suspicion: Option<Suspicion>,
+    ) -> Box<Accusation> {
+        Box::new(match suspicion {
             Some(suspicion) => Accusation {
                 incarnation: suspicion.incarnation,
                 accusers: self.names(&suspicion.accusers),
@@ -266,7 +274,7 @@ impl Swim {
                 deadline: None,
                 attempts: Vec::new(),
             },
-        }
+        })
     }
 
     fn name(&self, id: MemberId) -> Accuser {
@@ -283,7 +291,7 @@ impl Swim {
     pub(super) fn accuse(&mut self, slot: Slot, asked: Vec<Attempt>) {
         let attempts = self.silence_of(slot).into_iter().chain(asked).collect();
         let entry = self.members.entry(slot);
-        let (member, claim, address) = (entry.id, entry.claim(), entry.address);
+        let (member, claim, address) = (entry.id, entry.claim(), entry.address());
         let by = self.me;
         let incarnation = claim.incarnation;
         let accusation = Update::Suspect {
@@ -412,7 +420,7 @@ impl Swim {
             self.reject(from, Reject::Name);
             return;
         }
-        let (mine, my_address) = (me.claim(), me.address);
+        let (mine, my_address) = (me.claim(), me.address());
         let theirs = update.claim();
         let elsewhere = match update {
             Update::Alive { address, .. } => theirs == mine && *address != my_address,
@@ -452,12 +460,13 @@ impl Swim {
         let entry = self.members.entry(slot);
         let claim = entry.claim();
         let accuser = self.members.find(*by).map(|by| self.members.entry(by));
-        let itself = accuser.is_some_and(|accuser| accuser.address == to);
-        let settled = self.now.since(entry.since()) >= self.config.params().gossip_interval;
+        let itself = accuser.is_some_and(|accuser| accuser.is_at(to));
+        let settled =
+            self.now.since(self.members.since(slot)) >= self.config.params().gossip_interval;
         if claim.state == State::Alive && itself && settled {
             let contradiction = Update::Alive {
                 name: entry.name.clone(),
-                address: entry.address,
+                address: entry.address(),
                 incarnation: claim.incarnation,
             };
             self.send(to, Body::Gossip, Some(contradiction));
@@ -487,7 +496,8 @@ impl Swim {
     pub(super) fn move_to(&mut self, address: SocketAddr) {
         let me = self.members.entry_mut(ME);
         let claim = me.claim();
-        if core::mem::replace(&mut me.address, address) != address {
+        if !me.is_at(address) {
+            me.move_to(address);
             self.speak_for_myself(Claim::new(claim.incarnation.next(), claim.state));
         }
     }
@@ -507,12 +517,12 @@ impl Swim {
 
     /// When the record of a member that is gone is to be forgotten.
     pub(super) fn reap_at(&self, slot: Slot) -> Option<Instant> {
-        let entry = self.members.entry(slot);
         let params = self.config.params();
-        match entry.claim().state {
+        let since = || self.members.since(slot);
+        match self.members.entry(slot).claim().state {
             State::Alive | State::Suspect => None,
-            State::Dead => Some(entry.since().after(params.dead_retention)),
-            State::Left => Some(entry.since().after(params.left_retention)),
+            State::Dead => Some(since().after(params.dead_retention)),
+            State::Left => Some(since().after(params.left_retention)),
         }
     }
 
@@ -533,6 +543,7 @@ impl Swim {
         self.metadata_news.drop_about(id);
         self.forget_pulse(slot);
         self.links.forget(slot);
+        self.flapping.forget(slot);
         self.members.remove(slot);
         self.rest();
     }

@@ -41,16 +41,24 @@ impl Order {
         if self.cached.others != others || self.cached.number != number {
             self.cached = Epoch::new(self.key, others, number);
         }
-        let within = round % u64::from(others);
-        let Epoch {
-            multiplier, shift, ..
-        } = self.cached;
-        let place = within * u64::from(multiplier) + u64::from(shift);
-        1 + (place % u64::from(others)) as u32
+        self.cached.offset(round)
+    }
+
+    /// The same for a round of the epoch that was asked for last; `None` for any other.
+    pub(super) fn offset_now(&self, round: u64, others: u32) -> Option<u32> {
+        let cached = self.cached;
+        let same = cached.others == others && others > 0;
+        (same && round / u64::from(others) == cached.number).then(|| cached.offset(round))
     }
 }
 
 impl Epoch {
+    fn offset(&self, round: u64) -> u32 {
+        let others = u64::from(self.others);
+        let place = round % others * u64::from(self.multiplier) + u64::from(self.shift);
+        1 + (place % others) as u32
+    }
+
     fn new(key: u64, others: u32, number: u64) -> Self {
         let mut random = mix(key ^ mix(number ^ u64::from(others) << 40));
         let shift = (random % u64::from(others)) as u32;
@@ -95,6 +103,10 @@ mod tests {
                     rounds.map(|round| order.offset(round, others)).collect();
                 let expected: BTreeSet<_> = (1..=others).collect();
                 assert_eq!(offsets, expected, "{others}");
+                let last = (epoch + 1) * u64::from(others) - 1;
+                let offset = order.offset(last, others);
+                assert_eq!(order.offset_now(last, others), Some(offset));
+                assert_eq!(order.offset_now(last + 1, others), None);
             }
         }
     }

@@ -7,6 +7,7 @@ use super::config::Params;
 use super::event::{Attempt, Outcome, Path};
 use super::input::{ExchangeId, StreamFailure, Wake};
 use super::member::MemberId;
+use super::members::Slot;
 use super::message::Sequence;
 use super::order::Order;
 use crate::bounds::PROBES_MAX;
@@ -34,6 +35,8 @@ pub(super) enum Purpose {
 #[derive(Clone, Debug)]
 pub(super) struct Probe {
     pub(super) target: MemberId,
+    /// Where the target stood when it was asked.
+    pub(super) slot: Slot,
     pub(super) sequence: Sequence,
     pub(super) purpose: Purpose,
     pub(super) began: Instant,
@@ -146,6 +149,13 @@ impl Probes {
         self.under_way
             .iter_mut()
             .find(|probe| probe.sequence == sequence)
+    }
+
+    /// Where the target of a probe stood when it was asked.
+    pub(super) fn slot_of(&self, sequence: Sequence) -> Option<Slot> {
+        let mut probes = self.under_way.iter();
+        let probe = probes.find(|probe| probe.sequence == sequence)?;
+        Some(probe.slot)
     }
 
     /// Takes the probe that this answers.

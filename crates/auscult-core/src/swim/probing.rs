@@ -6,6 +6,7 @@ use core::time::Duration;
 use super::config::{Buddy, ProbeOrder, StreamProbe, SuspicionRule, Timing};
 use super::event::{Outcome, Reject};
 use super::exchanges::Errand;
+use super::flapping::Missed;
 use super::gossip::DISAGREEMENTS_BEFORE_SYNC;
 use super::member::{MemberId, State};
 use super::members::Slot;
@@ -41,11 +42,11 @@ impl Swim {
         for broadcast in packet.broadcasts {
             self.take_broadcast(from, broadcast);
         }
-        let sender = self.members.find(packet.from);
+        let sender = self.find_sender(packet.from, &packet.body);
         if let Some(slot) = sender {
             let entry = self.members.entry_mut(slot);
             entry.hear(self.now);
-            if entry.address == from {
+            if entry.is_at(from) {
                 self.note_heard(slot);
             }
         }
@@ -61,7 +62,7 @@ impl Swim {
                 view,
                 metadata,
                 asker,
-            } => self.take_ack(from, by, sequence, (view, metadata), asker),
+            } => self.take_ack(from, (by, sender), sequence, (view, metadata), asker),
             Body::AskPing { sequence, target } => self.relay(from, by, sequence, target),
             Body::RelayPing { sequence, origin } => {
                 let origin = self.hearsay_of(origin);
@@ -85,6 +86,63 @@ impl Swim {
                 sequence, proof, ..
             } => self.take_watching(from, sender, sequence, proof),
         }
+    }
+
+    /// Where the sender of a datagram stands. Who answers a probe is where it was when it was asked,
+    /// and in the shared order everybody knows who asks whom in a round: so most senders are found
+    /// without a look at the index, which in a large group is a line of memory that was not touched
+    /// for long.
+    fn find_sender(&self, id: MemberId, body: &Body) -> Option<Slot> {
+        let expected = match *body {
+            Body::Ack { sequence, .. } => self.probes.slot_of(sequence),
+            Body::Ping { round, .. } if self.disagreements == 0 => self.asker_in(round),
+            Body::Ping { .. }
+            | Body::Gossip
+            | Body::AskPing { .. }
+            | Body::RelayPing { .. }
+            | Body::RelayAck { .. }
+            | Body::Relayed { .. }
+            | Body::Nack { .. }
+            | Body::Refused(_)
+            | Body::Heartbeat { .. }
+            | Body::Watch { .. }
+            | Body::Watching { .. } => None,
+        };
+        let is_there = |&slot: &Slot| self.members.get(slot).is_some_and(|entry| entry.id == id);
+        expected.filter(is_there).or_else(|| self.members.find(id))
+    }
+
+    /// Reads what a call with this datagram, or at the next period, will read of a member, and says
+    /// nothing that means anything. In a large group that memory was not touched for long: a shell
+    /// with many machines that asks some of them in one go, before it calls them, waits for all of
+    /// it at once.
+    #[must_use]
+    pub fn look_ahead(&self, packet: Option<&Packet>) -> u64 {
+        let slot = match packet {
+            Some(packet) => self.find_sender(packet.from, &packet.body),
+            None => self.next_in_shared_order(),
+        };
+        let entry = slot.and_then(|slot| self.members.get(slot));
+        entry.map_or(0, |entry| entry.id.to_bits())
+    }
+
+    /// Whom this member probes in the next round, if views do not differ.
+    fn next_in_shared_order(&self) -> Option<Slot> {
+        let (mine, live) = (self.members.my_place()?, self.members.live() as u32);
+        let round = self.probes.heard_round.max(self.probes.round + 1);
+        let offset = self.probes.shared.offset_now(round, live - 1)?;
+        self.members.further(mine, offset)
+    }
+
+    /// Who probes this member in a round of the shared order.
+    fn asker_in(&self, round: u64) -> Option<Slot> {
+        match self.config.params().order {
+            ProbeOrder::Shared => {}
+            ProbeOrder::Own => return None,
+        }
+        let (mine, live) = (self.members.my_place()?, self.members.live() as u32);
+        let offset = self.probes.shared.offset_now(round, live - 1)?;
+        self.members.further(mine, live - offset)
     }
 
     /// A datagram without news: for those who are not members, or not others.
@@ -228,7 +286,7 @@ impl Swim {
     pub(super) fn probe(&mut self, slot: Slot, purpose: Purpose) {
         let direct = self.direct_time(slot);
         let entry = self.members.entry(slot);
-        let (target, to) = (entry.id, entry.address);
+        let (target, to) = (entry.id, entry.address());
         let sequence = self.probes.next_sequence();
         let indirect_at = match purpose {
             Purpose::Period | Purpose::Confirm | Purpose::Silence => Some(self.now.after(direct)),
@@ -237,6 +295,7 @@ impl Swim {
         };
         self.probes.add(Probe {
             target,
+            slot,
             sequence,
             purpose,
             began: self.now,
@@ -271,7 +330,7 @@ impl Swim {
         };
         let relays = self.members.sample(&mut self.rng, count, fit);
         for &relay in &relays {
-            let to = self.members.entry(relay).address;
+            let to = self.members.entry(relay).address();
             self.send(to, Body::AskPing { sequence, target }, None);
         }
         let opened = match stream {
@@ -281,7 +340,7 @@ impl Swim {
                     label: self.config.params().label.clone(),
                     from: self.me,
                 };
-                let to = self.members.entry(slot).address;
+                let to = self.members.entry(slot).address();
                 self.ask(to, Errand::Probe(target), request, verdict_at)
             }
         };
@@ -296,7 +355,7 @@ impl Swim {
     fn take_ack(
         &mut self,
         from: SocketAddr,
-        by: MemberId,
+        (by, sender): (MemberId, Option<Slot>),
         sequence: Sequence,
         (view, metadata): (ViewTag, MetadataTag),
         asker: Asker,
@@ -306,8 +365,7 @@ impl Swim {
             self.send(from, Body::Gossip, Some(introduction));
         }
         let Some(probe) = self.probes.answered(sequence, by) else {
-            let member = self.members.find(by);
-            if member
+            if sender
                 .and_then(|slot| self.note_link_ping(slot, sequence))
                 .is_none()
             {
@@ -316,12 +374,13 @@ impl Swim {
             return;
         };
         self.health.better();
-        let Some(slot) = self.members.find(by) else {
+        let Some(slot) = sender else {
             return;
         };
         let sample = self.now.since(probe.began);
         let entry = self.members.entry_mut(slot);
         entry.round_trip.add(sample);
+        self.flapping.note_answer(slot);
         self.note_direct_way(slot, &probe);
         match probe.purpose {
             Purpose::Period => {
@@ -353,6 +412,7 @@ impl Swim {
         let Some(slot) = self.members.find(probe.target) else {
             return;
         };
+        self.flapping.note_answer(slot);
         if probe.purpose == Purpose::Silence {
             self.end_silence(slot);
         }
@@ -394,9 +454,23 @@ impl Swim {
         }
         match probe.purpose {
             Purpose::Silence => self.silence(slot, probe.attempts()),
+            Purpose::Period | Purpose::Confirm if self.asks_again(slot) => {
+                self.probe(slot, Purpose::Confirm);
+            }
             Purpose::Period | Purpose::Confirm => self.accuse(slot, probe.attempts()),
             Purpose::Link | Purpose::Heal | Purpose::LastWord => {}
         }
+    }
+
+    /// Whether a member that missed a probe is asked once more before it is accused, as it has
+    /// contradicted again and again.
+    fn asks_again(&mut self, slot: Slot) -> bool {
+        let params = self.config.params();
+        let accused = self.members.entry(slot).claim().state != State::Alive;
+        if accused || params.suspicion == SuspicionRule::Logarithmic {
+            return false;
+        }
+        self.flapping.note_missed(slot, self.now, params) == Missed::AskAgain
     }
 
     /// Those who stand next to a suspect on the ring probe it at once, as many as are needed to

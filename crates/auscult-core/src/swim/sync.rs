@@ -1,5 +1,6 @@
 //! Over streams: joining, comparing all that is known, and looking for those who are gone.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -69,7 +70,7 @@ impl Swim {
         let until = self.now.after(params.stream_timeout);
         let request = Request::Sync {
             label: params.label.clone(),
-            from: self.members.entry(ME).record(),
+            from: Box::new(self.members.record(ME)),
             round: self.probes.round,
             view: self.members.view(),
             metadata: self.members.metadata_digest(),
@@ -83,7 +84,7 @@ impl Swim {
             return;
         }
         self.counters.syncs += 1;
-        let to = self.members.entry(slot).address;
+        let to = self.members.entry(slot).address();
         let _asked = self.ask_sync(to, Errand::Sync);
     }
 
@@ -120,7 +121,7 @@ impl Swim {
                 view,
                 metadata,
                 ..
-            } => self.answer_sync(from, asker, round, (view, metadata)),
+            } => self.answer_sync(from, *asker, round, (view, metadata)),
             Request::Push {
                 from: teller,
                 records,
@@ -129,7 +130,7 @@ impl Swim {
                 let stamps = stamps(&records);
                 self.take_records(from, teller, records);
                 if let Some(slot) = self.members.find(teller).filter(|&slot| slot != ME) {
-                    self.hear_of_stamps(self.members.entry(slot).address, stamps);
+                    self.hear_of_stamps(self.members.entry(slot).address(), stamps);
                 }
                 Answer::Taken
             }
@@ -151,7 +152,7 @@ impl Swim {
         let id = asker.name.id();
         if id == self.me {
             // A member that asks itself is told so; another one that uses the name is not let in.
-            if asker.address != me.address || asker.name != me.name {
+            if !me.is_at(asker.address) || asker.name != me.name {
                 return Answer::Refused(Refusal::Name);
             }
         } else {
@@ -162,7 +163,7 @@ impl Swim {
                     return Answer::Refused(Refusal::Name);
                 }
                 Some(slot) => {
-                    let address = self.members.entry(slot).address;
+                    let address = self.members.entry(slot).address();
                     self.hear_of_stamps(address, [(id, asker.metadata)].into());
                 }
             }
@@ -173,7 +174,7 @@ impl Swim {
             return Answer::Same { from, round };
         }
         let entries = self.members.entries();
-        let records = entries.map(|(_, entry)| entry.record()).collect();
+        let records = entries.map(|(slot, _)| self.members.record(slot)).collect();
         Answer::Records {
             from,
             round,
@@ -271,13 +272,13 @@ impl Swim {
         let news: Vec<Record> = self
             .members
             .entries()
-            .filter(|(_, entry)| match theirs.get(&entry.id) {
+            .filter(|&(slot, entry)| match theirs.get(&entry.id) {
                 Some(&(claim, stamp)) => {
-                    entry.claim().overrides(claim) || entry.metadata().stamp() > stamp
+                    entry.claim().overrides(claim) || self.members.stamp(slot) > stamp
                 }
                 None => entry.claim().state.is_live(),
             })
-            .map(|(_, entry)| entry.record())
+            .map(|(slot, _)| self.members.record(slot))
             .collect();
         if news.is_empty() {
             return;
@@ -293,6 +294,8 @@ impl Swim {
     }
 
     fn take_records(&mut self, from: SocketAddr, teller: MemberId, records: Vec<Record>) {
+        let new = records.len().saturating_sub(self.members.len());
+        self.members.expect(new);
         for record in records.into_iter().take(MEMBERS_MAX) {
             self.take_record(from, teller, record);
         }

@@ -464,7 +464,7 @@ fn any_input(rng: &mut Rng, open: &mut Vec<ExchangeId>) -> Input<'static> {
             ticket: Ticket(rng.next_u64()),
             request: Request::Sync {
                 label,
-                from: any_record(rng),
+                from: alloc::boxed::Box::new(any_record(rng)),
                 round: rng.next_u64(),
                 view: rng.below(2),
                 metadata: rng.below(2),

@@ -6,6 +6,7 @@ use super::counters::Counters;
 use super::event::{Accuser, Deadline, Link};
 use super::member::{Incarnation, MemberId, MemberName, State};
 use super::members::{Entry, ME, Slot};
+use super::metadata::Metadata;
 use super::round_trip::RoundTrip;
 use super::{Config, Swim};
 use crate::detector::Level;
@@ -34,8 +35,8 @@ impl<'a> MemberView<'a> {
 
     /// Where it listens, or did.
     #[must_use]
-    pub const fn address(&self) -> SocketAddr {
-        self.entry.address
+    pub fn address(&self) -> SocketAddr {
+        self.entry.address()
     }
 
     /// What it is said to be.
@@ -46,8 +47,8 @@ impl<'a> MemberView<'a> {
 
     /// Since when, by the time at which it was heard of here.
     #[must_use]
-    pub const fn since(&self) -> Instant {
-        self.entry.since()
+    pub fn since(&self) -> Instant {
+        self.swim.members.since(self.slot)
     }
 
     /// In which incarnation.
@@ -84,13 +85,14 @@ impl<'a> MemberView<'a> {
     /// joined tells of itself arrives shortly after [`EventKind::Joined`](super::EventKind), with
     /// an [`EventKind::Updated`](super::EventKind).
     pub fn metadata(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
-        self.entry.metadata().iter()
+        let metadata = self.swim.members.metadata(self.slot);
+        metadata.into_iter().flat_map(Metadata::iter)
     }
 
     /// How often it changed its metadata since its process began, as far as is known here.
     #[must_use]
-    pub const fn metadata_version(&self) -> u64 {
-        self.entry.metadata().stamp().version
+    pub fn metadata_version(&self) -> u64 {
+        self.swim.members.stamp(self.slot).version
     }
 
     /// Whether its heartbeats are asked for whatever the size of the group.
@@ -102,7 +104,7 @@ impl<'a> MemberView<'a> {
     /// How suspicious the silence since its last heartbeat is; `None` while it sends none.
     #[must_use]
     pub fn level(&self, now: Instant) -> Option<Level> {
-        let pulse = self.entry.pulse.as_deref()?;
+        let pulse = self.swim.members.pulse(self.slot)?;
         Some(pulse.level(&self.swim.direct, now))
     }
 
@@ -146,7 +148,8 @@ impl Swim {
         Some(self.view(slot, self.members.entry(slot)))
     }
 
-    /// All members that are remembered, this one included, in the order of their ids.
+    /// All members that are remembered, this one included: the live ones in the order of their
+    /// ids, then the others.
     pub fn members(&self) -> impl Iterator<Item = MemberView<'_>> {
         let entries = self.members.entries();
         entries.map(|(slot, entry)| self.view(slot, entry))

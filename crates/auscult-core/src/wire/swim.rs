@@ -247,7 +247,7 @@ pub fn decode_request(bytes: &[u8]) -> Result<Request, Malformed> {
         },
         REQUEST_SYNC => Request::Sync {
             label,
-            from: reader.record()?,
+            from: reader.record()?.into(),
             round: reader.number()?,
             view: reader.digest()?,
             metadata: reader.digest()?,

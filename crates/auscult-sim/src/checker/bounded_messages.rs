@@ -3,7 +3,7 @@
 //!
 //! | datagram | at most |
 //! |---|---|
-//! | ping | one a probe interval, heal interval, suspicion and silence, 73 a detour |
+//! | ping | one a probe interval, heal interval, suspicion, silence and missed probe, 73 a detour |
 //! | heartbeat | four in a heartbeat interval to each member |
 //! | request to ping | `indirect_probes` for each ping |
 //! | ack | one for each ping received |
@@ -49,6 +49,9 @@ struct Window {
     detours: u64,
     /// The same when the window before began.
     detours_before: u64,
+    /// Probes that nobody answered, when the window before began.
+    missed: u64,
+    missed_before: u64,
     /// When it went on after a stall, by the world's clock: it sends then what it could not.
     resumed: Instant,
 }
@@ -177,6 +180,10 @@ impl Window {
                     + times(params.heal_interval)
                     + suspicions
                     + (swim.counters().detours.saturating_sub(self.detours_before)) * LINK_PINGS
+                    + swim
+                        .counters()
+                        .probes_failed
+                        .saturating_sub(self.missed_before)
                     + self.heard(Payload::Heartbeat).max(members),
             ),
             (
@@ -215,6 +222,8 @@ impl Window {
             suspicions: swim.counters().suspicions,
             detours: swim.counters().detours,
             detours_before: self.detours,
+            missed: swim.counters().probes_failed,
+            missed_before: self.missed,
             ..Self::default()
         };
     }

@@ -51,7 +51,7 @@ impl Machine for Mutant {
                 if let Request::Push { records, .. } = &mut request {
                     self.tamper.read(&self.swim, records);
                 } else if let Request::Sync { from, .. } = &request {
-                    asker.push(from.clone());
+                    asker.push(Record::clone(from));
                     self.tamper.read(&self.swim, &mut asker);
                 }
                 if asker.is_empty() && matches!(request, Request::Sync { .. }) {

@@ -238,7 +238,7 @@ proptest! {
         let wants = wants.collect();
         let sync = Request::Sync {
             label: label.clone(),
-            from: records[0].clone(),
+            from: records[0].clone().into(),
             round,
             view: !round,
             metadata: round / 2,
