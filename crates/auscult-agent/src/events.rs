@@ -88,8 +88,8 @@ impl<E> EventLog<E> {
         }))
     }
 
-    /// Adds an event and wakes the readers.
-    pub fn append(&self, at: Instant, event: E, text: String) {
+    /// Adds an event, wakes the readers, and gives it back as it is kept.
+    pub fn append(&self, at: Instant, event: E, text: String) -> Arc<LoggedEvent<E>> {
         let at = self.0.clock.wall(at);
         let mut ring = self.0.ring.lock();
         let id = ring.next_id;
@@ -97,14 +97,16 @@ impl<E> EventLog<E> {
         if ring.events.len() == self.0.kept_max {
             ring.events.pop_front();
         }
-        ring.events.push_back(Arc::new(LoggedEvent {
+        let logged = Arc::new(LoggedEvent {
             id,
             at,
             event,
             text,
-        }));
+        });
+        ring.events.push_back(Arc::clone(&logged));
         // Under the lock, so that readers see numbers grow.
         self.0.newest.send_replace(id);
+        logged
     }
 
     /// At most `limit` events after the one with the number `id`, oldest first; 0 stands for "from

@@ -26,6 +26,8 @@ pub enum Kind {
     UnknownAlert,
     /// No silence or receiver has this name.
     UnknownName,
+    /// No past is kept here.
+    NoHistory,
     /// The alert does not fire.
     NotFiring,
     /// This process is no member of a group.
@@ -88,7 +90,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 38] = [
         Self::Malformed,
         Self::ForeignOrigin,
         Self::UnknownRoute,
@@ -97,6 +99,7 @@ impl Kind {
         Self::UnknownMember,
         Self::UnknownAlert,
         Self::UnknownName,
+        Self::NoHistory,
         Self::NotFiring,
         Self::NoGroup,
         Self::MethodNotAllowed,
@@ -139,6 +142,7 @@ impl Kind {
             Self::UnknownMember => "unknown_member",
             Self::UnknownAlert => "unknown_alert",
             Self::UnknownName => "unknown_name",
+            Self::NoHistory => "no_history",
             Self::NotFiring => "not_firing",
             Self::NoGroup => "no_group",
             Self::GroupRefuses => "group_refuses",
@@ -181,6 +185,7 @@ impl Kind {
             Self::UnknownMember => "There is no such member",
             Self::UnknownAlert => "There is no such alert",
             Self::UnknownName => "Nothing has this name",
+            Self::NoHistory => "No past is kept here",
             Self::NotFiring => "The alert does not fire",
             Self::NoGroup => "This process is no member of a group",
             Self::GroupRefuses => "The group of monitors does not do that",
@@ -227,6 +232,7 @@ impl Kind {
             | Self::UnknownSetting
             | Self::UnknownAlert
             | Self::UnknownName
+            | Self::NoHistory
             | Self::NoGroup => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
