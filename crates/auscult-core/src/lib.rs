@@ -9,6 +9,7 @@
 //! - [`detector`]: from the arrivals of one signal to a [`Level`](detector::Level) of suspicion,
 //!   and the [`Instant`](time::Instant) at which that level will cross a threshold if nothing more
 //!   arrives.
+//! - [`history`]: what is kept of a target's past: roll-ups, and what a window of them says.
 //! - [`monitor`]: many targets with named signals, their status, and the events of its changes.
 //! - [`peer_metric`]: the metrics that peers publish, each with a time to live.
 //! - [`swim`]: a member of a group of processes that watch each other, and the events of its
@@ -25,6 +26,7 @@ extern crate std;
 pub mod alert;
 pub mod bounds;
 pub mod detector;
+pub mod history;
 pub mod id;
 pub mod monitor;
 pub mod peer_metric;
