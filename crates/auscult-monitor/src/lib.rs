@@ -8,6 +8,7 @@ pub mod check;
 pub mod engine;
 pub mod etcd;
 pub mod events;
+pub mod history;
 pub mod ingest;
 pub mod membership;
 pub mod metrics;

@@ -72,7 +72,11 @@ struct Boundary {
     may_name: &'static [&'static str],
 }
 
-const BOUNDARIES: [Boundary; 6] = [
+const BOUNDARIES: [Boundary; 7] = [
+    Boundary {
+        within: "crates/auscult-core/src/history/",
+        may_name: &["history", "monitor"],
+    },
     Boundary {
         within: "crates/auscult-core/src/peer_metric/",
         may_name: &["bounds", "detector", "id", "monitor", "peer_metric", "time"],
@@ -130,7 +134,7 @@ const CONFINED: [Confined; 7] = [
     Confined {
         library: "redb",
         within: "crates/auscult-monitor/src/",
-        only: &["replication/", "store.rs", "store/"],
+        only: &["history/store/", "replication/", "store.rs", "store/"],
     },
     Confined {
         library: "saphyr_parser",

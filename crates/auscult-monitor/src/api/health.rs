@@ -15,6 +15,7 @@ use super::json::Json;
 use super::problem::{Fault, Kind, Problem};
 use super::targets::faults;
 use super::views::Time;
+use crate::history::History;
 use crate::registry::{ReloadError, Reloaded};
 use crate::settings::LoadError;
 
@@ -118,6 +119,36 @@ pub(super) struct MonitorView {
     /// `/v1/links`.
     #[schema(required)]
     member: Option<String>,
+    /// How the history is doing; null where none is kept.
+    #[schema(required)]
+    history: Option<HistoryHealth>,
+}
+
+/// How the history is doing.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct HistoryHealth {
+    /// opening, writing, failing or off.
+    #[schema(example = "writing")]
+    state: &'static str,
+    /// What keeps it from being written, and what to do about it.
+    #[schema(required)]
+    problem: Option<String>,
+    /// Transitions and roll-ups that are lost, as the disk was too slow or full.
+    lost: u64,
+    /// The length of its file.
+    file_bytes: u64,
+}
+
+impl HistoryHealth {
+    fn of(history: &History) -> Self {
+        let status = history.status();
+        Self {
+            state: status.state.as_str(),
+            problem: status.problem,
+            lost: status.changes_lost + status.rollups_lost,
+            file_bytes: status.file_bytes,
+        }
+    }
 }
 
 /// Tells what this monitor is.
@@ -135,6 +166,7 @@ pub(super) async fn monitor(State(state): State<ApiState>) -> Json<MonitorView> 
         observer_suspects_itself: monitor.observer_suspects_itself(),
         newest_event: state.events().newest_id(),
         member: state.agent().map(|agent| agent.name().to_string()),
+        history: state.history().map(HistoryHealth::of),
     });
     Json(view)
 }

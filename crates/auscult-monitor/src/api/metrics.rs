@@ -21,6 +21,7 @@ use super::ApiState;
 use super::blocking::blocking;
 use super::problem::{Kind, Problem};
 use crate::check::CheckRunner;
+use crate::history::History;
 use crate::ingest::RejectReason;
 use crate::metrics::{
     AlertFigures, CheckFigures, DatagramFigures, Figures, HttpFigures, LabelText,
@@ -98,6 +99,7 @@ fn gather(state: &ApiState) -> Figures {
         membership: state.agent().map(MembershipFigures::read),
         cluster: state.node().map(SettingsStore::status),
         alerts: AlertFigures::read(state.alerts()),
+        history: state.history().map(History::status),
         observers: state.observatory().and_then(ObserverFigures::read),
         ..Figures::default()
     };

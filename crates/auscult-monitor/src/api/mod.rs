@@ -8,6 +8,7 @@ mod compat;
 mod events;
 mod health;
 mod heartbeats;
+mod history;
 mod metrics;
 mod metrics_log;
 mod page;
@@ -36,6 +37,7 @@ use crate::check::CheckRunner;
 use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::events::EventLog;
+use crate::history::History;
 use crate::ingest::UdpReceiver;
 use crate::observers::Observatory;
 use crate::peer_metrics::PeerMonitor;
@@ -77,6 +79,8 @@ pub struct ApiParts {
     pub alerts: AlertDesk,
     /// What keeps the metrics of peers.
     pub peer_metrics: PeerMonitor,
+    /// The past, if it is kept.
+    pub history: Option<History>,
 }
 
 /// Targets that are read under one lock: some 50 us.
@@ -164,6 +168,10 @@ impl ApiState {
         &self.0.parts.peer_metrics
     }
 
+    fn history(&self) -> Option<&History> {
+        self.0.parts.history.as_ref()
+    }
+
     fn stop(&self) -> &Stop {
         &self.0.parts.stop
     }
@@ -249,6 +257,9 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(targets::read, targets::replace, targets::remove))
         .routes(routes!(targets::pause))
         .routes(routes!(targets::resume))
+        .routes(routes!(history::past))
+        .routes(routes!(history::availability::read))
+        .routes(routes!(history::arrivals::read))
         .routes(routes!(settings::list, settings::apply))
         .routes(routes!(settings::history::history))
         .routes(routes!(settings::list_kind, settings::make_token))

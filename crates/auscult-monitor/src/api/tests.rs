@@ -5,6 +5,7 @@ mod compat;
 mod connections;
 mod contract;
 mod heartbeats;
+mod history;
 mod metrics_log;
 mod operation;
 mod settings;
@@ -34,6 +35,7 @@ struct Bench {
     stopper: Stopper,
     peers: PeerMonitor,
     shared: Arc<Memory>,
+    history: Option<History>,
 }
 
 /// Forgets what checks say: here they are not made, but told.
@@ -50,6 +52,15 @@ impl Bench {
     }
 
     fn with_settings(file: Option<PathBuf>) -> Self {
+        Self::build(file, None)
+    }
+
+    /// A monitor that keeps a history in this folder.
+    fn remembering(folder: &std::path::Path) -> Self {
+        Self::build(None, Some(folder))
+    }
+
+    fn build(file: Option<PathBuf>, folder: Option<&std::path::Path>) -> Self {
         let clock = Clock::new();
         let events = EventLog::keeping(8, clock.clone());
         let config = MonitorConfig::server();
@@ -64,6 +75,13 @@ impl Bench {
         let registry = Arc::new(registry);
         registry.reload().expect("settings");
         let (stopper, stop) = Stop::channel();
+        let history = folder.map(|folder| History::new(folder, &engine));
+        if let Some(history) = &history {
+            let (checks, registry) = (Arc::clone(&checks), Arc::clone(&registry));
+            history
+                .start(engine.clone(), checks, registry)
+                .expect("a thread");
+        }
         let alerts = AlertDesk::new(engine.clock().clone(), &registry.settings().alerts, None);
         alerts.start(engine.clone(), Arc::clone(&registry), None, stop.clone());
         let config = registry.settings().peer_metrics.config.clone();
@@ -81,6 +99,7 @@ impl Bench {
             observatory: None,
             alerts,
             peer_metrics: peer_metrics.clone(),
+            history: history.clone(),
         });
         Self {
             router: router(state),
@@ -88,6 +107,7 @@ impl Bench {
             events,
             stopper,
             shared,
+            history,
         }
     }
 

@@ -18,6 +18,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use crate::check::Sink;
 use crate::clock::Clock;
 use crate::events::EventLog;
+use crate::history::arrivals::Recordings;
 use crate::observers::Forwarder;
 
 /// The engine. Clones share one machine; the timer ends with the last of them.
@@ -74,6 +75,7 @@ struct Shared {
     drain_sources: Mutex<Vec<Arc<dyn DrainSource>>>,
     /// Sends heartbeats on to other monitors, where there are any.
     forwarder: OnceLock<Arc<Forwarder>>,
+    recordings: Recordings,
 }
 
 struct Driven {
@@ -107,6 +109,7 @@ impl Engine {
             changed: Condvar::new(),
             drain_sources: Mutex::new(Vec::new()),
             forwarder: OnceLock::new(),
+            recordings: Recordings::default(),
         });
         let timer = Arc::clone(&shared);
         thread::Builder::new()
@@ -133,6 +136,12 @@ impl Engine {
         &self.0.shared.events
     }
 
+    /// Which targets' arrivals are being recorded.
+    #[must_use]
+    pub fn recordings(&self) -> &Recordings {
+        &self.0.shared.recordings
+    }
+
     /// Adds something to read before verdicts fall.
     pub fn add_drain_source(&self, source: Arc<dyn DrainSource>) {
         self.0.shared.drain_sources.lock().push(source);
@@ -145,6 +154,7 @@ impl Engine {
 
     /// Takes arrivals.
     pub fn arrivals(&self, batch: &[Arrival<'_>]) -> Tally {
+        self.0.shared.recordings.note(batch);
         let tally = self.0.shared.drive(Input::Arrivals(batch));
         let count = batch.len() as u64;
         Tally {
@@ -189,6 +199,7 @@ impl Engine {
 
     /// Takes a failed check.
     pub fn failed(&self, signal: SignalKey, at: Instant, failure: Failure) {
+        self.0.shared.recordings.note_failure(signal, at, failure);
         self.0.shared.drive(Input::Failed {
             signal,
             at,

@@ -4,8 +4,8 @@ pub(crate) mod sentence;
 
 use std::collections::BTreeSet;
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 pub use auscult_agent::events::Gap;
 use auscult_agent::events::{self, EventLog as Ring};
@@ -14,6 +14,7 @@ use auscult_core::monitor::{Event, EventKind};
 use parking_lot::Mutex;
 
 use crate::clock::Clock;
+use crate::history::tap::Tap;
 
 /// Events kept: some 4 MB, and days of a monitor whose targets are healthy.
 pub const EVENTS_KEPT: usize = 10_000;
@@ -29,6 +30,8 @@ pub type Page = events::Page<Event>;
 pub struct EventLog {
     ring: Ring<Event>,
     scope: Arc<Scope>,
+    /// Where the history takes events from, if one is kept.
+    tap: Arc<OnceLock<Arc<Tap>>>,
 }
 
 /// Whose changes of status are verdicts, and whose are reports to other observers.
@@ -53,6 +56,7 @@ impl EventLog {
         Self {
             ring: Ring::keeping(kept_max, clock),
             scope: Arc::default(),
+            tap: Arc::default(),
         }
     }
 
@@ -77,7 +81,16 @@ impl EventLog {
         self.scope.mark(&mut event);
         let text = sentence::render(&event);
         log(&event, &text);
-        self.ring.append(event.at, event, text);
+        let logged = self.ring.append(event.at, event, text);
+        if let Some(tap) = self.tap.get() {
+            tap.put(&logged);
+        }
+    }
+
+    /// Says who keeps what happens. The first one does.
+    pub(crate) fn set_tap(&self, tap: &Arc<Tap>) {
+        // A second one would be a mistake of the program, and changes nothing.
+        let _set = self.tap.set(Arc::clone(tap));
     }
 }
 

@@ -203,6 +203,33 @@ families! {
     CHECK_SOCKETS_MAX: Gauge "auscult_check_sockets_max" []
         "Sockets that checks may use at most.";
 
+    HISTORY_STATE: Gauge "auscult_history_state" ["state"]
+        "1 for how the history is doing: opening, writing, failing or off.";
+    HISTORY_LOST: Counter "auscult_history_lost_total" ["kind"]
+        "What is not in the history because the disk was too slow or full: transitions or rollups.";
+    HISTORY_OVERLAPPED: Counter "auscult_history_overlapped_total" []
+        "Roll-ups that were not written because their time was kept already: the wall clock went back.";
+    HISTORY_OVER_LIMIT: Counter "auscult_history_over_limit_total" []
+        "Times that a target was not followed because there are too many of them.";
+    HISTORY_WAITING: Gauge "auscult_history_waiting_events" []
+        "Events that wait for the thread that writes the history.";
+    HISTORY_WRITTEN: Counter "auscult_history_written_total" ["kind"]
+        "What was written: transitions or rollups.";
+    HISTORY_COMMITS: Summary "auscult_history_commit_duration_seconds" []
+        "How long it took until what was written was on the disk: the sum and the count.";
+    HISTORY_FAILURES: Counter "auscult_history_failures_total" []
+        "Times that something could not be written.";
+    HISTORY_PUT_ASIDE: Counter "auscult_history_put_aside_total" []
+        "Times that a damaged file was put aside and a new one begun.";
+    HISTORY_DISCARDED: Counter "auscult_history_discarded_rows_total" []
+        "Rows given up because they were too old or too many.";
+    HISTORY_FILE: Gauge "auscult_history_file_bytes" []
+        "Length of the file.";
+    HISTORY_ROWS: Gauge "auscult_history_rows" ["kind"]
+        "Rows in the file.";
+    HISTORY_OLDEST: Gauge "auscult_history_oldest_timestamp_seconds" ["kind"]
+        "Unix time since which rows are kept. Absent without a row.";
+
     RELOAD_SUCCESSFUL: Gauge "auscult_config_last_reload_successful" []
         "1 when the settings file was taken the last time it was read, else 0.";
     RELOAD_TIMESTAMP: Gauge "auscult_config_last_reload_success_timestamp_seconds" []
@@ -369,6 +396,25 @@ pub(crate) static SECTIONS: &[&Section] = &[
     },
     &MEMBERSHIP,
     &HTTP_SERVER,
+    &Section {
+        title: "History",
+        intro: "Only where there is a data folder. What is not written changes no verdict and no alert.",
+        families: &[
+            &HISTORY_STATE,
+            &HISTORY_LOST,
+            &HISTORY_OVERLAPPED,
+            &HISTORY_OVER_LIMIT,
+            &HISTORY_WAITING,
+            &HISTORY_WRITTEN,
+            &HISTORY_COMMITS,
+            &HISTORY_FAILURES,
+            &HISTORY_PUT_ASIDE,
+            &HISTORY_DISCARDED,
+            &HISTORY_FILE,
+            &HISTORY_ROWS,
+            &HISTORY_OLDEST,
+        ],
+    },
     &Section {
         title: "Settings",
         intro: "",

@@ -5,6 +5,7 @@ mod alerts;
 mod cluster;
 mod document;
 mod families;
+mod history;
 mod observers;
 mod peers;
 #[cfg(test)]
@@ -24,6 +25,7 @@ use auscult_agent::http::figures::{write_http, write_membership, write_process};
 
 use self::families as family;
 use crate::check::{CheckMetrics, Histogram};
+use crate::history::HistoryStatus;
 use crate::shared::StoreStatus;
 
 /// Everything that a scrape shows, at one moment.
@@ -43,6 +45,8 @@ pub(crate) struct Figures {
     pub(crate) settings: SettingsFigures,
     /// Where the monitor takes part in a group of monitors.
     pub(crate) cluster: Option<StoreStatus>,
+    /// Where the past is kept.
+    pub(crate) history: Option<HistoryStatus>,
 }
 
 /// One target.
@@ -150,6 +154,9 @@ pub(crate) fn render(figures: &Figures, checks: &CheckMetrics, format: Format) -
         write_membership(&mut out, membership);
     }
     write_http(&mut out, &figures.http);
+    if let Some(history) = &figures.history {
+        history::write_history(&mut out, history);
+    }
     write_settings(&mut out, &figures.settings);
     alerts::write_alerts(&mut out, &figures.alerts);
     if let Some(cluster) = &figures.cluster {

@@ -78,15 +78,27 @@ fn example(targets: usize) -> Figures {
             rejected: vec![("malformed", 0)],
             ..DatagramFigures::default()
         },
-        membership: Some(MembershipFigures {
-            round_trips: vec![(LabelText::new(&[("member", "b")]), 0.000_3)],
-            ..MembershipFigures::default()
-        }),
+        membership: Some(membership()),
         observers: Some(observers()),
         http: http(),
         alerts: AlertFigures::example(),
         settings: settings(),
         cluster: Some(cluster()),
+        history: Some(history()),
+    }
+}
+
+fn membership() -> MembershipFigures {
+    MembershipFigures {
+        round_trips: vec![(LabelText::new(&[("member", "b")]), 0.000_3)],
+        ..MembershipFigures::default()
+    }
+}
+
+fn history() -> HistoryStatus {
+    HistoryStatus {
+        oldest_ms: [Some(1_790_000_000_000); 4],
+        ..HistoryStatus::default()
     }
 }
 

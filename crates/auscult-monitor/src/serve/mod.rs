@@ -21,6 +21,7 @@ use crate::check::{CheckRunner, RunnerConfig};
 use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::events::EventLog;
+use crate::history::History;
 use crate::ingest::udp::BoundUdp;
 use crate::ingest::{Admission, UdpReceiver};
 use crate::membership::{self, MembershipError, MembershipFlags};
@@ -187,6 +188,7 @@ pub struct Server {
     _folder: Option<Folder>,
     alerts: AlertDesk,
     peer_metrics: PeerMonitor,
+    history: Option<History>,
 }
 
 /// Makes a running server read its settings file again.
@@ -250,8 +252,8 @@ impl Server {
         let clock = Clock::new();
         let events = EventLog::new(clock.clone());
         let engine = Engine::start(settings.observer.clone(), clock.clone(), events)?;
-        let checks = CheckRunner::start(engine.clone(), clock, RunnerConfig::detect())?;
-        let checks = Arc::new(checks);
+        let checks = CheckRunner::start(engine.clone(), clock, RunnerConfig::detect());
+        let checks = checks.map(Arc::new)?;
         let registry = Registry::new(engine.clone(), Arc::clone(&checks), shared.store(), file);
         let alerts = AlertDesk::new(engine.clock().clone(), &settings.alerts, alert_store);
         let peer_config = settings.peer_metrics.config.clone();
@@ -260,6 +262,7 @@ impl Server {
         Ok(Self {
             alerts,
             peer_metrics,
+            history: data_dir.as_deref().map(|path| History::new(path, &engine)),
             http_addr: http.local_addr()?,
             udp_addr: udp.as_ref().map(BoundUdp::local_addr).transpose()?,
             http,
@@ -343,9 +346,13 @@ impl Server {
         ReloadHandle(Arc::clone(&self.registry))
     }
 
-    /// Starts what follows events: whoever observes together with others, who is told of them, and
-    /// the members that are targets.
-    fn start_followers(&self) -> Option<Observatory> {
+    /// Starts what follows events: whoever observes together with others, who is told of them, what is
+    /// kept of them, and the members that are targets.
+    fn start_followers(&self) -> io::Result<Option<Observatory>> {
+        if let Some(history) = &self.history {
+            let checks = Arc::clone(&self.checks);
+            history.start(self.engine.clone(), checks, Arc::clone(&self.registry))?;
+        }
         let (shared, registry) = (&self.shared, Arc::clone(&self.registry));
         let observatory = shared.observe(&self.engine, &registry, &self.agent, &self.stop);
         self.alerts.start(
@@ -366,7 +373,7 @@ impl Server {
                 self.stop.clone(),
             ));
         }
-        observatory
+        Ok(observatory)
     }
 
     /// Runs until `shutdown`, and then ends within 5 s: no new connections, no more checks, streams
@@ -378,7 +385,7 @@ impl Server {
         let registry = Arc::clone(&self.registry);
         let settings = std::mem::take(&mut self.settings);
         tokio::task::spawn_blocking(move || registry.take(settings)).await??;
-        let observatory = self.start_followers();
+        let observatory = self.start_followers()?;
         shared::follow(&self.registry, self.data_dir, &self.stop);
         let admission = Arc::clone(&self.registry) as Arc<dyn Admission>;
         let key = self.registry.key();
@@ -400,6 +407,7 @@ impl Server {
             observatory,
             alerts: self.alerts.clone(),
             peer_metrics: self.peer_metrics.clone(),
+            history: self.history.clone(),
         });
         let limits = ConnectionLimits::default();
         let served = api::serve(
@@ -415,12 +423,8 @@ impl Server {
         shutdown.await;
         tracing::info!("ending");
         self.stopper.stop();
-        let checks = self.checks;
-        let engine = self.engine;
-        let agent = self.agent;
-        let shared = self.shared;
-        let alerts = self.alerts;
-        let peer_metrics = self.peer_metrics;
+        let (checks, engine, agent, shared) = (self.checks, self.engine, self.agent, self.shared);
+        let (alerts, peer_metrics, history) = (self.alerts, self.peer_metrics, self.history);
         let end = async {
             if let Some(agent) = agent {
                 // Whoever is not heard in that time is found out by the others.
@@ -434,6 +438,7 @@ impl Server {
             let _ended = served.await;
             peer_metrics.shutdown().await;
             alerts.stop().await;
+            History::end(history).await;
             shared.stop().await;
         };
         if tokio::time::timeout(SHUTDOWN_MAX, end).await.is_err() {

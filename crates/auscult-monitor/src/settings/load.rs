@@ -11,12 +11,12 @@ use auscult_core::monitor::MonitorConfig;
 use super::problem::{Problems, Span};
 use super::report::{At, Report};
 use super::schema::{
-    CREATED, DEFAULTS, HEARTBEATS, MEMBERSHIP, OBSERVER, PEER_METRICS, PUSH, ROOT,
+    CREATED, DEFAULTS, HEARTBEATS, HISTORY, MEMBERSHIP, OBSERVER, PEER_METRICS, PUSH, ROOT,
 };
 use super::section::Section;
 use super::{
-    AlertSettings, Defaults, HeartbeatSettings, MembershipSettings, PeerMetricSettings, Settings,
-    TargetSpec, Template,
+    AlertSettings, Defaults, HeartbeatSettings, HistorySettings, MembershipSettings,
+    PeerMetricSettings, Settings, TargetSpec, Template,
 };
 use super::{judge, resolve, seed, walk, yaml};
 
@@ -141,6 +141,7 @@ fn from_root(report: &mut Report<'_>, root: &Section) -> Option<Settings> {
     }
     let heartbeats = heartbeats(report, &root.section("heartbeats", &HEARTBEATS), &defaults)?;
     let observer = observer(&root.section("observer", &OBSERVER))?;
+    let history = HistorySettings::read(&root.section("history", &HISTORY))?;
     let membership = match root.says("membership") {
         true => {
             let section = root.section("membership", &MEMBERSHIP);
@@ -159,6 +160,7 @@ fn from_root(report: &mut Report<'_>, root: &Section) -> Option<Settings> {
         heartbeats,
         observer,
         membership,
+        history,
     })
 }
 

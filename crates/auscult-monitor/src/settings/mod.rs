@@ -12,6 +12,7 @@ mod body;
 mod calendar;
 pub mod documents;
 mod duration;
+mod history;
 mod judge;
 mod load;
 mod membership;
@@ -46,6 +47,7 @@ use section::Section;
 
 pub use alerts::{Address, AlertSettings, Mail, Pulse, Way};
 pub use calendar::Window;
+pub use history::HistorySettings;
 pub use load::LoadError;
 pub use membership::{MembershipSettings, Profile};
 pub use peer_metrics::PeerMetricSettings;
@@ -74,6 +76,8 @@ pub struct Settings {
     pub alerts: AlertSettings,
     /// Who publishes metrics, and how they are judged.
     pub peer_metrics: PeerMetricSettings,
+    /// How much of the past is kept.
+    pub history: HistorySettings,
 }
 
 /// What holds for targets that do not say otherwise: the `defaults` of a settings file.
@@ -87,6 +91,11 @@ impl Defaults {
     pub fn builtin() -> Self {
         Self(Section::empty(&schema::DEFAULTS))
     }
+}
+
+/// A span as the settings write it: `500ms`, `1h30m`, `30d`.
+pub(crate) fn span(text: &str) -> Option<Duration> {
+    duration::parse(text).ok()
 }
 
 /// What happens to heartbeats that are sent to us.

@@ -2,11 +2,13 @@
 //! `api/config.md`.
 
 mod alerting;
+mod history;
 mod peer_metrics;
 mod shared;
 mod tables;
 
 pub(super) use alerting::DEAD_MAN_SWITCH;
+pub(super) use history::HISTORY;
 pub(super) use peer_metrics::PEER_METRICS;
 pub(super) use shared::{GROUP_DOCUMENT, NAMED, PAUSE, RECEIVER, SHARED, SILENCE, TOKEN, VALUE};
 pub(super) use tables::{

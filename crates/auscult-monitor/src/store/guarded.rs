@@ -15,7 +15,7 @@ thread_local! {
 }
 
 /// Runs `work`; a panic in it becomes [`Trouble::Torn`], and prints nothing.
-pub(super) fn run<R>(work: impl FnOnce() -> Result<R, Trouble>) -> Result<R, Trouble> {
+pub(crate) fn run<R>(work: impl FnOnce() -> Result<R, Trouble>) -> Result<R, Trouble> {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {
         let before = panic::take_hook();

@@ -18,6 +18,7 @@ pub(crate) use disk::{InFolder, InMemory};
 pub use error::StoreError;
 pub(crate) use error::Trouble;
 pub(crate) use file::{DataFile, Layout};
+pub(crate) use guarded::run as guarded;
 
 /// The name of the old store in the data folder.
 pub const FILE_NAME: &str = "auscult.redb";
