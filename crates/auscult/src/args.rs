@@ -4,6 +4,7 @@ mod alerts;
 mod cluster;
 mod demo;
 mod health;
+mod history;
 mod member;
 mod metric;
 mod serve;
@@ -22,6 +23,9 @@ pub(crate) use alerts::{AlertsArgs, AlertsCommand};
 pub(crate) use cluster::{ClusterArgs, ClusterCommand};
 pub(crate) use demo::{DemoArgs, DemoCommand, DemoMetricsArgs};
 pub(crate) use health::{HealthArgs, HealthCommand};
+pub(crate) use history::{
+    HistoryArgs, HistoryCommand, HistoryOutput, PastArgs, RecordArgs, ReplayArgs,
+};
 pub(crate) use member::MemberArgs;
 pub(crate) use metric::{LogMetricArgs, MetricArgs, MetricCommand};
 pub(crate) use serve::{GroupArgs, ServeArgs, UdpBind};
@@ -106,6 +110,12 @@ pub(crate) enum Command {
     Metric(MetricArgs),
     /// Print what happened, and with --follow what happens
     Events(EventsArgs),
+    /// Show the past of a target: availability, transitions, a picture; export it
+    History(HistoryArgs),
+    /// Record the raw arrivals of targets, to be judged again
+    Record(RecordArgs),
+    /// Judge recorded arrivals again, with the same or other thresholds
+    Replay(ReplayArgs),
     /// Send a heartbeat to a running monitor: for cron jobs, scripts and tests
     Heartbeat(HeartbeatArgs),
     /// Read a configuration file and say everything that is wrong with it

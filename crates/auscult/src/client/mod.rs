@@ -203,6 +203,47 @@ impl Client {
         Ok(request)
     }
 
+    /// Sends bytes to where `--to` names, which is another program's: no token of ours goes there.
+    pub(crate) async fn push(&self, headers: &[(&str, &str)], body: Vec<u8>) -> Result<(), Stop> {
+        let mut request = Request::builder()
+            .method(Method::POST)
+            .uri(self.base.target(""))
+            .header(HOST, self.base.authority())
+            .header(USER_AGENT, concat!("auscult/", env!("CARGO_PKG_VERSION")));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request
+            .body(Full::new(Bytes::from(body)))
+            .map_err(|error| Stop::new(Exit::Usage, format!("cannot send that: {error}")))?;
+        let no_answer = |why: &str| {
+            let message = format!("no receiver answers at {} ({why})", self.base);
+            Stop::new(Exit::Unreachable, message)
+        };
+        let exchange = async {
+            let stream = self.connect().await?;
+            let (mut sender, connection) =
+                hyper::client::conn::http1::handshake::<_, Full<Bytes>>(TokioIo::new(stream))
+                    .await
+                    .map_err(io::Error::other)?;
+            tokio::spawn(connection);
+            sender.send_request(request).await.map_err(io::Error::other)
+        };
+        let response = tokio::time::timeout(ANSWER_TIMEOUT, exchange)
+            .await
+            .map_err(|_| no_answer("no answer in time"))?
+            .map_err(|error| no_answer(&exit::in_words(&error)))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        let said = Limited::new(response.into_body(), 4_096).collect().await;
+        let said = said.map(|body| body.to_bytes()).unwrap_or_default();
+        let said = String::from_utf8_lossy(&said).trim().to_owned();
+        let message = format!("{} answers {status}: {said}", self.base);
+        Err(Stop::new(Exit::Refused, message))
+    }
+
     async fn refused(&self, response: Response<Incoming>) -> Stop {
         let status = response.status();
         let body = Limited::new(response.into_body(), 1 << 20).collect().await;

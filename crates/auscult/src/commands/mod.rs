@@ -10,12 +10,15 @@ mod demo;
 mod events;
 mod health;
 mod heartbeat;
+mod history;
 mod interrupt;
 mod keys;
 mod members;
 mod metric;
 mod node;
 mod pulser;
+mod record;
+mod replay;
 mod serve;
 mod server;
 mod settings;
@@ -49,6 +52,9 @@ pub(crate) async fn run(command: Command) -> Result<(), Stop> {
         Command::Health(args) => health::run(&args).await,
         Command::Metric(args) => metric::run(&args).await,
         Command::Events(args) => events::run(&args).await,
+        Command::History(args) => history::run(&args).await,
+        Command::Record(args) => record::run(&args).await,
+        Command::Replay(args) => replay::run(&args),
         Command::Heartbeat(args) => heartbeat::run(&args).await,
         Command::Serve(args) => serve::run(&args).await,
         Command::Demo(args) => demo::run(&args).await,

@@ -7,6 +7,7 @@ mod command_line;
 mod demo;
 mod etcd;
 mod group;
+mod history;
 mod http;
 mod https;
 mod lab;
