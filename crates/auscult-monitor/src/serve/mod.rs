@@ -346,8 +346,8 @@ impl Server {
         ReloadHandle(Arc::clone(&self.registry))
     }
 
-    /// Starts what follows events: whoever observes together with others, who is told of them, what is
-    /// kept of them, and the members that are targets.
+    /// Starts what follows events: whoever observes together with others, who is told of them, what
+    /// is kept of them, and the members that are targets.
     fn start_followers(&self) -> io::Result<Option<Observatory>> {
         if let Some(history) = &self.history {
             let checks = Arc::clone(&self.checks);

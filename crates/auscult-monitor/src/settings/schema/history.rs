@@ -1,8 +1,17 @@
 //! The keys of `history`.
 
 use super::{Key, Kind, Preset, Table};
-use Kind::{Choice, Count, Flag};
-use Preset::Value;
+use Kind::{Choice, Count, Flag, Section};
+use Preset::{Nothing, Value};
+
+/// The key of the file.
+pub(super) const PAST: &[Key] = &[Key::new(
+    "history",
+    Section(&HISTORY),
+    Nothing,
+    "How much of the past is kept in the data folder.",
+)
+.elsewhere(&["retention", "storage"])];
 
 /// `history`.
 pub(in super::super) static HISTORY: Table = Table {

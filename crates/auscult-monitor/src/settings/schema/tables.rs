@@ -3,7 +3,7 @@
 use auscult_core::bounds::{TARGETS_MAX, WINDOW_SAMPLES_MAX};
 
 use super::alerting::{ALERT_RULE, DEAD_MAN_SWITCH, MAINTENANCE};
-use super::history::HISTORY;
+use super::history::PAST;
 use super::peer_metrics::PEER_METRICS;
 use super::shared::RECEIVER;
 use super::{Edge, Key, Kind, Preset, Table};
@@ -116,19 +116,12 @@ pub(in super::super) static ROOT: Table = Table {
         )
         .elsewhere(&["metrics_log", "pubsubmon", "monitor"]),
         Key::new(
-            "history",
-            Section(&HISTORY),
-            Nothing,
-            "How much of the past is kept in the data folder.",
-        )
-        .elsewhere(&["retention", "storage"]),
-        Key::new(
             "observer",
             Section(&OBSERVER),
             Nothing,
             "How the monitor judges itself.",
         ),
-    ]],
+    ], PAST],
 };
 
 /// `defaults`.
