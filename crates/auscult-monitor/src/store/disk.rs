@@ -147,11 +147,16 @@ impl Disk for InFolder {
         let mut note = self.note.lock();
         let mut file = match note.take() {
             Some(file) => file,
-            None => File::options()
-                .create(true)
-                .truncate(false)
-                .write(true)
-                .open(&self.beside)?,
+            None => {
+                let file = File::options()
+                    .create(true)
+                    .truncate(false)
+                    .write(true)
+                    .open(&self.beside)?;
+                // It may be new.
+                self.sync_folder()?;
+                file
+            }
         };
         file.rewind()?;
         file.write_all(bytes)?;
@@ -167,7 +172,6 @@ impl Disk for InFolder {
         let note = self.note.lock().as_ref().map(File::try_clone).transpose()?;
         if let Some(file) = note {
             file.sync_data()?;
-            self.sync_folder()?;
         }
         Ok(())
     }
