@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use auscult_core::monitor::registry::ChangeId;
 use openraft::{AnyError, EntryPayload, StorageIOError};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use super::agreed::Unsynced;
 use super::identity::Identity;
 use super::join::Past;
+use super::recent::Recent;
 use super::{Group, Monitor};
 use crate::store::{DataFile, Disk, InFolder, InMemory, Layout, StoreError, Trouble, Work};
 
@@ -68,6 +69,8 @@ pub struct Journal {
     file: DataFile,
     /// What went wrong when it was last written to; nothing after it went well.
     trouble: Mutex<Option<StoreError>>,
+    /// The end of the log once more, so that what was just written need not be read.
+    recent: Mutex<Recent>,
     /// Kept here, as the log must know what becomes of it.
     delivery: watch::Sender<Delivery>,
     unsynced: watch::Sender<Unsynced>,
@@ -133,6 +136,7 @@ impl Journal {
         Ok(Self {
             file,
             trouble: Mutex::default(),
+            recent: Mutex::default(),
             delivery: watch::Sender::new(Delivery::Done),
             unsynced: watch::Sender::default(),
         })
@@ -178,7 +182,16 @@ impl Journal {
     ) -> Result<R, StoreError> {
         let written = self.file.write(work);
         *self.trouble.lock() = written.as_ref().err().cloned();
+        if written.is_err() {
+            // What the file holds now is found out from the file.
+            self.recent().clear();
+        }
         written
+    }
+
+    /// The last entries of the log.
+    pub(super) fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock()
     }
 
     pub(super) fn read<R>(
@@ -222,6 +235,7 @@ impl Journal {
 
     /// Forgets everything but who this monitor is.
     pub(super) fn forget(&self) -> Result<(), StoreError> {
+        self.recent().clear();
         self.write(|transaction| {
             transaction.open_table(ENTRIES)?.retain(|_, _| false)?;
             let mut state = transaction.open_table(STATE)?;

@@ -46,6 +46,9 @@ impl RaftLogReader<Group> for Log {
         range: RB,
     ) -> Result<Vec<Entry<Group>>, StorageError<u64>> {
         let bounds = (range.start_bound().cloned(), range.end_bound().cloned());
+        if let Some(entries) = self.0.recent().range(bounds) {
+            return Ok(entries);
+        }
         let read = apart(&self.0, move |file| {
             file.read(|transaction| {
                 let table = transaction.open_table(ENTRIES)?;
@@ -63,6 +66,9 @@ impl RaftLogReader<Group> for Log {
         start: u64,
         end: u64,
     ) -> Result<Vec<Entry<Group>>, StorageError<u64>> {
+        if let Some(entries) = self.0.recent().some(start..end, BYTES_AT_ONCE) {
+            return Ok(entries);
+        }
         let read = apart(&self.0, move |file| {
             file.read(|transaction| {
                 let table = transaction.open_table(ENTRIES)?;
@@ -158,11 +164,15 @@ impl RaftLogStorage<Group> for Log {
         let written = apart(&self.0, move |file| {
             file.write(|transaction| {
                 let mut table = transaction.open_table(ENTRIES)?;
+                let mut sizes = Vec::with_capacity(entries.len());
                 for entry in &entries {
-                    table.insert(entry.log_id.index, journal::encode(entry)?.as_slice())?;
+                    let bytes = journal::encode(entry)?;
+                    table.insert(entry.log_id.index, bytes.as_slice())?;
+                    sizes.push(bytes.len());
                 }
-                Ok(())
+                Ok(sizes)
             })
+            .map(|sizes| file.recent().add(entries.into_iter().zip(sizes)))
         });
         written.await.map_err(Broken::write_logs)?;
         callback.log_io_completed(Ok(()));
@@ -176,6 +186,7 @@ impl RaftLogStorage<Group> for Log {
                 table.retain_in(log_id.index.., |_, _| false)?;
                 Ok(())
             })
+            .inspect(|()| file.recent().truncate(log_id.index))
         });
         Ok(written.await.map_err(Broken::write_logs)?)
     }
@@ -198,6 +209,7 @@ impl RaftLogStorage<Group> for Log {
                 table.retain_in(..=log_id.index, |_, _| false)?;
                 Ok(())
             })
+            .inspect(|()| file.recent().purge(log_id.index))
         });
         Ok(written.await.map_err(Broken::write_logs)?)
     }

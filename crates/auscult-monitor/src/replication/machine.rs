@@ -135,7 +135,7 @@ impl State {
 }
 
 fn registry_of(bytes: &[u8]) -> Result<Registry, Trouble> {
-    let record: RegistryRecord = journal::decode(bytes)?;
+    let record: RegistryRecord<'_> = journal::decode(bytes)?;
     Registry::try_from(record)
         .map_err(|error| Trouble::Torn(format!("a setting is not ours: {error}")))
 }

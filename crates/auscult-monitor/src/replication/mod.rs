@@ -22,6 +22,7 @@ mod log;
 mod machine;
 mod node;
 mod peers;
+mod recent;
 mod records;
 mod repair;
 mod roster;

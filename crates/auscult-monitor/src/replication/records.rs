@@ -1,17 +1,32 @@
 //! Changes, answers and settings in the form in which they stand in the log, in snapshots and in
 //! messages between monitors: JSON that a later version still reads.
 
+use std::borrow::Cow;
+
 use auscult_core::id::IdError;
 use auscult_core::monitor::registry::{
     Action, Author, Change, ChangeId, Document, DocumentError, Edit, Entry, Expect, Key, Kind,
     Outcome, Refusal, Registry, Revision, Setting, WallMillis,
 };
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A change, as it is proposed to the group.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "ChangeRecord", into = "ChangeRecord")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command(pub Change);
+
+impl Serialize for Command {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        ChangeRecord::from(&self.0).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Command {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let record = ChangeRecord::deserialize(deserializer)?;
+        record.try_into().map_err(D::Error::custom)
+    }
+}
 
 /// What the group answers to a [`Command`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,21 +60,25 @@ impl From<DocumentError> for Malformed {
     }
 }
 
+/// Texts are borrowed: a change may have as many edits as there are settings.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct ChangeRecord {
+struct ChangeRecord<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     id: Option<String>,
-    author: String,
+    #[serde(borrow)]
+    author: Cow<'a, str>,
     at_ms: i64,
-    edits: Vec<EditRecord>,
+    #[serde(borrow)]
+    edits: Vec<EditRecord<'a>>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct EditRecord {
-    key: KeyRecord,
+struct EditRecord<'a> {
+    #[serde(borrow)]
+    key: KeyRecord<'a>,
     /// Nothing: it shall be gone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    document: Option<DocumentRecord>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    document: Option<DocumentRecord<'a>>,
     #[serde(default)]
     expect: ExpectRecord,
 }
@@ -76,13 +95,18 @@ enum ExpectRecord {
 
 /// A kind and a name.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct KeyRecord(String, String);
+struct KeyRecord<'a>(#[serde(borrow)] Cow<'a, str>, #[serde(borrow)] Cow<'a, str>);
+
+/// The same, of a refusal, which has two at most.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct KeyText(String, String);
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct DocumentRecord {
-    body: String,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    refers: Vec<KeyRecord>,
+struct DocumentRecord<'a> {
+    #[serde(borrow)]
+    body: Cow<'a, str>,
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    refers: Vec<KeyRecord<'a>>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -98,23 +122,23 @@ struct OutcomeRecord {
 #[serde(rename_all = "snake_case")]
 enum RefusalRecord {
     Condition {
-        key: KeyRecord,
+        key: KeyText,
         expected: ExpectRecord,
         found: Option<u64>,
     },
     NamedTwice {
-        key: KeyRecord,
+        key: KeyText,
     },
     RefersToNothing {
-        key: KeyRecord,
-        to: KeyRecord,
+        key: KeyText,
+        to: KeyText,
     },
     ReferredTo {
-        key: KeyRecord,
-        by: KeyRecord,
+        key: KeyText,
+        by: KeyText,
     },
     Circle {
-        key: KeyRecord,
+        key: KeyText,
     },
     Full,
     TooManyEdits {
@@ -132,49 +156,56 @@ enum AnswerRecord {
 
 /// A whole registry.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct RegistryRecord {
+pub(super) struct RegistryRecord<'a> {
     revision: u64,
     at_ms: i64,
-    settings: Vec<SettingRecord>,
-    history: Vec<EntryRecord>,
+    #[serde(borrow)]
+    settings: Vec<SettingRecord<'a>>,
+    #[serde(borrow)]
+    history: Vec<EntryRecord<'a>>,
     answered: Vec<(String, AnswerRecord)>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct SettingRecord {
-    key: KeyRecord,
-    document: DocumentRecord,
+struct SettingRecord<'a> {
+    #[serde(borrow)]
+    key: KeyRecord<'a>,
+    #[serde(borrow)]
+    document: DocumentRecord<'a>,
     revision: u64,
     created: u64,
-    author: String,
+    #[serde(borrow)]
+    author: Cow<'a, str>,
     at_ms: i64,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct EntryRecord {
+struct EntryRecord<'a> {
     revision: u64,
-    author: String,
+    #[serde(borrow)]
+    author: Cow<'a, str>,
     at_ms: i64,
-    edits: Vec<(KeyRecord, String)>,
+    #[serde(borrow)]
+    edits: Vec<(KeyRecord<'a>, Cow<'a, str>)>,
     more: usize,
 }
 
-impl From<&Registry> for RegistryRecord {
-    fn from(registry: &Registry) -> Self {
+impl<'a> From<&'a Registry> for RegistryRecord<'a> {
+    fn from(registry: &'a Registry) -> Self {
         let settings = registry.settings().map(|(key, setting)| SettingRecord {
             key: key.into(),
             document: (&setting.document).into(),
             revision: setting.revision.number(),
             created: setting.created.number(),
-            author: setting.author.as_str().to_owned(),
+            author: setting.author.as_str().into(),
             at_ms: setting.at.0,
         });
         let history = registry.history(Revision::NONE).map(|entry| EntryRecord {
             revision: entry.revision.number(),
-            author: entry.author.as_str().to_owned(),
+            author: entry.author.as_str().into(),
             at_ms: entry.at.0,
             edits: (entry.edits.iter())
-                .map(|(key, action)| (key.into(), action.as_str().to_owned()))
+                .map(|(key, action)| (key.into(), action.as_str().into()))
                 .collect(),
             more: entry.more,
         });
@@ -192,17 +223,22 @@ impl From<&Registry> for RegistryRecord {
     }
 }
 
-impl TryFrom<RegistryRecord> for Registry {
+impl TryFrom<RegistryRecord<'_>> for Registry {
     type Error = Malformed;
 
-    fn try_from(record: RegistryRecord) -> Result<Self, Malformed> {
+    fn try_from(record: RegistryRecord<'_>) -> Result<Self, Malformed> {
+        let mut before = None;
+        let mut author_before = Author::new("");
         let settings: Result<Vec<_>, Malformed> = (record.settings.into_iter())
             .map(|setting| {
+                if author_before.as_str() != setting.author {
+                    author_before = Author::new(&setting.author);
+                }
                 let known = Setting {
-                    document: setting.document.try_into()?,
+                    document: document(&setting.document, &mut before)?,
                     revision: Revision::new(setting.revision),
                     created: Revision::new(setting.created),
-                    author: Author::new(&setting.author),
+                    author: author_before.clone(),
                     at: WallMillis(setting.at_ms),
                 };
                 Ok((setting.key.try_into()?, known))
@@ -241,16 +277,16 @@ pub(crate) fn registry_to_json(registry: &Registry) -> Result<Vec<u8>, Malformed
 /// # Errors
 /// What is not ours. State: nothing was changed.
 pub(crate) fn registry_from_json(bytes: &[u8]) -> Result<Registry, Malformed> {
-    let record: Result<RegistryRecord, _> = serde_json::from_slice(bytes);
+    let record: Result<RegistryRecord<'_>, _> = serde_json::from_slice(bytes);
     record
         .map_err(|error| Malformed(error.to_string()))?
         .try_into()
 }
 
-impl TryFrom<EntryRecord> for Entry {
+impl TryFrom<EntryRecord<'_>> for Entry {
     type Error = Malformed;
 
-    fn try_from(record: EntryRecord) -> Result<Self, Malformed> {
+    fn try_from(record: EntryRecord<'_>) -> Result<Self, Malformed> {
         let edits: Result<Vec<(Key, Action)>, Malformed> = (record.edits.into_iter())
             .map(|(key, action)| {
                 let known = Action::ALL
@@ -270,44 +306,45 @@ impl TryFrom<EntryRecord> for Entry {
     }
 }
 
-impl From<Command> for ChangeRecord {
-    fn from(Command(change): Command) -> Self {
-        let edits = change.edits.into_iter().map(|edit| match edit {
+impl<'a> From<&'a Change> for ChangeRecord<'a> {
+    fn from(change: &'a Change) -> Self {
+        let edits = change.edits.iter().map(|edit| match edit {
             Edit::Put {
                 key,
                 document,
                 expect,
             } => EditRecord {
-                key: (&key).into(),
-                document: Some((&document).into()),
-                expect: expect.into(),
+                key: key.into(),
+                document: Some(document.into()),
+                expect: (*expect).into(),
             },
             Edit::Delete { key, expect } => EditRecord {
-                key: (&key).into(),
+                key: key.into(),
                 document: None,
-                expect: expect.into(),
+                expect: (*expect).into(),
             },
         });
         Self {
             id: change.id.map(id_text),
-            author: change.author.as_str().to_owned(),
+            author: change.author.as_str().into(),
             at_ms: change.at.0,
             edits: edits.collect(),
         }
     }
 }
 
-impl TryFrom<ChangeRecord> for Command {
+impl TryFrom<ChangeRecord<'_>> for Command {
     type Error = Malformed;
 
-    fn try_from(record: ChangeRecord) -> Result<Self, Malformed> {
+    fn try_from(record: ChangeRecord<'_>) -> Result<Self, Malformed> {
+        let mut before = None;
         let edits: Result<Vec<Edit>, Malformed> = (record.edits.into_iter())
             .map(|edit| {
                 let (key, expect) = (edit.key.try_into()?, edit.expect.into());
                 Ok(match edit.document {
-                    Some(document) => Edit::Put {
+                    Some(found) => Edit::Put {
                         key,
-                        document: document.try_into()?,
+                        document: document(&found, &mut before)?,
                         expect,
                     },
                     None => Edit::Delete { key, expect },
@@ -441,16 +478,30 @@ impl From<ExpectRecord> for Expect {
     }
 }
 
-impl From<&Key> for KeyRecord {
+impl<'a> From<&'a Key> for KeyRecord<'a> {
+    fn from(key: &'a Key) -> Self {
+        Self(key.kind().as_str().into(), key.name().into())
+    }
+}
+
+impl From<&Key> for KeyText {
     fn from(key: &Key) -> Self {
         Self(key.kind().as_str().to_owned(), key.name().to_owned())
     }
 }
 
-impl TryFrom<KeyRecord> for Key {
+impl TryFrom<KeyText> for Key {
     type Error = Malformed;
 
-    fn try_from(KeyRecord(kind, name): KeyRecord) -> Result<Self, Malformed> {
+    fn try_from(KeyText(kind, name): KeyText) -> Result<Self, Malformed> {
+        KeyRecord(kind.into(), name.into()).try_into()
+    }
+}
+
+impl TryFrom<KeyRecord<'_>> for Key {
+    type Error = Malformed;
+
+    fn try_from(KeyRecord(kind, name): KeyRecord<'_>) -> Result<Self, Malformed> {
         let known = Kind::ALL.into_iter().find(|known| known.as_str() == kind);
         let known =
             known.ok_or_else(|| Malformed(format!("there are no settings of kind {kind}")))?;
@@ -458,23 +509,34 @@ impl TryFrom<KeyRecord> for Key {
     }
 }
 
-impl From<&Document> for DocumentRecord {
-    fn from(document: &Document) -> Self {
+impl<'a> From<&'a Document> for DocumentRecord<'a> {
+    fn from(document: &'a Document) -> Self {
         Self {
-            body: document.body().to_owned(),
+            body: document.body().into(),
             refers: document.refers().iter().map(KeyRecord::from).collect(),
         }
     }
 }
 
-impl TryFrom<DocumentRecord> for Document {
-    type Error = Malformed;
-
-    fn try_from(record: DocumentRecord) -> Result<Self, Malformed> {
-        let refers: Result<Vec<Key>, Malformed> =
-            record.refers.into_iter().map(TryInto::try_into).collect();
-        Ok(Self::new(&record.body, refers?)?)
+/// The document of a record. Those in a row that refer to the same settings share the names: a
+/// group may have a hundred thousand targets.
+fn document(
+    record: &DocumentRecord<'_>,
+    before: &mut Option<Document>,
+) -> Result<Document, Malformed> {
+    let same = |before: &&Document| {
+        let named = before.refers().iter();
+        let named = named.map(|key| (key.kind().as_str(), key.name()));
+        named.eq(record.refers.iter().map(|key| (&*key.0, &*key.1)))
+    };
+    if let Some(before) = before.as_ref().filter(same) {
+        return Ok(before.saying(&record.body)?);
     }
+    let refers = record.refers.iter().cloned().map(TryInto::try_into);
+    let refers: Result<Vec<Key>, Malformed> = refers.collect();
+    let found = Document::new(&record.body, refers?)?;
+    *before = Some(found.clone());
+    Ok(found)
 }
 
 /// JSON has no numbers of 128 bits that every reader takes.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
-use redb::{Database, DatabaseError, StorageBackend};
+use redb::{Builder, Database, DatabaseError, StorageBackend};
 
 /// A place for one data file.
 pub trait Disk: fmt::Debug + Send + Sync {
@@ -73,6 +73,16 @@ pub enum Work {
     Here,
 }
 
+/// What redb may keep of a file in memory. What is read often is kept by whoever reads it; redb's
+/// own gigabyte would come to hold everything once more.
+const CACHE_BYTES: usize = 4 << 20;
+
+fn builder() -> Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES);
+    builder
+}
+
 /// A file in a folder.
 #[derive(Debug)]
 pub(crate) struct InFolder {
@@ -125,7 +135,7 @@ impl Disk for InFolder {
     }
 
     fn open(&self) -> Result<Database, DatabaseError> {
-        Database::open(&self.path)
+        builder().open(&self.path)
     }
 
     /// Under another name, so that no crash leaves half a file behind.
@@ -135,7 +145,7 @@ impl Disk for InFolder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(DatabaseError::Storage(error.into())),
         }
-        Database::create(&self.draft)
+        builder().create(&self.draft)
     }
 
     fn publish(&self) -> io::Result<()> {
@@ -187,7 +197,7 @@ pub(crate) struct InMemory {
 impl InMemory {
     fn backend(&self) -> Result<Database, DatabaseError> {
         let bytes = Arc::clone(&self.bytes);
-        Database::builder().create_with_backend(Memory(bytes))
+        builder().create_with_backend(Memory(bytes))
     }
 }
 

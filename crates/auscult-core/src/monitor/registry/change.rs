@@ -178,6 +178,16 @@ impl Document {
         })
     }
 
+    /// Another text that refers to the same settings, and shares their names with this one.
+    ///
+    /// # Errors
+    /// The text is too long. State: nothing was changed.
+    pub fn saying(&self, body: &str) -> Result<Self, DocumentError> {
+        let refers = Arc::clone(&self.refers);
+        let said = Self::new(body, [])?;
+        Ok(Self { refers, ..said })
+    }
+
     /// The text.
     #[must_use]
     pub fn body(&self) -> &str {
