@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::problem::{Fault, Kind, Problem};
@@ -76,7 +77,7 @@ pub async fn read_json(request: Request, bytes_max: usize) -> Result<Value, Prob
 }
 
 /// Parses JSON, naming line and column of a fault.
-pub fn parse(body: &[u8]) -> Result<Value, Problem> {
+pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(Problem::new(Kind::Malformed)
             .detail("the body is empty")

@@ -1,6 +1,9 @@
 //! The tree that YAML files and JSON bodies are turned into before the schema looks at them.
 
-use serde_json::Value as Json;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Number, Value as Json};
 
 use super::problem::Span;
 
@@ -66,6 +69,15 @@ impl Node {
         Self { span: None, value }
     }
 
+    /// The value of a key, where it is a mapping that has it.
+    pub(super) fn entry_mut(&mut self, key: &str) -> Option<&mut Self> {
+        let Value::Map(entries) = &mut self.value else {
+            return None;
+        };
+        let found = entries.iter_mut().find(|(there, _)| there.text == key);
+        found.map(|(_, node)| node)
+    }
+
     /// How many values it holds, itself included.
     pub(super) fn count(&self) -> usize {
         match &self.value {
@@ -95,6 +107,79 @@ impl Node {
     }
 }
 
+/// The same tree as by way of [`Node::from_json`], read from the text at once.
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = deserializer.deserialize_any(Reader)?;
+        Ok(Self { span: None, value })
+    }
+}
+
+struct Reader;
+
+impl<'de> Visitor<'de> for Reader {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Value, E> {
+        Ok(unquoted(flag.to_string()))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
+        Ok(unquoted(number.to_string()))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
+        Ok(unquoted(number.to_string()))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
+        let number = Number::from_f64(number);
+        Ok(number.map_or(Value::Null, |number| unquoted(number.to_string())))
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Value, E> {
+        self.visit_string(text.to_owned())
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Value, E> {
+        let quoted = Quoted::Yes;
+        Ok(Value::Scalar(Scalar { text, quoted }))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Value::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut map: Vec<(Key, Node)> = Vec::new();
+        while let Some((text, node)) = entries.next_entry()? {
+            map.push((Key { text, span: None }, node));
+        }
+        // Of a key that stands twice the last one counts.
+        map.reverse();
+        map.sort_by(|(a, _), (b, _)| a.text.cmp(&b.text));
+        map.dedup_by(|(later, _), (kept, _)| later.text == kept.text);
+        Ok(Value::Map(map))
+    }
+}
+
+fn unquoted(text: String) -> Value {
+    let quoted = Quoted::No;
+    Value::Scalar(Scalar { text, quoted })
+}
+
 impl Scalar {
     /// What it is, for a message.
     pub(super) fn describe(&self) -> String {
@@ -118,4 +203,24 @@ pub(super) fn shown(text: &str) -> String {
         shown.push_str("...");
     }
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_gives_the_same_tree_as_its_value() {
+        for text in [
+            "null",
+            "[true, false, 1, -2, 1.5, 1e300, 18446744073709551615, \"a\\nb\", [], {}]",
+            "{\"b\": {\"c\": [1]}, \"a\": 0, \"b\": 2, \"\": null}",
+        ] {
+            let json: Json = serde_json::from_str(text).unwrap();
+            let node: Node = serde_json::from_str(text).unwrap();
+            let by_value = format!("{:?}", Node::from_json(&json));
+            assert_eq!(format!("{node:?}"), by_value, "{text}");
+        }
+        assert!(serde_json::from_str::<Node>("{\"a\": 1").is_err());
+    }
 }

@@ -10,12 +10,26 @@ use super::problem::{Problem, Problems, Span};
 /// Where a value stands.
 #[derive(Clone, Debug)]
 pub(super) struct At {
-    /// As a JSON pointer.
-    pub(super) path: Arc<str>,
+    /// The way to it; nothing for the whole text.
+    way: Option<Arc<Step>>,
     /// Of the key, or of the value where there is none.
     pub(super) key: Option<Span>,
     /// Of the value.
     pub(super) value: Option<Span>,
+}
+
+/// The last step of a way. It is written out only for what is wrong.
+#[derive(Debug)]
+struct Step {
+    before: Option<Arc<Self>>,
+    name: Name,
+}
+
+#[derive(Debug)]
+enum Name {
+    Known(&'static str),
+    Other(Box<str>),
+    Item(usize),
 }
 
 /// Where something stands makes no difference to what it says.
@@ -27,9 +41,9 @@ impl PartialEq for At {
 
 impl At {
     /// The whole text.
-    pub(super) fn root() -> Self {
+    pub(super) const fn root() -> Self {
         Self {
-            path: "".into(),
+            way: None,
             key: None,
             value: None,
         }
@@ -37,9 +51,22 @@ impl At {
 
     /// The entry `key` of the mapping here.
     pub(super) fn entry(&self, key: &str, key_span: Option<Span>, value: Option<Span>) -> Self {
-        let escaped = key.replace('~', "~0").replace('/', "~1");
         Self {
-            path: format!("{}/{escaped}", self.path).into(),
+            way: self.step(Name::Other(key.into())),
+            key: key_span,
+            value,
+        }
+    }
+
+    /// The entry of a key that the schema knows.
+    pub(super) fn known_entry(
+        &self,
+        key: &'static str,
+        key_span: Option<Span>,
+        value: Option<Span>,
+    ) -> Self {
+        Self {
+            way: self.step(Name::Known(key)),
             key: key_span,
             value,
         }
@@ -48,10 +75,40 @@ impl At {
     /// The item at `index` of the list here.
     pub(super) fn item(&self, index: usize, value: Option<Span>) -> Self {
         Self {
-            path: format!("{}/{index}", self.path).into(),
+            way: self.step(Name::Item(index)),
             key: value,
             value,
         }
+    }
+
+    /// Which item of its list it is, if it is one.
+    pub(super) fn place(&self) -> Option<usize> {
+        match self.way.as_deref()?.name {
+            Name::Item(index) => Some(index),
+            Name::Known(_) | Name::Other(_) => None,
+        }
+    }
+
+    /// As a JSON pointer.
+    pub(super) fn path(&self) -> String {
+        let back = std::iter::successors(self.way.as_deref(), |step| step.before.as_deref());
+        let mut steps: Vec<&Step> = back.collect();
+        steps.reverse();
+        let mut path = String::new();
+        for step in steps {
+            path.push('/');
+            match &step.name {
+                Name::Known(name) => path.push_str(name),
+                Name::Other(name) => path.push_str(&name.replace('~', "~0").replace('/', "~1")),
+                Name::Item(index) => path.push_str(&index.to_string()),
+            }
+        }
+        path
+    }
+
+    fn step(&self, name: Name) -> Option<Arc<Step>> {
+        let before = self.way.clone();
+        Some(Arc::new(Step { before, name }))
     }
 
     /// ` in line 3`, or nothing for a JSON body.
@@ -121,12 +178,12 @@ impl<'t> Report<'t> {
 
     /// A problem with the value at `at`.
     pub(super) fn value(&mut self, at: &At, message: String, hint: Option<String>) {
-        self.push(&at.path, at.value.or(at.key), message, hint);
+        self.push(&at.path(), at.value.or(at.key), message, hint);
     }
 
     /// A problem with the key at `at`, or with what it stands for.
     pub(super) fn key(&mut self, at: &At, message: String, hint: Option<String>) {
-        self.push(&at.path, at.key.or(at.value), message, hint);
+        self.push(&at.path(), at.key.or(at.value), message, hint);
     }
 
     /// Whether further problems are only counted: what they say need not be found out.

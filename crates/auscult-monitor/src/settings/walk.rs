@@ -44,8 +44,8 @@ pub(super) fn section(
     };
     let mut guessed = Vec::new();
     for (name, value) in entries {
-        let at = section.at.entry(&name.text, name.span, value.span);
         let Some(key) = table.key(&name.text) else {
+            let at = section.at.entry(&name.text, name.span, value.span);
             if let Some(meant) = unknown_key(report, &name.text, table, &at) {
                 guessed.push(Entry {
                     name: meant,
@@ -55,6 +55,7 @@ pub(super) fn section(
             }
             continue;
         };
+        let at = section.at.known_entry(key.name, name.span, value.span);
         let value = entry(report, key, value, &at);
         section.entries.push(Entry {
             name: key.name,
@@ -288,10 +289,8 @@ fn not_a_mapping(report: &mut Report<'_>, node: &Node, table: &'static Table, at
     let keys: Vec<_> = table.keys().take(4).map(|key| key.name).collect();
     let message = format!("expected a mapping, found {}", node.describe());
     let hint = format!("it has keys like {}", keys.join(", "));
-    let at = At {
-        value: node.span,
-        ..at.clone()
-    };
+    let mut at = at.clone();
+    at.value = node.span;
     report.value(&at, message, Some(hint));
 }
 

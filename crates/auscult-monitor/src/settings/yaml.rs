@@ -6,7 +6,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle, ScanError};
 
 use super::node::{Key, Node, Quoted, Scalar, Value, shown};
 use super::problem::Span;
-use super::report::{At, Report};
+use super::report::Report;
 
 /// Bytes of a file: room for a few hundred thousand targets. More of them belong into the API.
 pub(super) const TEXT_BYTES_MAX: usize = 64 << 20;
@@ -392,6 +392,6 @@ fn refuse_control_characters(text: &str, report: &mut Report<'_>) -> bool {
     };
     let message = format!("the control character {found:?} does not belong into a text file");
     let hint = "is this the right file?".to_owned();
-    report.push(&At::root().path, Some(span), message, Some(hint));
+    report.push("", Some(span), message, Some(hint));
     true
 }

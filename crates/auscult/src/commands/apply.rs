@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use auscult_monitor::settings::documents::{Sheet, Written};
-use hyper::header::{HeaderValue, IF_MATCH};
+use hyper::header::{CONTENT_TYPE, HeaderValue, IF_MATCH};
 use hyper::{HeaderMap, Method};
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ use crate::exit::{self, Exit, Stop};
 use crate::render::{Ink, Screen, printable, problems};
 
 pub(crate) async fn run(args: &ApplyArgs) -> Result<(), Stop> {
-    let sheet = read(&args.file)?;
+    let text = read(&args.file)?;
     let client = Client::new(&args.client.url)?;
     let mut path = "/v1/settings?".to_owned();
     for (said, flag) in [(args.plan, "plan=true&"), (args.prune, "prune=true&")] {
@@ -28,13 +28,15 @@ pub(crate) async fn run(args: &ApplyArgs) -> Result<(), Stop> {
         let tag = HeaderValue::try_from(format!("\"{revision}\""));
         headers.extend(tag.ok().map(|tag| (IF_MATCH, tag)));
     }
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/yaml"));
     let ask = Ask {
         method: Method::POST,
         path: path.trim_end_matches(['?', '&']),
         headers,
-        body: Some(sheet.to_json().to_string()),
+        body: Some(text.clone()),
     };
-    let answer = client.ask(ask).await?;
+    let answer = client.ask(ask).await;
+    let answer = answer.map_err(|stop| wrong(&args.file, &text).unwrap_or(stop))?;
     let out = &mut io::stdout().lock();
     if args.client.output == Output::Json {
         return Ok(out.write_all(&answer.body)?);
@@ -46,23 +48,25 @@ pub(crate) async fn run(args: &ApplyArgs) -> Result<(), Stop> {
     }
 }
 
-/// Reads a file; the error shows every problem with its line.
-fn read(file: &Path) -> Result<Sheet, Stop> {
-    let name = file.display().to_string();
-    let text = match name.as_str() {
-        "-" => io::read_to_string(io::stdin()),
-        _ => std::fs::read_to_string(file),
+fn read(file: &Path) -> Result<String, Stop> {
+    let text = match file.as_os_str() == "-" {
+        true => io::read_to_string(io::stdin()),
+        false => std::fs::read_to_string(file),
     };
-    let text = text.map_err(|error| {
-        let error = exit::in_words(&error);
+    text.map_err(|error| {
+        let (name, error) = (file.display(), exit::in_words(&error));
         Stop::new(Exit::No, format!("cannot read {name}: {error}"))
-    })?;
-    let written = Written::Yaml {
-        text: &text,
-        file: &name,
-    };
-    Sheet::read(written)
-        .map_err(|found| Stop::new(Exit::No, problems::in_words(Screen::stderr(), &found)))
+    })
+}
+
+/// What is wrong with the file itself, with every line: a monitor that refuses it does not know
+/// its name, and one that does not answer says nothing of it.
+fn wrong(file: &Path, text: &str) -> Option<Stop> {
+    let name = file.display().to_string();
+    let file = &name;
+    let found = Sheet::read(Written::Yaml { text, file }).err()?;
+    let words = problems::in_words(Screen::stderr(), &found);
+    Some(Stop::new(Exit::No, words))
 }
 
 fn print_change(out: &mut impl Write, change: &Value) -> io::Result<()> {

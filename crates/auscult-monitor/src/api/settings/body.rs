@@ -1,17 +1,17 @@
 //! Bodies of settings: JSON, or YAML for whoever sends a file as it is.
 
+use axum::body::Bytes;
 use axum::extract::Request;
 use axum::http::header::CONTENT_TYPE;
-use serde_json::Value;
 
 use super::super::json;
 use super::super::problem::{Kind, Problem};
-use crate::settings::documents::Written;
+use crate::settings::documents::{Parsed, Written};
 
-/// A body that was read.
+/// A body that was received.
 pub(super) enum Body {
-    Json(Value),
-    Yaml(Vec<u8>),
+    Json(Bytes),
+    Yaml(Bytes),
 }
 
 impl Body {
@@ -25,14 +25,14 @@ impl Body {
         }
         let bytes = json::read_body(request, bytes_max).await?;
         match yaml {
-            true => Ok(Self::Yaml(bytes.to_vec())),
-            false => json::parse(&bytes).map(Self::Json),
+            true => Ok(Self::Yaml(bytes)),
+            false => Ok(Self::Json(bytes)),
         }
     }
 
     pub(super) fn written(&self) -> Result<Written<'_>, Problem> {
         match self {
-            Self::Json(json) => Ok(Written::Json(json)),
+            Self::Json(bytes) => json::parse::<Parsed>(bytes).map(Written::Parsed),
             Self::Yaml(bytes) => {
                 let text = std::str::from_utf8(bytes).map_err(|error| {
                     Problem::new(Kind::Malformed).detail(format!("the body is not UTF-8: {error}"))

@@ -25,7 +25,7 @@ use super::targets::encode;
 use super::who::By;
 use crate::registry::tokens::Role;
 use crate::registry::{Made, Prune, Wanted};
-use crate::settings::documents::{Sheet, document, kind_of, plural};
+use crate::settings::documents::{Sheet, Written, document, kind_of, plural};
 
 /// A document, and room around it.
 const DOCUMENT_BODY_MAX: usize = 256 * 1024;
@@ -268,8 +268,7 @@ pub(super) async fn make_token(
         let hash = crate::registry::tokens::hash(&secret);
         fields.insert("sha256".to_owned(), hash.into());
     }
-    let body = Body::Json(body);
-    let (key, document) = document(SettingKind::Token, None, body.written()?)
+    let (key, document) = document(SettingKind::Token, None, Written::Json(&body))
         .map_err(|problems| super::refused::of_document(None, &problems))?;
     let wanted = Wanted::put(key.clone(), document).expecting(key.clone(), Expect::Nothing);
     state.registry().make_shared_as(&by.author, wanted).await?;

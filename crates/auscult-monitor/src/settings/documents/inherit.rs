@@ -72,6 +72,15 @@ impl Inheritance {
         Ok(())
     }
 
+    /// How many monitors observe each shared target; `usize::MAX` for all of them.
+    #[must_use]
+    pub fn observers(&self) -> usize {
+        let count = self.defaults.count("observers");
+        count.map_or(usize::MAX, |count| {
+            usize::try_from(count).unwrap_or(usize::MAX)
+        })
+    }
+
     /// The target that a document describes.
     ///
     /// # Errors
@@ -110,8 +119,8 @@ impl Inheritance {
 /// The section that a document holds.
 fn stored(body: &str, table: &'static Table) -> Result<Section, Problems> {
     let mut report = Report::of_body();
-    let section = match serde_json::from_str(body) {
-        Ok(json) => walk::section(&mut report, &Node::from_json(&json), table, At::root()),
+    let section = match serde_json::from_str::<Node>(body) {
+        Ok(node) => walk::section(&mut report, &node, table, At::root()),
         Err(error) => {
             report.push("", None, format!("this is not JSON: {error}"), None);
             None

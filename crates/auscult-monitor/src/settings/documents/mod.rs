@@ -12,6 +12,7 @@ mod sheet;
 mod tests;
 
 use auscult_core::monitor::registry::{Document, Key, Kind};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value as Json;
 
 use super::node::{self, Node, Quoted, Scalar};
@@ -28,11 +29,23 @@ pub use sheet::Sheet;
 /// The only name that a document of defaults has.
 pub const DEFAULTS_NAME: &str = "defaults";
 
+/// A body of JSON that was read, and not yet looked at.
+#[derive(Clone, Debug)]
+pub struct Parsed(Node);
+
+impl<'de> Deserialize<'de> for Parsed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Node::deserialize(deserializer).map(Self)
+    }
+}
+
 /// A text that describes settings.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub enum Written<'t> {
     /// A value that was read from JSON.
     Json(&'t Json),
+    /// What was read from JSON and may be large.
+    Parsed(Parsed),
     /// A text of YAML.
     Yaml {
         /// The text.
@@ -46,6 +59,7 @@ impl<'t> Written<'t> {
     fn open(self) -> (Report<'t>, Option<Node>) {
         match self {
             Self::Json(json) => (Report::of_body(), Some(Node::from_json(json))),
+            Self::Parsed(Parsed(node)) => (Report::of_body(), Some(node)),
             Self::Yaml { text, file } => {
                 let mut report = Report::of_file(file, text);
                 let node = yaml::parse(text, &mut report);

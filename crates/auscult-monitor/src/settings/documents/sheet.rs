@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use auscult_core::monitor::registry::{Document, Key, Kind};
-use serde_json::{Map, Value as Json};
 
 use super::super::load::stands_twice;
+use super::super::node::{self, Node};
 use super::super::report::{At, Report};
 use super::super::schema::{DEFAULTS, GROUP_DOCUMENT, NAMED, SHARED, TARGET};
 use super::super::section::{Entry, Section, Value};
@@ -30,52 +30,56 @@ impl Sheet {
     /// Everything that is wrong with it by itself; what it refers to outside is not looked at.
     pub fn read(written: Written<'_>) -> Result<Self, Problems> {
         let (mut report, node) = written.open();
-        let root = node.and_then(|node| walk::section(&mut report, &node, &SHARED, At::root()));
-        let sheet = root.map(|root| {
+        let sheet = node.and_then(|mut node| {
+            let targets = Targets::take(&mut node);
+            let root = walk::section(&mut report, &node, &SHARED, At::root())?;
             let mut reader = Reader {
                 report: &mut report,
                 sheet: Self::default(),
                 first: BTreeMap::new(),
             };
-            reader.read(&root);
-            reader.sheet
+            reader.read(&root, targets);
+            Some(reader.sheet)
         });
         report.finish(sheet)
     }
+}
 
-    /// The same as the body of `POST /v1/settings`.
-    #[must_use]
-    pub fn to_json(&self) -> Json {
-        let mut body = Map::new();
-        for kind in &self.listed {
-            if *kind != Kind::Defaults {
-                body.insert(plural(*kind).to_owned(), Json::Array(Vec::new()));
+/// The targets that a file lists. They are the most of a large one, so each is looked at for itself
+/// and let go of before the next.
+#[derive(Default)]
+struct Targets {
+    alone: Vec<Node>,
+    /// By the place of their group in the file.
+    of_groups: BTreeMap<usize, Vec<Node>>,
+}
+
+impl Targets {
+    /// Takes them out of a file, which lists none then.
+    fn take(root: &mut Node) -> Self {
+        let alone = root.entry_mut("targets").and_then(take_items);
+        let mut taken = Self {
+            alone: alone.unwrap_or_default(),
+            ..Self::default()
+        };
+        if let Some(Node {
+            value: node::Value::List(groups),
+            ..
+        }) = root.entry_mut("groups")
+        {
+            for (index, group) in groups.iter_mut().enumerate() {
+                let items = group.entry_mut("targets").and_then(take_items);
+                taken.of_groups.extend(items.map(|items| (index, items)));
             }
         }
-        for (key, document) in &self.put {
-            // What we wrote ourselves is JSON.
-            let document = serde_json::from_str(document.body()).unwrap_or(Json::Null);
-            let entry = body.entry(plural(key.kind()));
-            match entry.or_insert_with(|| document.clone()) {
-                Json::Array(list) => list.push(document),
-                Json::Null
-                | Json::Bool(_)
-                | Json::Number(_)
-                | Json::String(_)
-                | Json::Object(_) => {}
-            }
-        }
-        let mut delete = Map::new();
-        for key in &self.delete {
-            let names = delete.entry(plural(key.kind()));
-            if let Json::Array(names) = names.or_insert_with(|| Json::Array(Vec::new())) {
-                names.push(key.name().into());
-            }
-        }
-        if !delete.is_empty() {
-            body.insert("delete".to_owned(), Json::Object(delete));
-        }
-        Json::Object(body)
+        taken
+    }
+}
+
+fn take_items(list: &mut Node) -> Option<Vec<Node>> {
+    match &mut list.value {
+        node::Value::List(items) => Some(std::mem::take(items)),
+        node::Value::Null | node::Value::Scalar(_) | node::Value::Map(_) => None,
     }
 }
 
@@ -87,7 +91,7 @@ struct Reader<'r, 't> {
 }
 
 impl Reader<'_, '_> {
-    fn read(&mut self, root: &Section) {
+    fn read(&mut self, root: &Section, mut targets: Targets) {
         if root.says("defaults") {
             let defaults = root.section("defaults", &DEFAULTS);
             self.sheet.listed.insert(Kind::Defaults);
@@ -103,11 +107,11 @@ impl Reader<'_, '_> {
                 self.sheet.listed.insert(kind);
             }
         }
-        for target in root.list("targets") {
-            self.named(Kind::Target, "id", target);
-        }
+        self.targets(targets.alone, root.at("targets"), None);
         for group in root.list("groups") {
-            self.group(group);
+            let place = group.at.place();
+            let listed = place.and_then(|place| targets.of_groups.remove(&place));
+            self.group(group, listed.unwrap_or_default());
         }
         for server in root.list("servers") {
             if let Some(own) = seed::native(self.report, server) {
@@ -128,7 +132,7 @@ impl Reader<'_, '_> {
         }
     }
 
-    fn group(&mut self, group: &Section) {
+    fn group(&mut self, group: &Section, targets: Vec<Node>) {
         let own = Section {
             table: &GROUP_DOCUMENT,
             at: group.at.clone(),
@@ -140,28 +144,41 @@ impl Reader<'_, '_> {
                 .collect(),
         };
         self.named(Kind::Group, "name", &own);
-        let Some(name) = group.text("name") else {
-            return;
-        };
-        for target in group.list("targets") {
-            let mut target = target.clone();
-            match target.text("group") {
-                Some(said) if said != name => {
-                    let message =
-                        format!("the group is `{said}`, but the target is listed in `{name}`");
-                    let hint = Some("leave the key out".to_owned());
-                    self.report.value(target.at("group"), message, hint);
-                }
-                Some(_) => {}
-                None => target.entries.push(Entry {
-                    name: "group",
-                    at: target.at.clone(),
-                    value: Value::Text(name.clone()),
-                }),
+        if let Some(name) = group.text("name") {
+            self.targets(targets, group.at("targets"), Some(&name));
+        }
+    }
+
+    fn targets(&mut self, targets: Vec<Node>, at: &At, group: Option<&str>) {
+        for (index, node) in targets.into_iter().enumerate() {
+            let at = at.item(index, node.span);
+            let Some(mut target) = walk::section(self.report, &node, &TARGET, at) else {
+                continue;
+            };
+            if let Some(group) = group {
+                self.belongs_to(&mut target, group);
             }
-            debug_assert!(TARGET.key("group").is_some());
             self.named(Kind::Target, "id", &target);
         }
+    }
+
+    /// Says in a target which group lists it.
+    fn belongs_to(&mut self, target: &mut Section, group: &str) {
+        match target.text("group") {
+            Some(said) if *said != *group => {
+                let message =
+                    format!("the group is `{said}`, but the target is listed in `{group}`");
+                let hint = Some("leave the key out".to_owned());
+                self.report.value(target.at("group"), message, hint);
+            }
+            Some(_) => {}
+            None => target.entries.push(Entry {
+                name: "group",
+                at: target.at.clone(),
+                value: Value::Text(group.into()),
+            }),
+        }
+        debug_assert!(TARGET.key("group").is_some());
     }
 
     fn named(&mut self, kind: Kind, key: &str, section: &Section) {

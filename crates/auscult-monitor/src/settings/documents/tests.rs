@@ -150,8 +150,19 @@ delete: {targets: [old]}
     );
     assert_eq!(sheet.delete, [key(Kind::Target, "old")].into());
     assert!(!sheet.listed.contains(&Kind::Silence));
-    let body = sheet.to_json();
+    let body = json!({
+        "defaults": {"interval": "5s"},
+        "groups": [{"name": "web", "receivers": ["ops"], "targets": [
+            {"id": "shop", "url": "http://shop/", "interval": "100ms"},
+        ]}],
+        "targets": [{"id": "job", "push": {}, "group": "batch"}],
+        "servers": [{"id": 10, "url": "http://ten/", "monitor": {"threshold": 8.0}}],
+        "receivers": [{"name": "ops", "type": "log"}],
+        "delete": {"targets": ["old"]},
+    });
     assert_eq!(Sheet::read(Written::Json(&body)).unwrap(), sheet);
+    let parsed = serde_json::from_str(&body.to_string()).unwrap();
+    assert_eq!(Sheet::read(Written::Parsed(parsed)).unwrap(), sheet);
 }
 
 #[test]
