@@ -219,7 +219,11 @@ impl Monitor {
             Standing::Up | Standing::Late => Gap::Ordinary,
             Standing::Down if record.streak > 0 => Gap::Ordinary,
             Standing::Down | Standing::Held => Gap::Outage,
-            Standing::Awaited | Standing::Told(_) | Standing::Paused | Standing::Vacant => {
+            Standing::Awaited
+            | Standing::Told(_)
+            | Standing::Paused
+            | Standing::Resting
+            | Standing::Vacant => {
                 if self.down_at(slot) <= received_at {
                     Gap::Outage
                 } else {
@@ -251,7 +255,7 @@ impl Monitor {
                     self.set_due(slot, due);
                 }
             }
-            Standing::Told(_) | Standing::Paused | Standing::Vacant => {}
+            Standing::Told(_) | Standing::Paused | Standing::Resting | Standing::Vacant => {}
         }
     }
 

@@ -20,6 +20,7 @@ impl Monitor {
             Change::Put(target) => self.put(target),
             Change::Remove(id) => self.remove(id),
             Change::Pause(id) => self.pause(id),
+            Change::Rest(id) => self.rest(id),
             Change::Resume(id) => self.resume(id),
         };
         self.counters.targets = self.targets.len();
@@ -106,7 +107,7 @@ impl Monitor {
             record.state = DetectorState::new(detector);
         }
         match record.standing {
-            Standing::Paused => {}
+            Standing::Paused | Standing::Resting => {}
             Standing::Awaited => self.begin_grace(slot),
             Standing::Up
             | Standing::Late
@@ -160,12 +161,43 @@ impl Monitor {
             .map_or(Applied::Unchanged, |_| Applied::Paused))
     }
 
+    /// Nobody here sees it any more, so nothing is said: what stands is for others to say.
+    fn rest(&mut self, id: TargetId) -> Result<Applied, Refusal> {
+        let target = self.slot(&id)?;
+        let judging = self.targets.get(target).map(|head| head.judging);
+        if judging == Some(Judging::Resting) {
+            return Ok(Applied::Unchanged);
+        }
+        self.judge(target, Judging::Resting, |monitor, slot| {
+            monitor.signals.forget_failure(slot);
+            monitor.signals.records[slot as usize].standing = Standing::Resting;
+            monitor.schedule.clear(slot);
+        });
+        let course = self.targets.course(target);
+        if self.targets.is_flapping(target) {
+            let steady_at = course.flap.steady_at(course.since);
+            self.steady.remove(&(steady_at, target));
+            self.targets.stop_flapping(target);
+            self.counters.flapping = self.targets.flapping();
+        }
+        let (now, status) = (self.now, self.worst(target));
+        if let Some((head, course)) = self.targets.get_mut(target) {
+            head.status = status;
+            course.flap = course.flap.faded(now.since(course.since));
+            course.since = now;
+        }
+        Ok(Applied::Rests)
+    }
+
     fn resume(&mut self, id: TargetId) -> Result<Applied, Refusal> {
         let target = self.slot(&id)?;
+        let before = self.targets.get(target).map(|head| head.judging);
         self.judge(target, Judging::Running, Self::begin_grace);
-        Ok(self
-            .turn_if_changed(target, Cause::Operator)
-            .map_or(Applied::Unchanged, |_| Applied::Resumed))
+        self.turn_if_changed(target, Cause::Operator);
+        Ok(match before {
+            Some(Judging::Paused | Judging::Resting) => Applied::Resumed,
+            Some(Judging::Running) | None => Applied::Unchanged,
+        })
     }
 
     /// Says whether a target is judged, and does `change` to its signals if it was not so before.
@@ -213,6 +245,7 @@ impl Monitor {
         match judging {
             Judging::Running => self.begin_grace(slot),
             Judging::Paused => self.signals.records[slot as usize].standing = Standing::Paused,
+            Judging::Resting => self.signals.records[slot as usize].standing = Standing::Resting,
         }
         slot
     }

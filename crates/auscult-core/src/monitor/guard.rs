@@ -188,9 +188,11 @@ impl Monitor {
     fn expectation(&self, record: &signals::Record) -> Option<Expectation> {
         match record.standing {
             Standing::Up | Standing::Late | Standing::Down | Standing::Held => {}
-            Standing::Awaited | Standing::Told(_) | Standing::Paused | Standing::Vacant => {
-                return None;
-            }
+            Standing::Awaited
+            | Standing::Told(_)
+            | Standing::Paused
+            | Standing::Resting
+            | Standing::Vacant => return None,
         }
         let kind = &self.kinds[record.kind];
         let config = kind.config.detector();

@@ -53,13 +53,18 @@ impl Monitor {
                 assert_eq!(self.signals.target(signal), slot);
                 let signal = &self.signals.records[signal as usize];
                 assert_ne!(signal.standing, Standing::Vacant);
-                assert_eq!(
-                    paused,
-                    signal.standing == Standing::Paused,
-                    "{}: {:?}",
-                    id,
-                    signal.standing
-                );
+                let standing = match signal.standing {
+                    Standing::Paused => Judging::Paused,
+                    Standing::Resting => Judging::Resting,
+                    Standing::Vacant
+                    | Standing::Awaited
+                    | Standing::Up
+                    | Standing::Late
+                    | Standing::Down
+                    | Standing::Held
+                    | Standing::Told(_) => Judging::Running,
+                };
+                assert_eq!(standing, head.judging, "{}: {:?}", id, signal.standing);
             }
         }
         assert_eq!(flapping, self.steady.len());
@@ -86,7 +91,9 @@ impl Monitor {
                 Standing::Told(_) => assert!(self.signals.words(slot).is_some()),
                 Standing::Held => assert!(self.guard.suspects() || self.fault_is_ours(slot)),
                 Standing::Down => {}
-                Standing::Paused | Standing::Vacant => assert_eq!(due, Instant::FAR_FUTURE),
+                Standing::Paused | Standing::Resting | Standing::Vacant => {
+                    assert_eq!(due, Instant::FAR_FUTURE);
+                }
             }
             if self.hearing == Hearing::Listening {
                 assert!(due >= wake, "signal {slot} is due before the wake-up");

@@ -321,6 +321,7 @@ impl Monitor {
             | Standing::Held
             | Standing::Told(_)
             | Standing::Paused
+            | Standing::Resting
             | Standing::Vacant => Wake::Deadline,
         }
     }

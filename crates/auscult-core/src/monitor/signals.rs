@@ -48,13 +48,15 @@ pub(super) enum Standing {
     Told(Told),
     /// For an operator.
     Paused,
+    /// For nothing: others observe it.
+    Resting,
 }
 
 impl Standing {
     pub(super) const fn status(self) -> Status {
         match self {
             Self::Vacant | Self::Paused => Status::Paused,
-            Self::Awaited | Self::Held => Status::Unknown,
+            Self::Awaited | Self::Held | Self::Resting => Status::Unknown,
             Self::Up => Status::Up,
             Self::Late => Status::Late,
             Self::Down => Status::Down,

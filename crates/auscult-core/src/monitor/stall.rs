@@ -59,6 +59,7 @@ impl Monitor {
             | Standing::Down
             | Standing::Held
             | Standing::Paused
+            | Standing::Resting
             | Standing::Told(_)
             | Standing::Vacant => self.due_of(slot),
         };

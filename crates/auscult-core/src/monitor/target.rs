@@ -42,7 +42,10 @@ pub enum Change {
     Remove(TargetId),
     /// Stops judging a target; its arrivals are still taken.
     Pause(TargetId),
-    /// Judges a paused target again, with a new grace.
+    /// Leaves a target to others who observe it: it is known, not judged, and nothing is said of
+    /// that. Its arrivals are still taken.
+    Rest(TargetId),
+    /// Judges a target again that is paused or rests, with a new grace.
     Resume(TargetId),
 }
 
@@ -59,6 +62,8 @@ pub enum Applied {
     Removed,
     /// The target is not judged any more.
     Paused,
+    /// The target is left to others.
+    Rests,
     /// The target is judged again.
     Resumed,
 }

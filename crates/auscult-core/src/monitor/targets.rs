@@ -33,11 +33,14 @@ pub(super) struct Course {
     pub(super) flap: Flap,
 }
 
-/// Whether an operator wants a target judged.
+/// Whether a target is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Judging {
     Running,
+    /// An operator does not want it.
     Paused,
+    /// It is left to others.
+    Resting,
 }
 
 /// All targets, by slot and by name.

@@ -34,7 +34,7 @@ impl Monitor {
         self.signals.tell(slot, Words { verdict, why });
         match self.signals.records[slot as usize].standing {
             // What was said counts when it is judged again.
-            Standing::Paused | Standing::Vacant => {}
+            Standing::Paused | Standing::Resting | Standing::Vacant => {}
             Standing::Told(before) if before == verdict => {}
             Standing::Awaited
             | Standing::Up

@@ -66,6 +66,7 @@ impl Monitor {
             | Standing::Held
             | Standing::Told(_)
             | Standing::Paused
+            | Standing::Resting
             | Standing::Vacant => Instant::FAR_FUTURE,
             Standing::Awaited => self.schedule.due(slot),
         }
@@ -102,7 +103,11 @@ impl Monitor {
             Standing::Awaited => self.end_grace(slot, at),
             // Not enough arrivals in a row.
             Standing::Down => record.streak = 0,
-            Standing::Held | Standing::Told(_) | Standing::Paused | Standing::Vacant => {}
+            Standing::Held
+            | Standing::Told(_)
+            | Standing::Paused
+            | Standing::Resting
+            | Standing::Vacant => {}
         }
     }
 

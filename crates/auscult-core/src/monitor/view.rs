@@ -87,6 +87,12 @@ impl<'a> TargetView<'a> {
         self.head.judging == Judging::Paused
     }
 
+    /// Whether it is left to others who observe it: then nothing is seen of it here.
+    #[must_use]
+    pub fn rests(&self) -> bool {
+        self.head.judging == Judging::Resting
+    }
+
     /// How often its status changed lately, from 0 (never) to 1. One outage is about 0.27, three
     /// within a few minutes 0.5; every change fades to a half in 5 min.
     #[must_use]
@@ -157,6 +163,7 @@ impl<'a> SignalView<'a> {
             | Standing::Held
             | Standing::Told(_)
             | Standing::Paused
+            | Standing::Resting
             | Standing::Vacant => self.monitor.schedule.due(self.slot),
         };
         (due != Instant::FAR_FUTURE).then_some(due)

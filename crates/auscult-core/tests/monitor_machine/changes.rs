@@ -146,3 +146,39 @@ fn pausing_twice_and_resuming_twice_changes_nothing() {
     assert_eq!(apply(Change::Pause(id())), Applied::Unchanged);
     assert_eq!(apply(Change::Resume(id())), Applied::Resumed);
 }
+
+#[test]
+fn what_is_left_to_others_says_nothing_until_it_is_taken_back() {
+    let mut shell = Shell::new(unguarded());
+    shell.put(Instant::ORIGIN, target("web"));
+    let id = || TargetId::new("web").unwrap();
+    shell.beat("web", at(1_000));
+    assert_eq!(shell.status("web"), Status::Up);
+    let said = shell.events.len();
+    assert_eq!(
+        shell.monitor.apply(at(1_500), Change::Rest(id())),
+        Ok(Applied::Rests)
+    );
+    assert_eq!(
+        shell.monitor.apply(at(1_500), Change::Rest(id())),
+        Ok(Applied::Unchanged)
+    );
+    shell.run(at(100_000));
+    shell.beat("web", at(100_000));
+    shell.run(at(200_000));
+    assert_eq!(shell.status("web"), Status::Unknown);
+    let view = shell.monitor.target("web").unwrap();
+    assert!(view.rests() && !view.paused());
+    assert_eq!(view.signals().next().unwrap().deadline(), None);
+    assert_eq!(shell.events.len(), said, "{:?}", shell.events.last());
+
+    assert_eq!(
+        shell.monitor.apply(at(200_000), Change::Resume(id())),
+        Ok(Applied::Resumed)
+    );
+    assert_eq!(shell.events.len(), said, "it is not known yet");
+    shell.beat("web", at(200_500));
+    assert_eq!(shell.status("web"), Status::Up);
+    shell.run(at(300_000));
+    assert_eq!(shell.status("web"), Status::Down);
+}

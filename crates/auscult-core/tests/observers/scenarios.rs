@@ -129,3 +129,75 @@ fn of_two_monitors_the_one_that_is_left_goes_on() {
     let expected = "down for 1 of 1".to_owned();
     assert_eq!(told_here(&world), [(Verdict::Down, expected)]);
 }
+
+/// Who has something to say of a target.
+fn reporting(world: &World) -> Vec<usize> {
+    let all = world.monitors.iter().enumerate();
+    let sees = all.filter(|(_, monitor)| {
+        let view = monitor.machine.view("t0").expect("known");
+        let own = view
+            .observers
+            .iter()
+            .find(|it| it.monitor == *monitor.machine.me());
+        own.is_some_and(|own| own.seen.is_some())
+    });
+    sees.map(|(slot, _)| slot).collect()
+}
+
+#[test]
+fn of_five_monitors_three_observe_and_another_takes_the_place_of_a_dead_one() {
+    for (seed, victim_place) in [(1, 0), (2, 1), (3, 2)] {
+        let mut world = World::new(5, 1, seed);
+        world.run(SECOND * 15);
+        let before = reporting(&world);
+        assert_eq!(before.len(), 3, "{before:?}");
+        world.log.clear();
+        let victim = before[victim_place];
+        world.monitors[victim].runs = Runs::Crashed;
+        // It is known to be gone after some steps, and the new one needs a second to see.
+        world.run(SECOND * 6);
+        let mut after = reporting(&world);
+        after.retain(|&slot| slot != victim);
+        assert_eq!(after.len(), 3, "{after:?}");
+        assert!(
+            world.log.is_empty(),
+            "the verdict stands: {}",
+            world.story()
+        );
+        world.hide_from(&after, 0);
+        world.run(SECOND * 5);
+        let told = told_here(&world);
+        let verdicts: Vec<Verdict> = told.iter().map(|(verdict, _)| *verdict).collect();
+        assert_eq!(verdicts, [Verdict::Down], "{told:?}");
+        assert!(told[0].1.contains(" of 3"), "{told:?}");
+        // One that comes back takes its place again, and that is no news.
+        world.log.clear();
+        world.end_faults();
+        world.run(SECOND * 20);
+        assert_eq!(reporting(&world), before);
+        let told = told_here(&world);
+        assert!(
+            told.iter().all(|(verdict, _)| *verdict != Verdict::Up),
+            "{told:?}"
+        );
+    }
+}
+
+#[test]
+fn with_one_observer_the_verdict_stands_until_the_next_one_has_looked() {
+    let mut world = World::new(3, 1, 11);
+    for monitor in &mut world.monitors {
+        let now = auscult_core::time::Instant::from_secs(1);
+        monitor.machine.set_observers(now, 1);
+    }
+    world.run(SECOND * 15);
+    let before = reporting(&world);
+    assert_eq!(before.len(), 1, "{before:?}");
+    world.log.clear();
+    world.monitors[before[0]].runs = Runs::Crashed;
+    world.run(SECOND * 10);
+    let mut after = reporting(&world);
+    after.retain(|slot| *slot != before[0]);
+    assert_eq!(after.len(), 1, "{after:?}");
+    assert!(world.log.is_empty(), "{}", world.story());
+}

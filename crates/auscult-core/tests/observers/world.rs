@@ -320,10 +320,21 @@ impl World {
         }
     }
 
-    /// A monitor sees the truth a second after it changed, give or take.
+    /// A monitor sees the truth a second after it changed, give or take, of what it observes. What
+    /// others observe it does not look at, and what it takes over it begins to look at.
     fn look(&mut self, slot: usize) {
         let now = self.now();
+        let machine = &self.monitors[slot].machine;
+        let lineup = machine.lineup();
+        let looks_at_all = machine.is_isolated() || !machine.has_company();
         for target in self.targets.clone() {
+            if !looks_at_all && lineup.rank(&target).is_none() {
+                let monitor = &mut self.monitors[slot];
+                if monitor.sees.remove(&target).is_some() {
+                    monitor.machine.see(now, &target, None);
+                }
+                continue;
+            }
             let truth = match self.hidden.contains(&(slot, target.clone())) {
                 true => Status::Down,
                 false => Status::Up,

@@ -109,6 +109,9 @@ fn gather(state: &ApiState) -> Figures {
     let origin_seconds = epoch.as_duration().as_secs_f64();
     state.for_each_target(|target, now| {
         figures.targets.push(target_figures(target, now));
+        if target.rests() {
+            return;
+        }
         for signal in target.signals() {
             keys.push(signal.key());
             figures
@@ -142,12 +145,13 @@ fn target_figures(target: &TargetView<'_>, now: Instant) -> TargetFigures {
         info: LabelText::default(),
         server_name: LabelText::default(),
         status: target.status(),
+        seen: !target.rests(),
         flapping: target.flapping(),
         transitions: target.transitions(),
         watched_seconds: now.since(watched_since).as_secs_f64(),
         phi: target
             .signals()
-            .filter(is_phi)
+            .filter(|signal| !target.rests() && is_phi(signal))
             .map(|signal| signal.level(now).get())
             .reduce(f64::max),
         // Only the observatory tells it.

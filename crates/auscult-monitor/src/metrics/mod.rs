@@ -58,6 +58,8 @@ pub(crate) struct TargetFigures {
     pub(crate) info: LabelText,
     pub(crate) server_name: LabelText,
     pub(crate) status: Status,
+    /// Whether this monitor observes it.
+    pub(crate) seen: bool,
     pub(crate) flapping: bool,
     pub(crate) transitions: u64,
     pub(crate) watched_seconds: f64,
@@ -185,7 +187,7 @@ fn write_targets(out: &mut Exposition, targets: &[TargetFigures]) {
         out.sample(&target.info, 1_u64);
     }
     out.family(&family::TARGET_STATUS);
-    for target in targets {
+    for target in targets.iter().filter(|target| target.seen) {
         out.sample(&target.labels, u64::from(target.status.severity()));
     }
     out.family(&family::TARGET_FLAPPING);

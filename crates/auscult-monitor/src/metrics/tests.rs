@@ -34,6 +34,7 @@ fn example(targets: usize) -> Figures {
                 labels: LabelText::new(&[("target", &id)]),
                 info: LabelText::new(&[("target", &id), ("group", ""), ("label_team", "shop")]),
                 server_name: LabelText::new(&[("server_name", &id)]),
+                seen: true,
                 status: Status::Late,
                 flapping: false,
                 transitions: 3,

@@ -54,12 +54,13 @@ pub(super) async fn follow(observatory: Observatory, stop: Stop) {
 }
 
 impl Observatory {
-    /// Looks at every target.
+    /// Looks at every target that is this monitor's to observe.
     pub(super) fn scan(&self) {
         let shared = &self.0;
         let mut there = BTreeSet::new();
         for target in shared.targets.names() {
             if self.is_shared(&target) {
+                shared.targets.hand(&target);
                 self.look(&target);
                 there.insert(target);
             }
@@ -82,10 +83,10 @@ impl Observatory {
     }
 
     /// Takes a target as the machine that judges sees it now.
-    fn look(&self, target: &TargetId) {
+    pub(super) fn look(&self, target: &TargetId) {
         let shared = &self.0;
         let seen = shared.engine.read(|monitor, now| {
-            let view = monitor.target(target)?;
+            let view = monitor.target(target).filter(|view| !view.rests())?;
             let level = view.signals().map(|signal| signal.level(now).get());
             let status = view.status();
             Some(Seen {
@@ -99,8 +100,6 @@ impl Observatory {
         let mut machine = shared.machine.lock();
         machine.watch(now, target);
         machine.see(now, target, seen);
-        drop(machine);
-        self.stagger(target);
     }
 
     fn leave(&self, target: &TargetId) {
@@ -116,6 +115,7 @@ impl Observatory {
         match &event.kind {
             EventKind::Added | EventKind::Replaced => {
                 if self.is_shared(target) {
+                    self.0.targets.hand(target);
                     self.look(target);
                 } else {
                     self.leave(target);

@@ -105,19 +105,14 @@ impl Forwarder {
         }
     }
 
-    /// Who observes which target.
-    pub(super) fn lineup(&self) -> Arc<Lineup> {
-        self.lineup.load_full()
-    }
-
     /// Notes who observes which target, and tells whether that is news.
     pub(super) fn set_lineup(&self, company: Company, lineup: Lineup) -> bool {
-        let is_news = **self.lineup.load() != lineup;
+        let in_company = company == Company::Several;
+        let was_in_company = self.in_company.swap(in_company, Ordering::Relaxed);
+        let is_news = in_company != was_in_company || **self.lineup.load() != lineup;
         if is_news {
             self.lineup.store(Arc::new(lineup));
         }
-        let in_company = company == Company::Several;
-        self.in_company.store(in_company, Ordering::Relaxed);
         is_news
     }
 

@@ -27,8 +27,8 @@ use std::time::Duration;
 use auscult_agent::http::stop::Stop;
 use auscult_core::id::TargetId;
 use auscult_core::monitor::observers::{
-    Batch, Health, MonitorName, Observers, ObserversConfig, ObserversCounters, Output, PanelView,
-    rendezvous,
+    Batch, Health, Lineup, MonitorName, Observers, ObserversConfig, ObserversCounters, Output,
+    PanelView, rendezvous,
 };
 use auscult_core::monitor::{Event, EventKind};
 use parking_lot::Mutex;
@@ -43,7 +43,7 @@ use crate::alerts::LetterRecord;
 use crate::engine::Engine;
 use crate::events::Company;
 use crate::ingest::Admission;
-use crate::registry::{Origin, Registry};
+use crate::registry::{Handed, Origin, Registry};
 use crate::replication::Colleague;
 use wire::{Answer, Letter};
 
@@ -56,6 +56,9 @@ impl Colleague for Observatory {
 /// How often time passes for the machine.
 const TICK: Duration = Duration::from_millis(200);
 
+/// Targets that are taken over, or let go of, before others have their turn.
+const HANDED_AT_ONCE: usize = 200;
+
 /// What is watched, and where it comes from.
 pub trait Targets: Admission {
     /// The names of all targets.
@@ -64,8 +67,36 @@ pub trait Targets: Admission {
     /// Where a target comes from; none when it is not watched.
     fn origin(&self, target: &str) -> Option<Origin>;
 
-    /// Says when in their interval the checks of a target are made, as a fraction of 2^32.
-    fn stagger(&self, target: &str, fraction: u32);
+    /// How many monitors observe each target, as the settings say; `usize::MAX` for all.
+    fn observers(&self) -> usize;
+
+    /// Notes who observes which target; nobody else where there is no lineup.
+    fn set_lineup(&self, lineup: Option<Lineup>);
+
+    /// Takes a target, or lets go of it, as the lineup says, and has it checked at the moments that
+    /// are this monitor's.
+    fn hand(&self, target: &str) -> Handed;
+}
+
+/// What a monitor does with a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// It alone observes it.
+    Alone,
+    /// It observes it with others, at this fraction of the interval of checks, of 2^32.
+    Among(u32),
+    /// Others observe it.
+    None,
+}
+
+/// What the monitor of a lineup does with a target.
+#[must_use]
+pub fn part(lineup: &Lineup, target: &str) -> Part {
+    match lineup.rank(target) {
+        None => Part::None,
+        Some((_, 1)) => Part::Alone,
+        Some((rank, of)) => Part::Among(fraction(target, rank, of)),
+    }
 }
 
 impl Targets for Registry {
@@ -78,8 +109,16 @@ impl Targets for Registry {
         Self::origin(self, target)
     }
 
-    fn stagger(&self, target: &str, fraction: u32) {
-        Self::stagger(self, target, fraction);
+    fn observers(&self) -> usize {
+        Self::observers(self)
+    }
+
+    fn set_lineup(&self, lineup: Option<Lineup>) {
+        Self::set_lineup(self, lineup);
+    }
+
+    fn hand(&self, target: &str) -> Handed {
+        Self::hand(self, target)
     }
 }
 
@@ -263,24 +302,22 @@ impl Observatory {
         shared.changed.notify_waiters();
     }
 
-    /// Gives the checks of every target their place among those of the other observers.
-    fn stagger_all(&self) {
-        for target in self.read(Observers::watched) {
-            self.stagger(&target);
-        }
-    }
-
-    fn stagger(&self, target: &str) {
-        let lineup = self.0.forwarder.lineup();
-        if let Some((rank, of)) = lineup.rank(target)
-            && of > 1
-        {
-            self.0.targets.stagger(target, fraction(target, rank, of));
+    /// Takes every target that is this monitor's to observe now, and lets go of the others.
+    async fn hand_all(&self) {
+        for some in self.read(Observers::watched).chunks(HANDED_AT_ONCE) {
+            for target in some {
+                match self.0.targets.hand(target) {
+                    Handed::Over => self.look(target),
+                    Handed::AsBefore => {}
+                }
+            }
+            self.say();
+            tokio::task::yield_now().await;
         }
     }
 
     /// Notes who is there and how this monitor is, and lets time pass.
-    fn tick(&self) {
+    async fn tick(&self) {
         let shared = &self.0;
         let seats = shared.group.seats();
         let suspects =
@@ -289,20 +326,28 @@ impl Observatory {
             true => Health::AtFault,
             false => Health::Well,
         };
-        let now = shared.engine.clock().now();
-        let mut machine = shared.machine.lock();
-        machine.set_roster(now, &seats);
-        machine.set_health(now, health);
-        machine.tick(now);
-        let lineup = machine.lineup();
-        let company = match machine.has_company() {
-            true => Company::Several,
-            false => Company::Alone,
+        let observers = shared.targets.observers();
+        let (lineup, company, isolated) = {
+            let now = shared.engine.clock().now();
+            let mut machine = shared.machine.lock();
+            machine.set_roster(now, &seats);
+            machine.set_observers(now, observers);
+            machine.set_health(now, health);
+            machine.tick(now);
+            let company = match machine.has_company() {
+                true => Company::Several,
+                false => Company::Alone,
+            };
+            (machine.lineup(), company, machine.is_isolated())
         };
-        drop(machine);
         shared.engine.events().set_company(company);
-        if shared.forwarder.set_lineup(company, lineup) {
-            self.stagger_all();
+        // One that hears nobody knows nothing of who is there, and takes nothing over.
+        if !isolated && shared.forwarder.set_lineup(company, lineup.clone()) {
+            shared.targets.set_lineup(match company {
+                Company::Several => Some(lineup),
+                Company::Alone => None,
+            });
+            self.hand_all().await;
         }
         self.say();
     }

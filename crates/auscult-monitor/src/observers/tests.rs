@@ -8,7 +8,7 @@ use auscult_agent::http::stop::{Stop, Stopper};
 use auscult_core::detector::{DeadlineParams, DetectorParams};
 use auscult_core::id::{SignalName, TargetId};
 use auscult_core::monitor::observers::{
-    Liveness, MonitorName, ObserversConfig, Seat, Teller, Verdict,
+    Lineup, Liveness, MonitorName, ObserversConfig, Seat, Teller, Verdict,
 };
 use auscult_core::monitor::{
     Arrival, Change, EventKind, Labels, MonitorConfig, Signal, SignalConfig, SignalParams, Source,
@@ -23,7 +23,7 @@ use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::events::EventLog;
 use crate::ingest::{Admission, Admitted};
-use crate::registry::Origin;
+use crate::registry::{Handed, Origin};
 
 /// How long anything may take here.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -366,5 +366,13 @@ impl Targets for Known {
         known.then_some(Origin::Api)
     }
 
-    fn stagger(&self, _target: &str, _fraction: u32) {}
+    fn observers(&self) -> usize {
+        3
+    }
+
+    fn set_lineup(&self, _lineup: Option<Lineup>) {}
+
+    fn hand(&self, _target: &str) -> Handed {
+        Handed::AsBefore
+    }
 }

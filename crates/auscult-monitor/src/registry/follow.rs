@@ -10,7 +10,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use auscult_core::id::TargetId;
-use auscult_core::monitor::Change;
 use auscult_core::monitor::registry::{Document, Key, Kind, Registry as SharedRegistry, Revision};
 
 use super::tokens::Tokens;
@@ -280,6 +279,7 @@ impl Registry {
         for (id, paused) in pauses {
             self.make_paused(&mut places, &id, paused);
         }
+        self.note_observers(followed.inheritance());
         followed.seen = news.revision;
         self.reached.store(Arc::new(Reached {
             revision: followed.seen,
@@ -309,7 +309,7 @@ impl Registry {
         match (before, after) {
             (Some(before), Some(after)) if before.spec == after.spec => {}
             (_, Some(after)) => {
-                let watched = self.watch(&after.spec);
+                let watched = self.watch(places, &after);
                 if let Err(refused) = watched {
                     places.stored.remove(id);
                     return Err(refused.to_string());
@@ -317,11 +317,8 @@ impl Registry {
                 if after.origin == super::Origin::Api {
                     places.created.remove(id);
                 }
-                if places.paused.contains(id) {
-                    self.pause_here(id);
-                }
             }
-            (Some(_), None) => self.forget(id),
+            (Some(_), None) => self.forget(places, id),
             (None, None) => {}
         }
         Ok(())
@@ -335,20 +332,7 @@ impl Registry {
         if !changed || !places.taken || places.watched(id).is_none() {
             return;
         }
-        match paused {
-            true => self.pause_here(id),
-            false => {
-                if let Err(error) = self.engine.apply(Change::Resume(id.clone())) {
-                    tracing::error!(%error, "a target that is watched cannot be resumed");
-                }
-            }
-        }
-    }
-
-    fn pause_here(&self, id: &TargetId) {
-        if let Err(error) = self.engine.apply(Change::Pause(id.clone())) {
-            tracing::error!(%error, "a target that is watched cannot be paused");
-        }
+        self.judge(places, id);
     }
 }
 

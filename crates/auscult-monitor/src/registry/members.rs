@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use auscult_core::detector::{DeadlineParams, DetectorParams};
 use auscult_core::id::{SignalName, TargetId};
-use auscult_core::monitor::{Change, Event, EventKind, Labels, SignalConfig, SignalParams, Told};
+use auscult_core::monitor::{Event, EventKind, Labels, SignalConfig, SignalParams, Told};
 use auscult_core::time::Instant;
 
 use super::{Origin, Refused, Registry, Watched};
@@ -54,15 +54,15 @@ impl Registry {
         let Some(spec) = member(id) else {
             return Ok(());
         };
-        let spec = Arc::new(spec);
+        let watched = Watched {
+            spec: Arc::new(spec),
+            origin: Origin::Membership,
+        };
         self.words.lock().insert(id.clone(), word);
         if !hidden {
-            self.watch(&spec)?;
+            self.watch(&mut places, &watched)?;
         }
-        places.members.insert(id.clone(), spec);
-        if places.paused.contains(id) {
-            self.engine.apply(Change::Pause(id.clone()))?;
-        }
+        places.members.insert(id.clone(), watched.spec);
         Ok(())
     }
 
@@ -83,12 +83,14 @@ impl Registry {
         };
         self.words.lock().remove(&id);
         match places.watched(&id) {
-            None => self.forget(&id),
-            Some(Watched {
-                spec,
-                origin: Origin::Heartbeat,
-            }) => {
-                if let Err(error) = self.watch(&spec) {
+            None => self.forget(&mut places, &id),
+            Some(
+                watched @ Watched {
+                    origin: Origin::Heartbeat,
+                    ..
+                },
+            ) => {
+                if let Err(error) = self.watch(&mut places, &watched) {
                     tracing::error!(%error, "a target that a heartbeat created cannot be watched");
                 }
             }

@@ -11,6 +11,7 @@
 //! was. What the monitor's own file, its group and heartbeats say is told to the machine and to the
 //! checks at once.
 
+mod duty;
 mod follow;
 mod import;
 mod members;
@@ -25,13 +26,16 @@ pub mod tokens;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use auscult_core::id::{SignalName, TargetId};
+use auscult_core::monitor::observers::Lineup;
 use auscult_core::monitor::{Applied, Arrival, Change, SignalKey, Source};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+pub use duty::Handed;
 pub use members::MemberWord;
 pub use propose::{Made, Prune, Wanted};
 pub use refused::{Refused, ReloadError};
@@ -41,6 +45,7 @@ pub use targets::{OnlyIf, Put};
 use crate::check::{CheckRunner, CheckSpec};
 use crate::engine::Engine;
 use crate::ingest::{Admission, Admitted, Key};
+use crate::observers::Part;
 use crate::settings::{Settings, TargetSpec};
 use crate::shared::SettingsStore;
 use follow::{Followed, Reached};
@@ -63,6 +68,10 @@ pub struct Registry {
     places: Mutex<Places>,
     words: Mutex<BTreeMap<TargetId, MemberWord>>,
     status: Mutex<ReloadStatus>,
+    /// Who observes the shared targets, where this is not the only monitor.
+    lineup: ArcSwapOption<Lineup>,
+    /// How many monitors observe each of them.
+    observers: AtomicUsize,
     /// Changes whenever settings were taken.
     taken: watch::Sender<()>,
 }
@@ -94,6 +103,15 @@ impl Origin {
             Self::Membership => "membership",
         }
     }
+
+    /// Whether other monitors of a group have it, too.
+    #[must_use]
+    pub const fn is_shared(self) -> bool {
+        match self {
+            Self::Api | Self::Heartbeat => true,
+            Self::File { .. } | Self::Membership => false,
+        }
+    }
 }
 
 /// A target as it is watched.
@@ -115,6 +133,8 @@ struct Places {
     created: BTreeMap<TargetId, Arc<TargetSpec>>,
     members: BTreeMap<TargetId, Arc<TargetSpec>>,
     paused: BTreeSet<TargetId>,
+    /// What is left to other monitors that observe it.
+    resting: BTreeSet<TargetId>,
 }
 
 impl Places {
@@ -176,12 +196,14 @@ impl Registry {
         file: Option<PathBuf>,
     ) -> Self {
         let settings = Settings::default();
+        let followed = Followed::new(&settings.defaults);
+        let observers = AtomicUsize::new(followed.inheritance().observers());
         Self {
             engine,
             checks,
             shared,
             file,
-            followed: Mutex::new(Followed::new(&settings.defaults)),
+            followed: Mutex::new(followed),
             reached: ArcSwap::default(),
             settings: ArcSwap::from_pointee(settings),
             key: Arc::default(),
@@ -189,6 +211,8 @@ impl Registry {
             places: Mutex::default(),
             words: Mutex::default(),
             status: Mutex::default(),
+            lineup: ArcSwapOption::empty(),
+            observers,
             taken: watch::Sender::new(()),
         }
     }
@@ -279,49 +303,34 @@ impl Registry {
 
     /// Tells the machine and the checks. What is asked for was proven possible, so a refusal here
     /// is a fault of ours, and is told to the caller as what it is.
-    fn watch(&self, spec: &TargetSpec) -> Result<Applied, Refused> {
-        let id = spec.id.as_str();
-        let before = self.keys(id);
+    fn watch(&self, places: &mut Places, watched: &Watched) -> Result<Applied, Refused> {
+        let spec = &watched.spec;
+        let before = self.keys(&spec.id);
         let applied = self.engine.apply(Change::Put(spec.to_target()))?;
-        let after = self.keys(id);
+        let after = self.keys(&spec.id);
         for key in before.iter().filter(|key| !after.contains(key)) {
             self.checks.remove(*key);
         }
         self.tell_again(spec);
-        for signal in &spec.signals {
-            let key = self
-                .engine
-                .read(|monitor, _| monitor.signal(id, &signal.name));
-            let Some(key) = key else { continue };
-            match CheckSpec::from_source(&signal.source) {
-                Some(check) => self
-                    .checks
-                    .set(key, check)
-                    .map_err(|error| Refused::Check {
-                        id: spec.id.clone(),
-                        signal: signal.name.clone(),
-                        error,
-                    })?,
-                None => self.checks.remove(key),
-            }
+        let part = self.part(watched);
+        let is_news = match part {
+            Part::None => places.resting.insert(spec.id.clone()),
+            Part::Alone | Part::Among(_) => places.resting.remove(&spec.id),
+        };
+        if is_news || places.paused.contains(&spec.id) {
+            self.judge(places, &spec.id);
         }
+        self.set_checks(spec, &after, part)?;
         Ok(applied)
     }
 
-    fn forget(&self, id: &TargetId) {
+    fn forget(&self, places: &mut Places, id: &TargetId) {
+        places.resting.remove(id);
         for key in self.keys(id) {
             self.checks.remove(key);
         }
         if let Err(error) = self.engine.apply(Change::Remove(id.clone())) {
             tracing::error!(%error, "a target that was watched is unknown to the machine");
-        }
-    }
-
-    /// Says when in their interval the checks of a target are made, as a fraction of 2^32: several
-    /// monitors that check it take different ones.
-    pub fn stagger(&self, id: &str, fraction: u32) {
-        for key in self.keys(id) {
-            self.checks.set_phase(key, fraction);
         }
     }
 
@@ -358,10 +367,15 @@ impl Admission for Registry {
             return Admitted::Full;
         }
         let spec = heartbeats.target(id, signal, heartbeat.interval_hint);
-        if self.watch(&spec).is_err() {
+        let watched = Watched {
+            spec: Arc::new(spec),
+            origin: Origin::Heartbeat,
+        };
+        if self.watch(&mut places, &watched).is_err() {
             return Admitted::Full;
         }
-        places.created.insert(spec.id.clone(), Arc::new(spec));
+        let spec = watched.spec;
+        places.created.insert(spec.id.clone(), spec);
         Admitted::Created
     }
 }

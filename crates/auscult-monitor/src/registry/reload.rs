@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use auscult_core::id::TargetId;
-use auscult_core::monitor::Change;
 use jiff::Timestamp;
 
 use super::{Places, Refused, Registry, ReloadError};
@@ -122,13 +121,14 @@ impl Registry {
         }
         places.file = plan.file;
         places.taken = true;
-        let reloaded = self.turn(&before, &places)?;
+        let reloaded = self.turn(&before, &mut places)?;
         self.key.store(plan.key.map(Arc::new));
         let inherited_anew = self.settings.load().defaults != plan.settings.defaults;
         self.settings.store(Arc::new(plan.settings));
         drop(places);
         if inherited_anew {
             followed.set_file(&self.settings.load().defaults);
+            self.note_observers(followed.inheritance());
         }
         self.follow_to_end(&mut followed);
         self.taken.send_replace(());
@@ -166,13 +166,13 @@ impl Registry {
     pub(super) fn turn(
         &self,
         before: &BTreeMap<TargetId, Arc<TargetSpec>>,
-        places: &Places,
+        places: &mut Places,
     ) -> Result<Reloaded, Refused> {
         let mut reloaded = Reloaded::default();
         let after = places.all();
         // First those that go, so that there is room for those that come.
         for id in before.keys().filter(|id| !after.contains_key(*id)) {
-            self.forget(id);
+            self.forget(places, id);
             reloaded.removed += 1;
         }
         for (id, spec) in &after {
@@ -184,9 +184,8 @@ impl Registry {
                 Some(_) => reloaded.changed += 1,
                 None => reloaded.added += 1,
             }
-            self.watch(spec)?;
-            if places.paused.contains(id) {
-                self.engine.apply(Change::Pause(id.clone()))?;
+            if let Some(watched) = places.watched(id) {
+                self.watch(places, &watched)?;
             }
         }
         Ok(reloaded)

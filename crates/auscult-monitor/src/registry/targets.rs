@@ -112,7 +112,7 @@ impl Registry {
         made.map_err(|refused| changed(refused, &key))?;
         let mut places = self.places.lock();
         if places.created.remove(&id).is_some() && places.watched(&id).is_none() {
-            self.forget(&id);
+            self.forget(&mut places, &id);
         }
         Ok(())
     }

@@ -75,6 +75,7 @@ fn of_key(key: &'static Key) -> RefOr<Schema> {
         | Kind::Millis { .. }
         | Kind::Time
         | Kind::Count { .. }
+        | Kind::CountOr { .. }
         | Kind::Number { .. }
         | Kind::Flag
         | Kind::Choice(_)
@@ -118,6 +119,11 @@ fn single(kind: &Kind, key: &Key) -> ObjectBuilder {
             .schema_type(of(Type::Integer))
             .minimum(Some(*min as f64))
             .maximum(Some(*max as f64)),
+        Kind::CountOr { min, max, word } => object
+            .schema_type(SchemaType::from_iter([Type::Integer, Type::String]))
+            .minimum(Some(*min as f64))
+            .maximum(Some(*max as f64))
+            .pattern(Some(format!("^{word}$"))),
         Kind::Number { min, max, edge } => {
             let object = object.schema_type(of(Type::Number)).maximum(Some(*max));
             match edge {

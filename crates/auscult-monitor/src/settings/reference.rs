@@ -94,6 +94,7 @@ fn kind(kind: &Kind) -> String {
         }
         Kind::Millis { min, .. } => format!("milliseconds, from {min}"),
         Kind::Count { min, max } => format!("whole number, {min} to {max}"),
+        Kind::CountOr { min, max, word } => format!("whole number, {min} to {max}, or `{word}`"),
         Kind::Number { min, max, edge } => match edge {
             Edge::Included => format!("number, {min} to {max}"),
             Edge::Excluded => format!("number, above {min}, at most {max}"),

@@ -43,6 +43,10 @@ pub(super) fn read(kind: &Kind, scalar: &Scalar) -> Result<Value, Fault> {
             Ok(Value::Duration(std::time::Duration::from_millis(millis)))
         }
         Kind::Count { min, max } => whole(scalar, "a whole number", *min, *max).map(Value::Count),
+        Kind::CountOr { word, .. } if text == *word => Ok(Value::Word(word)),
+        Kind::CountOr { min, max, .. } => {
+            whole(scalar, &kind.describe(), *min, *max).map(Value::Count)
+        }
         Kind::Number { min, max, edge } => number(scalar, *min, *max, *edge),
         Kind::Flag => flag(scalar),
         Kind::Choice(words) => choice(text, words),

@@ -51,6 +51,12 @@ pub(super) enum Kind {
     Millis { min: u64, max: u64 },
     /// A whole number.
     Count { min: u64, max: u64 },
+    /// A whole number, or a word in its place.
+    CountOr {
+        min: u64,
+        max: u64,
+        word: &'static str,
+    },
     /// A number from `min`, which itself counts or does not.
     Number { min: f64, max: f64, edge: Edge },
     /// `true` or `false`.
@@ -112,6 +118,7 @@ impl Kind {
             Self::Duration { .. } => "a duration".into(),
             Self::Millis { .. } => "a whole number of milliseconds".into(),
             Self::Count { .. } => "a whole number".into(),
+            Self::CountOr { word, .. } => format!("a whole number or `{word}`"),
             Self::Number { .. } => "a number".into(),
             Self::Flag => "true or false".into(),
             Self::Choice(words) => format!("one of {}", words.join(", ")),

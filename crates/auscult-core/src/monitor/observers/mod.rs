@@ -295,6 +295,16 @@ impl Observers {
         self.settle();
     }
 
+    /// Says how many monitors observe a target, at least 1; all of them where there are no more.
+    pub fn set_observers(&mut self, now: Instant, observers: usize) {
+        self.begin(now);
+        if self.config.observers != observers {
+            self.config.observers = observers;
+            self.evaluate_all();
+        }
+        self.settle();
+    }
+
     /// Observes a target from now on.
     pub fn watch(&mut self, now: Instant, target: &TargetId) {
         self.begin(now);
@@ -407,10 +417,14 @@ impl Observers {
         let arrangement = self.arrange();
         if arrangement != self.arrangement {
             self.arrangement = arrangement;
-            let targets: Vec<TargetId> = self.panels.keys().cloned().collect();
-            for target in targets {
-                self.evaluate(&target);
-            }
+            self.evaluate_all();
+        }
+    }
+
+    fn evaluate_all(&mut self) {
+        let targets: Vec<TargetId> = self.panels.keys().cloned().collect();
+        for target in targets {
+            self.evaluate(&target);
         }
     }
 

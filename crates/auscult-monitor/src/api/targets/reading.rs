@@ -71,8 +71,10 @@ impl Reading {
             flapping: target.flapping(),
             flap_score: target.flap_score(now),
             transitions: target.transitions(),
+            // Where others observe it, nothing is seen here.
             signals: target
                 .signals()
+                .filter(|_| !target.rests())
                 .map(|signal| SignalReading::copy(&signal, now))
                 .collect(),
             observer_suspects_itself: monitor.observer_suspects_itself(),

@@ -47,7 +47,7 @@ pub(crate) struct TargetSummary {
     /// The signal that decides: the worst one.
     #[schema(required)]
     signal: Option<String>,
-    /// That signal's level of suspicion now.
+    /// That signal's level of suspicion now; 0 where only other monitors observe the target.
     level: f64,
     /// The levels at which that signal is late and down.
     #[schema(required)]

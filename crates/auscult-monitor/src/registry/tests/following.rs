@@ -1,6 +1,7 @@
 //! Following what the monitors share: it becomes live in its order, whatever it inherits from.
 
 use super::*;
+use auscult_core::monitor::observers::{Liveness, MonitorName, Observers, ObserversConfig, Seat};
 use auscult_core::monitor::registry::{Change as SharedChange, Edit, Expect, Revision, WallMillis};
 
 impl Stage {
@@ -124,4 +125,106 @@ async fn the_task_follows_whoever_made_the_change() {
     assert_eq!(stage.ids(), ["a"]);
     stopper.stop();
     task.await.unwrap();
+}
+
+/// Who observes what where each target has one observer of these.
+fn one_of(names: &[&str]) -> Lineup {
+    let name = |name: &str| MonitorName::new(name).unwrap();
+    let now = auscult_core::time::Instant::ORIGIN;
+    let config = ObserversConfig {
+        observers: 1,
+        ..ObserversConfig::server()
+    };
+    let mut machine = Observers::new(config, name(names[0]), 0, now);
+    let seats = names.iter().map(|it| Seat {
+        name: name(it),
+        liveness: Liveness::Live,
+    });
+    machine.set_roster(now, &seats.collect::<Vec<_>>());
+    machine.lineup()
+}
+
+#[tokio::test]
+async fn what_others_observe_is_neither_checked_nor_judged_here() {
+    let stage = Stage::with_file("targets:\n- {id: own, url: \"http://127.0.0.1:9/\"}\n");
+    stage.registry.reload().unwrap();
+    let ids: Vec<String> = (0..20).map(|n| format!("t{n:02}")).collect();
+    let body = json!({"url": "http://127.0.0.1:9/", "interval": "1h"});
+    let put_all = || {
+        let puts = ids.iter().map(|id| put(SettingKind::Target, id, &body));
+        puts.collect::<Vec<_>>()
+    };
+    stage.elsewhere(put_all()).await;
+    stage.registry.catch_up();
+    assert_eq!(stage.registry.checks.signals(), 21, "alone it checks all");
+
+    let lineup = one_of(&["m1", "m2"]);
+    let mine: Vec<&String> = ids.iter().filter(|id| lineup.rank(id).is_some()).collect();
+    assert!(!mine.is_empty() && mine.len() < ids.len(), "{mine:?}");
+    let rests = |id: &str| {
+        let engine = &stage.engine;
+        engine.read(|monitor, _| monitor.target(id).unwrap().rests())
+    };
+    stage.registry.set_lineup(Some(lineup.clone()));
+    for id in &ids {
+        let handed = stage.registry.hand(id);
+        let left = !mine.contains(&id);
+        assert_eq!(handed == Handed::Over, left, "{id}");
+        assert_eq!(rests(id), left, "{id}");
+        assert_eq!(stage.registry.hand(id), Handed::AsBefore, "{id}");
+    }
+    assert!(!rests("own"), "what the file says is this monitor's affair");
+    assert_eq!(stage.registry.checks.signals(), mine.len() + 1);
+
+    // Those that come later, are replaced, paused or resumed, stay where they belong.
+    let other = json!({"url": "http://127.0.0.1:9/", "interval": "2h"});
+    let theirs = ids.iter().find(|id| !mine.contains(id)).unwrap();
+    let late = (0..).map(|n| format!("late-{n}"));
+    let late = late
+        .into_iter()
+        .find(|id| lineup.rank(id).is_none())
+        .unwrap();
+    stage
+        .elsewhere(vec![
+            put(SettingKind::Target, theirs, &other),
+            put(SettingKind::Target, &late, &other),
+        ])
+        .await;
+    stage.registry.catch_up();
+    assert!(rests(theirs) && rests(&late));
+    stage.registry.pause(&me(), theirs).await.unwrap();
+    assert!(stage.paused(theirs));
+    stage.registry.resume(&me(), theirs).await.unwrap();
+    assert!(rests(theirs));
+    assert_eq!(stage.registry.checks.signals(), mine.len() + 1);
+
+    // The other one is gone.
+    stage.registry.set_lineup(Some(one_of(&["m1"])));
+    for id in ids.iter().chain([&late]) {
+        stage.registry.hand(id);
+        assert!(!rests(id), "{id}");
+    }
+    assert_eq!(stage.registry.checks.signals(), 22);
+}
+
+#[tokio::test]
+async fn how_many_observe_comes_from_the_shared_defaults_or_the_file() {
+    let stage = Stage::with_file("defaults: {observers: 5}\n");
+    assert_eq!(stage.registry.observers(), 3);
+    stage.registry.reload().unwrap();
+    assert_eq!(stage.registry.observers(), 5);
+    let all = json!({"observers": "all"});
+    stage
+        .elsewhere(vec![put(SettingKind::Defaults, "defaults", &all)])
+        .await;
+    stage.registry.catch_up();
+    assert_eq!(stage.registry.observers(), usize::MAX);
+    for wrong in [json!(0), json!("some"), json!(65), json!("3")] {
+        let body = json!({ "observers": wrong });
+        let read = document(SettingKind::Defaults, None, Written::Json(&body));
+        assert!(read.is_err(), "{body}");
+    }
+    let group = json!({"defaults": {"observers": 1}});
+    let read = document(SettingKind::Group, Some("g"), Written::Json(&group));
+    assert!(read.is_err(), "it concerns all targets alike");
 }

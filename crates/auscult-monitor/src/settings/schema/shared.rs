@@ -1,6 +1,6 @@
 //! Every key of the settings that monitors share, beside those that a settings file has as well.
 
-use super::tables::{CHECK_SPAN, DEFAULTS, LABELLING, SEED_SERVER, TARGET};
+use super::tables::{CHECK_SPAN, DEFAULTS, GROUP_DEFAULTS, LABELLING, SEED_SERVER, TARGET};
 use super::{Key, Kind, Preset, Table};
 use Kind::{Choice, Headers, List, Name, Names, Path, Section, Text, Time, Url};
 use Preset::{Nothing, Required, Rule, Value};
@@ -88,7 +88,7 @@ const GROUP: &[Key] = &[
     Key::new("name", Name, Required, "The group's name."),
     Key::new(
         "defaults",
-        Section(&DEFAULTS),
+        Section(&GROUP_DEFAULTS),
         Nothing,
         "What holds for the group's targets.",
     ),

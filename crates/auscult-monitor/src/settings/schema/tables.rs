@@ -1,6 +1,6 @@
 //! Every key of the settings.
 
-use auscult_core::bounds::{TARGETS_MAX, WINDOW_SAMPLES_MAX};
+use auscult_core::bounds::{MONITORS_MAX, TARGETS_MAX, WINDOW_SAMPLES_MAX};
 
 use super::alerting::{ALERT_RULE, DEAD_MAN_SWITCH, MAINTENANCE};
 use super::history::PAST;
@@ -129,11 +129,32 @@ pub(in super::super) static DEFAULTS: Table = Table {
     title: "defaults",
     component: "DefaultSettings",
     doc: "The same keys as in a target, for all targets of the file or of a group. Nearer ones win: signal, \
-          target, group, file. `http`, `tls` and `detector` are merged key by key, `labels` and `headers` \
+          target, group, file. `observers` concerns all targets alike and has no place in a group. `http`, `tls` and `detector` are merged key by key, `labels` and `headers` \
           name by name; a `detector` of another `kind` replaces the inherited one as a whole. What \
           does not fit a target (`http` for one that is pushed) is ignored there.",
+    groups: &[CHECKING, JUDGING, LABELLING, OBSERVING],
+};
+
+/// `defaults` of a group.
+pub(super) static GROUP_DEFAULTS: Table = Table {
+    title: "groups[].defaults",
+    component: "GroupDefaultSettings",
+    doc: "As `defaults`, for the targets of the group.",
     groups: &[CHECKING, JUDGING, LABELLING],
 };
+
+const OBSERVING: &[Key] = &[Key::new(
+    "observers",
+    Kind::CountOr {
+        min: 1,
+        max: MONITORS_MAX as u64,
+        word: "all",
+    },
+    Value("3"),
+    "How many of the monitors of a group observe each shared target, or `all`. The others neither \
+     check nor judge it. All monitors must have the same: say it in the shared settings.",
+)
+.elsewhere(&["probes", "replicas", "quorum", "confirmations"])];
 
 static GROUP: Table = Table {
     title: "groups[]",
@@ -149,7 +170,7 @@ static GROUP: Table = Table {
             ),
             Key::new(
                 "defaults",
-                Section(&DEFAULTS),
+                Section(&GROUP_DEFAULTS),
                 Nothing,
                 "What holds for the group's targets.",
             ),
