@@ -12,7 +12,7 @@ families! {
     TARGET_INFO: Info "auscult_target_info" ["target", "group", "label_*"]
         "What an operator says about the target: its group, and each of its labels as label_NAME.";
     TARGET_STATUS: Gauge "auscult_target_status" ["target"]
-        "Status of the target as seen from here, the larger the worse: 0 paused, 1 up, 2 unknown, 3 late, 4 down. Absent where only others observe it.";
+        "Status as seen here: 0 paused, 1 up, 2 unknown, 3 late, 4 down. Absent where only others observe.";
     TARGET_FLAPPING: Gauge "auscult_target_flapping" ["target"]
         "1 while the target changes its status too often, else 0.";
     TARGET_TRANSITIONS: Counter "auscult_target_transitions_total" ["target"]

@@ -129,7 +129,8 @@ pub(in super::super) static DEFAULTS: Table = Table {
     title: "defaults",
     component: "DefaultSettings",
     doc: "The same keys as in a target, for all targets of the file or of a group. Nearer ones win: signal, \
-          target, group, file. `observers` concerns all targets alike and has no place in a group. `http`, `tls` and `detector` are merged key by key, `labels` and `headers` \
+          target, group, file. `observers` concerns all targets alike and has no place in a group. \
+          `http`, `tls` and `detector` are merged key by key, `labels` and `headers` \
           name by name; a `detector` of another `kind` replaces the inherited one as a whole. What \
           does not fit a target (`http` for one that is pushed) is ignored there.",
     groups: &[CHECKING, JUDGING, LABELLING, OBSERVING],
