@@ -22,12 +22,16 @@ impl Sink for Nowhere {
     fn failed(&self, _key: crate::check::SignalKey, _at: Instant, _failure: Failure) {}
 }
 
-fn example(targets: usize) -> Figures {
-    let ids = (0..targets).map(|number| match number {
+fn name(number: usize) -> String {
+    match number {
         0 => "größe/\"x\\y\"".to_owned(),
         _ => format!("shop/web-{number}"),
-    });
-    let (targets, signals) = ids
+    }
+}
+
+fn example(targets: usize) -> Figures {
+    let (targets, signals) = (0..targets)
+        .map(name)
         .map(|id| {
             let target = TargetFigures {
                 id: id.as_str().into(),

@@ -1,8 +1,10 @@
 //! Every key of the settings that monitors share, beside those that a settings file has as well.
 
-use super::tables::{CHECK_SPAN, DEFAULTS, GROUP_DEFAULTS, LABELLING, SEED_SERVER, TARGET};
+use auscult_core::bounds::MONITORS_MAX;
+
+use super::tables::{CHECK_SPAN, CHECKING, DEFAULTS, JUDGING, LABELLING, SEED_SERVER, TARGET};
 use super::{Key, Kind, Preset, Table};
-use Kind::{Choice, Headers, List, Name, Names, Path, Section, Text, Time, Url};
+use Kind::{Choice, CountOr, Headers, List, Name, Names, Path, Section, Text, Time, Url};
 use Preset::{Nothing, Required, Rule, Value};
 
 /// A file that `auscult apply` takes, and the body of `POST /v1/settings`.
@@ -59,6 +61,28 @@ pub(in super::super) static SHARED: Table = Table {
         ),
     ]],
 };
+
+/// `defaults` of a group.
+pub(super) static GROUP_DEFAULTS: Table = Table {
+    title: "groups[].defaults",
+    component: "GroupDefaultSettings",
+    doc: "As `defaults`, for the targets of the group.",
+    groups: &[CHECKING, JUDGING, LABELLING],
+};
+
+/// What concerns all targets of all monitors.
+pub(super) const OBSERVING: &[Key] = &[Key::new(
+    "observers",
+    CountOr {
+        min: 1,
+        max: MONITORS_MAX as u64,
+        word: "all",
+    },
+    Value("3"),
+    "How many of the monitors of a group observe each shared target, or `all`. The others neither \
+     check nor judge it. All monitors must have the same: say it in the shared settings.",
+)
+.elsewhere(&["probes", "replicas", "quorum", "confirmations"])];
 
 static SHARED_GROUP: Table = Table {
     title: "groups[] (shared)",

@@ -1,11 +1,11 @@
 //! Every key of the settings.
 
-use auscult_core::bounds::{MONITORS_MAX, TARGETS_MAX, WINDOW_SAMPLES_MAX};
+use auscult_core::bounds::{TARGETS_MAX, WINDOW_SAMPLES_MAX};
 
 use super::alerting::{ALERT_RULE, DEAD_MAN_SWITCH, MAINTENANCE};
 use super::history::PAST;
 use super::peer_metrics::PEER_METRICS;
-use super::shared::RECEIVER;
+use super::shared::{GROUP_DEFAULTS, OBSERVING, RECEIVER};
 use super::{Edge, Key, Kind, Preset, Table};
 use Kind::{Choice, Count, Flag, Labels, List, Name, Number, Path, Section, Text};
 use Preset::{Nothing, Required, Rule, Value};
@@ -136,27 +136,6 @@ pub(in super::super) static DEFAULTS: Table = Table {
     groups: &[CHECKING, JUDGING, LABELLING, OBSERVING],
 };
 
-/// `defaults` of a group.
-pub(super) static GROUP_DEFAULTS: Table = Table {
-    title: "groups[].defaults",
-    component: "GroupDefaultSettings",
-    doc: "As `defaults`, for the targets of the group.",
-    groups: &[CHECKING, JUDGING, LABELLING],
-};
-
-const OBSERVING: &[Key] = &[Key::new(
-    "observers",
-    Kind::CountOr {
-        min: 1,
-        max: MONITORS_MAX as u64,
-        word: "all",
-    },
-    Value("3"),
-    "How many of the monitors of a group observe each shared target, or `all`. The others neither \
-     check nor judge it. All monitors must have the same: say it in the shared settings.",
-)
-.elsewhere(&["probes", "replicas", "quorum", "confirmations"])];
-
 static GROUP: Table = Table {
     title: "groups[]",
     component: "GroupSettings",
@@ -271,7 +250,7 @@ pub(in super::super) static PUSH: Table = Table {
     .elsewhere(&["every", "period", "schedule"])]],
 };
 
-const CHECKING: &[Key] = &[
+pub(super) const CHECKING: &[Key] = &[
     Key::new(
         "interval",
         CHECK_SPAN,
@@ -289,7 +268,7 @@ const CHECKING: &[Key] = &[
     Key::new("http", Section(&HTTP), Nothing, "How to ask over HTTP, and which answer is good."),
 ];
 
-const JUDGING: &[Key] = &[
+pub(super) const JUDGING: &[Key] = &[
     Key::new(
         "detector",
         Section(&DETECTOR),
