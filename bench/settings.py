@@ -4,7 +4,9 @@
     bench/settings.py [--binary target/release/auscult] [--targets 100000] [--additions 1000]
 
 Prints how long single additions through a follower take, how soon each is live on the others, how
-long a file of many targets takes as one batch, and what each monitor holds in memory afterwards.
+long a file of many targets takes as one batch, and what each monitor holds in memory afterwards, beside what
+a monitor alone holds that has the same targets in its own file: the difference is what sharing costs, the
+rest is the targets themselves with their detectors and checks.
 Everything is on the loopback address; the checks go to a port that nobody listens on.
 """
 
@@ -64,10 +66,39 @@ def voters(port):
     return [it for it in monitors if it["role"] in ("leader", "follower")]
 
 
-def resident(process):
+def resident(process, what="VmRSS"):
     with open(f"/proc/{process.pid}/status") as status:
-        line = next(line for line in status if line.startswith("VmRSS"))
+        line = next(line for line in status if line.startswith(what))
     return int(line.split()[1]) / 1024
+
+
+def settled(process):
+    """What it holds once that grows and shrinks no more."""
+    last, since = resident(process), time.monotonic()
+    while time.monotonic() - since < 5:
+        time.sleep(0.5)
+        now = resident(process)
+        if abs(now - last) > 1:
+            last, since = now, time.monotonic()
+    return last
+
+
+def alone(binary, folder, count):
+    """What a monitor holds that has the targets in its own file, more than an empty one."""
+    held = []
+    for arguments in ([], ["--config", f"{folder}/many.yml"]):
+        command = [binary, "serve", "--http-bind", f"127.0.0.1:{HTTP[0] + 9}", "--udp-bind", "none"]
+        environment = dict(os.environ, RUST_LOG="error")
+        process = subprocess.Popen(command + arguments, env=environment, stdout=subprocess.DEVNULL)
+        try:
+            path = f"/v1/targets/many-{count - 1:06}" if arguments else "/-/ready"
+            until("alone", lambda: ask(HTTP[0] + 9, "GET", path)[0] == 200)
+            held.append(settled(process))
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(20)
+    print(f"the same in the file of a monitor alone: {held[1] - held[0]:.0f} MB more than without")
+    return held[1] - held[0]
 
 
 def leader():
@@ -120,10 +151,13 @@ def batch(binary, folder, processes, count):
         target = f"/v1/targets/many-{count - 1:06}"
         until("live", lambda: ask(port, "GET", target)[0] == 200)
         print(f"  live on {port} {time.monotonic() - acknowledged:.2f} s after the acknowledgement")
-    time.sleep(5)
+    more = []
     for process, was in zip(processes, before):
-        now = resident(process)
-        print(f"  resident {now:.0f} MB, {now - was:.0f} MB more than before")
+        now = settled(process)
+        more.append(now - was)
+        peak = resident(process, "VmHWM")
+        print(f"  resident {now:.0f} MB, {now - was:.0f} MB more than before, at most {peak:.0f} MB")
+    return more
 
 
 def main():
@@ -143,7 +177,10 @@ def main():
         if args.additions:
             additions(args.additions)
         if args.targets:
-            batch(args.binary, folder, processes, args.targets)
+            more = batch(args.binary, folder, processes, args.targets)
+            own = alone(args.binary, folder, args.targets)
+            for index, held in enumerate(more):
+                print(f"  m{index}: sharing costs {held - own:.0f} MB")
     finally:
         for process in processes:
             process.send_signal(signal.SIGTERM)
