@@ -196,7 +196,8 @@ impl Observatory {
         shared.engine.set_forwarder(&shared.forwarder);
         let observatory = Self(shared);
         // Who asks is to know from the beginning whether there is company.
-        observatory.tick();
+        // Targets are handed out as they are found.
+        let _changed = observatory.tick();
         tokio::spawn(follow::follow(observatory.clone(), stop.clone()));
         tokio::spawn(talk::keep_time(observatory.clone(), stop));
         observatory
@@ -316,8 +317,9 @@ impl Observatory {
         }
     }
 
-    /// Notes who is there and how this monitor is, and lets time pass.
-    async fn tick(&self) {
+    /// Notes who is there and how this monitor is, and lets time pass. Tells whether targets may be
+    /// to be handed over.
+    fn tick(&self) -> bool {
         let shared = &self.0;
         let seats = shared.group.seats();
         let suspects =
@@ -342,14 +344,15 @@ impl Observatory {
         };
         shared.engine.events().set_company(company);
         // One that hears nobody knows nothing of who is there, and takes nothing over.
-        if !isolated && shared.forwarder.set_lineup(company, lineup.clone()) {
+        let changed = !isolated && shared.forwarder.set_lineup(company, lineup.clone());
+        if changed {
             shared.targets.set_lineup(match company {
                 Company::Several => Some(lineup),
                 Company::Alone => None,
             });
-            self.hand_all().await;
         }
         self.say();
+        changed
     }
 }
 

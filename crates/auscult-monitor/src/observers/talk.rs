@@ -30,7 +30,9 @@ pub(super) async fn keep_time(observatory: Observatory, stop: Stop) {
             _ = ticks.tick() => {}
             () = stop.clone().stopped() => break,
         }
-        observatory.tick().await;
+        if observatory.tick() {
+            observatory.hand_all().await;
+        }
         let names = observatory.read(|machine| {
             let seats = machine.roster().into_iter().skip(1);
             seats.map(|seat| seat.name).collect::<Vec<_>>()
