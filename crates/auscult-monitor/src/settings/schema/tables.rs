@@ -13,8 +13,7 @@ use Preset::{Nothing, Required, Rule, Value};
 const YEAR_MS: u64 = 365 * 86_400_000;
 const WINDOW: u64 = WINDOW_SAMPLES_MAX as u64;
 
-/// A duration above zero: at least a microsecond would be odd enough, a millisecond is what timers
-/// keep.
+/// A duration above zero: a millisecond is the least that timers keep.
 const SPAN: Kind = Kind::Duration {
     ms_min: 1,
     ms_max: 10 * YEAR_MS,
@@ -129,10 +128,10 @@ pub(in super::super) static DEFAULTS: Table = Table {
     title: "defaults",
     component: "DefaultSettings",
     doc: "The same keys as in a target, for all targets of the file or of a group. Nearer ones win: signal, \
-          target, group, file. `observers` concerns all targets alike and has no place in a group. \
-          `http`, `tls` and `detector` are merged key by key, `labels` and `headers` \
-          name by name; a `detector` of another `kind` replaces the inherited one as a whole. What \
-          does not fit a target (`http` for one that is pushed) is ignored there.",
+          target, group, file. `observers` concerns all targets alike and has no place in a group. `http`, \
+          `tls` and `detector` are merged key by key, `labels` and `headers` name by name; a `detector` of \
+          another `kind` replaces the inherited one as a whole. What does not fit a target (`http` for one \
+          that is pushed) is ignored there.",
     groups: &[CHECKING, JUDGING, LABELLING, OBSERVING],
 };
 
