@@ -88,10 +88,10 @@ impl Swim {
         }
     }
 
-    /// Where the sender of a datagram stands. Who answers a probe is where it was when it was asked,
-    /// and in the shared order everybody knows who asks whom in a round: so most senders are found
-    /// without a look at the index, which in a large group is a line of memory that was not touched
-    /// for long.
+    /// Where the sender of a datagram stands. Who answers a probe is where it was when it was
+    /// asked, and in the shared order everybody knows who asks whom in a round: so most senders are
+    /// found without a look at the index, which in a large group is a line of memory that was not
+    /// touched for long.
     fn find_sender(&self, id: MemberId, body: &Body) -> Option<Slot> {
         let expected = match *body {
             Body::Ack { sequence, .. } => self.probes.slot_of(sequence),
