@@ -13,6 +13,7 @@ mod https;
 mod lab;
 mod members;
 mod metric;
+mod namesake;
 mod node;
 mod observers;
 mod process;

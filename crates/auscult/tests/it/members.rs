@@ -7,16 +7,16 @@ use crate::process::{PATIENCE, Process, run, stderr, stdout};
 use crate::serve::Monitor;
 
 /// A member of a group with its HTTP address.
-struct Node {
-    process: Process,
+pub(crate) struct Node {
+    pub(crate) process: Process,
     /// Where members reach it.
-    address: String,
-    http: String,
+    pub(crate) address: String,
+    pub(crate) http: String,
     url: String,
 }
 
 impl Node {
-    fn start(name: &str, join: Option<&Self>) -> Self {
+    pub(crate) fn start(name: &str, join: Option<&Self>) -> Self {
         let mut args = vec!["agent", "--name", name, "--bind", "127.0.0.1:0"];
         args.extend(["--http", "127.0.0.1:0", "--profile", "local"]);
         if let Some(other) = join {
@@ -42,7 +42,7 @@ impl Node {
         stdout(&output)
     }
 
-    fn json(&self, path: &str) -> Value {
+    pub(crate) fn json(&self, path: &str) -> Value {
         let answer = get(&self.http, path);
         assert_eq!(answer.status, 200, "{}", answer.body);
         serde_json::from_str(&answer.body).unwrap()
