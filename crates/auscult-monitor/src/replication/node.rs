@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 
 use super::contact::{Contact, Moment};
 use super::identity::{Identity, NoGroup};
-use super::journal::Journal;
+use super::journal::{self, Journal};
 use super::letters::Colleague;
 use super::log::Log;
 use super::machine::Machine;
@@ -227,12 +227,20 @@ impl Node {
         Ok(node)
     }
 
-    /// Ends everything. What was acknowledged is on the disk.
+    /// Ends everything. What was acknowledged is on the disk, and the journal is free for others.
     pub async fn stop(&self) {
         let mut tasks = std::mem::take(&mut *self.0.tasks.lock());
         tasks.shutdown().await;
         // It fails only when it has ended before.
         let _ended = self.raft().shutdown().await;
+        // Somebody may have been stopped while a thread worked on the journal for them.
+        let closed = journal::apart(&self.0.journal, |journal| {
+            journal.file().close();
+            Ok(())
+        });
+        if let Err(error) = closed.await {
+            tracing::debug!(%error, "the journal is let go of a little later");
+        }
     }
 
     /// As [`stop`](Self::stop), without waiting for the end.

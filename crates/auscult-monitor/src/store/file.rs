@@ -130,6 +130,12 @@ impl DataFile {
         self.beside(self.disk.sync_note())
     }
 
+    /// Lets go of it when all that is under way is done, so that another process may open it. It
+    /// is opened anew when somebody asks for something.
+    pub(crate) fn close(&self) {
+        *self.database.lock() = None;
+    }
+
     fn beside<R>(&self, done: io::Result<R>) -> Result<R, StoreError> {
         done.map_err(|error| StoreError::new(self.path(), error.into()))
     }
