@@ -76,7 +76,7 @@ fn spec(kind: &str, address: SocketAddr, interval: Duration) -> Result<CheckSpec
         "fresh" => Connection::Fresh,
         other => return Err(format!("{other} is neither reuse, fresh nor tcp").into()),
     };
-    Ok(CheckSpec::Http(Box::new(HttpCheck {
+    Ok(CheckSpec::Http(Arc::new(HttpCheck {
         url: format!("http://{address}/heartbeat").parse()?,
         method: Default::default(),
         headers: Default::default(),

@@ -1,6 +1,6 @@
 //! A check made ready: parsed, validated and serialised once, so that making it costs little.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -61,7 +61,8 @@ pub(super) struct Request {
     pub(super) url: Url,
     pub(super) origin: Origin,
     pub(super) method: Method,
-    pub(super) headers: HeaderMap,
+    /// Those of checks without headers of their own are the same.
+    pub(super) headers: Arc<HeaderMap>,
     pub(super) body: Bytes,
     /// As HTTP/1.1 says it.
     pub(super) bytes: Vec<u8>,
@@ -115,15 +116,6 @@ impl HttpPlan {
                 ));
             }
         }
-        let mut headers = check.headers.clone();
-        for (name, value) in [("user-agent", USER_AGENT), ("accept", "*/*")] {
-            headers
-                .entry(name)
-                .or_insert(HeaderValue::from_static(value));
-        }
-        if check.connection == Connection::Fresh {
-            headers.insert("connection", HeaderValue::from_static("close"));
-        }
         if check.url.scheme_str() == Some("https") {
             // The system's authorities take a while to read: here, where no check waits for it. If
             // it fails, the checks will say so, until it does not any more.
@@ -131,7 +123,7 @@ impl HttpPlan {
         }
         let body = check.body.as_deref().unwrap_or_default().as_bytes();
         let body = Bytes::copy_from_slice(body);
-        let first = Request::new(url, check.method.clone(), headers, body)
+        let first = Request::new(url, check.method.clone(), headers(check), body)
             .map_err(|text| invalid("url", text))?;
         if let Some(name) = &check.tls.server_name {
             ServerName::try_from(&**name)
@@ -180,7 +172,12 @@ impl Connecting {
 }
 
 impl Request {
-    fn new(url: Url, method: Method, headers: HeaderMap, body: Bytes) -> Result<Self, String> {
+    fn new(
+        url: Url,
+        method: Method,
+        headers: Arc<HeaderMap>,
+        body: Bytes,
+    ) -> Result<Self, String> {
         let secure = match url.scheme() {
             "http" => false,
             "https" => true,
@@ -217,8 +214,9 @@ impl Request {
             method = Method::GET;
             body = Bytes::new();
         }
-        let mut headers = self.headers.clone();
+        let mut headers = Arc::clone(&self.headers);
         if url.origin() != self.url.origin() {
+            let headers = Arc::make_mut(&mut headers);
             // What was meant for one server must not be shown to another.
             for name in ["authorization", "cookie", "host"] {
                 headers.remove(name);
@@ -235,7 +233,7 @@ impl Request {
             let host = &self.url[url::Position::BeforeHost..url::Position::AfterPort];
             bytes.extend_from_slice(format!("host: {host}\r\n").as_bytes());
         }
-        for (name, value) in &self.headers {
+        for (name, value) in self.headers.iter() {
             bytes.extend_from_slice(name.as_str().as_bytes());
             bytes.extend_from_slice(b": ");
             bytes.extend_from_slice(value.as_bytes());
@@ -249,6 +247,30 @@ impl Request {
         bytes.extend_from_slice(&self.body);
         bytes
     }
+}
+
+/// What a check sends, with our own headers.
+fn headers(check: &HttpCheck) -> Arc<HeaderMap> {
+    static KEPT: OnceLock<Arc<HeaderMap>> = OnceLock::new();
+    static CLOSED: OnceLock<Arc<HeaderMap>> = OnceLock::new();
+    let made = || Arc::new(with_ours(check.headers.clone(), check.connection));
+    match (check.headers.is_empty(), check.connection) {
+        (false, _) => made(),
+        (true, Connection::Reuse) => Arc::clone(KEPT.get_or_init(made)),
+        (true, Connection::Fresh) => Arc::clone(CLOSED.get_or_init(made)),
+    }
+}
+
+fn with_ours(mut headers: HeaderMap, connection: Connection) -> HeaderMap {
+    for (name, value) in [("user-agent", USER_AGENT), ("accept", "*/*")] {
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
+    }
+    if connection == Connection::Fresh {
+        headers.insert("connection", HeaderValue::from_static("close"));
+    }
+    headers
 }
 
 const USER_AGENT: &str = concat!("auscult/", env!("CARGO_PKG_VERSION"));

@@ -1,6 +1,7 @@
 //! What to check: the settings of a signal's source, if it is one that is checked.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::settings::{HttpCheck, SourceSpec, StatusRanges, TcpCheck};
@@ -9,7 +10,7 @@ use crate::settings::{HttpCheck, SourceSpec, StatusRanges, TcpCheck};
 #[derive(Clone, Debug, PartialEq)]
 pub enum CheckSpec {
     /// Over HTTP or HTTPS.
-    Http(Box<HttpCheck>),
+    Http(Arc<HttpCheck>),
     /// A TCP connection that is made and closed at once.
     Tcp(TcpCheck),
 }
@@ -27,7 +28,7 @@ impl CheckSpec {
 
     /// From one check to the next.
     #[must_use]
-    pub const fn interval(&self) -> Duration {
+    pub fn interval(&self) -> Duration {
         match self {
             Self::Http(check) => check.interval,
             Self::Tcp(check) => check.interval,
@@ -36,7 +37,7 @@ impl CheckSpec {
 
     /// How long a whole check may take.
     #[must_use]
-    pub const fn timeout(&self) -> Duration {
+    pub fn timeout(&self) -> Duration {
         match self {
             Self::Http(check) => check.timeout,
             Self::Tcp(check) => check.timeout,

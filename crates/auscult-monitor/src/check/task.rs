@@ -205,7 +205,8 @@ impl Task<'_> {
     ) -> Result<Result<Answer, CheckError>, Replaced> {
         let _in_flight = InFlight::enter(&self.context.metrics);
         let finished = {
-            let mut check = pin!(make(
+            // Most of the time a task waits, and a check that is made is ten times its size.
+            let mut check = Box::pin(make(
                 &self.plan,
                 permit,
                 &mut self.kept,

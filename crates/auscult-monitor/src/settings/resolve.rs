@@ -1,5 +1,7 @@
 //! From checked sections to targets: defaults filled in, and the rules between keys.
 
+use std::sync::Arc;
+
 use auscult_core::bounds::{LABELS_PER_TARGET_MAX, SIGNALS_PER_TARGET_MAX};
 use auscult_core::id::{SignalName, TargetId};
 use auscult_core::monitor::Labels;
@@ -166,7 +168,7 @@ fn signal(report: &mut Report<'_>, own: &Section, merged: &Section) -> Option<Si
         match own.url("url")? {
             CheckUrl::Http(url) => {
                 let check = http(report, merged, url.clone())?;
-                (SourceSpec::Http(Box::new(check)), "http")
+                (SourceSpec::Http(Arc::new(check)), "http")
             }
             CheckUrl::Tcp(host, port) => {
                 refuse_said(report, own, &["http"], "tcp");

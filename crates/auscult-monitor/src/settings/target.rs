@@ -80,7 +80,7 @@ pub struct SignalSpec {
 #[derive(Clone, Debug, PartialEq)]
 pub enum SourceSpec {
     /// We ask over HTTP.
-    Http(Box<HttpCheck>),
+    Http(Arc<HttpCheck>),
     /// We connect over TCP.
     Tcp(TcpCheck),
     /// They are sent to us, as datagrams or over HTTP.
@@ -160,7 +160,7 @@ pub enum HttpVersion {
 impl SourceSpec {
     /// How often arrivals are expected, where that is known.
     #[must_use]
-    pub const fn interval(&self) -> Option<Duration> {
+    pub fn interval(&self) -> Option<Duration> {
         match self {
             Self::Http(check) => Some(check.interval),
             Self::Tcp(check) => Some(check.interval),

@@ -134,7 +134,7 @@ pub(super) fn tcp(host: &str, port: u16) -> TcpCheck {
 
 impl From<HttpCheck> for CheckSpec {
     fn from(check: HttpCheck) -> Self {
-        Self::Http(Box::new(check))
+        Self::Http(Arc::new(check))
     }
 }
 
