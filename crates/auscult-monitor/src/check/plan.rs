@@ -172,12 +172,7 @@ impl Connecting {
 }
 
 impl Request {
-    fn new(
-        url: Url,
-        method: Method,
-        headers: Arc<HeaderMap>,
-        body: Bytes,
-    ) -> Result<Self, String> {
+    fn new(url: Url, method: Method, headers: Arc<HeaderMap>, body: Bytes) -> Result<Self, String> {
         let secure = match url.scheme() {
             "http" => false,
             "https" => true,

@@ -211,7 +211,7 @@ impl Task<'_> {
                 permit,
                 &mut self.kept,
                 self.context,
-                progress
+                progress,
             ));
             let timer = &mut self.timer;
             unless_replaced(self.signal, self.revision, |task| {
