@@ -2,8 +2,8 @@
 //! on.
 //!
 //! What is sent is HTTP/2 as a client would write it by hand, as far as the head of the call. Its
-//! body is what the fuzzer says: messages with the right lengths around any content, or any bytes at
-//! all, in pieces of any size.
+//! body is what the fuzzer says: messages with the right lengths around any content, or any bytes
+//! at all, in pieces of any size.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
