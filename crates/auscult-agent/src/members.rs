@@ -82,15 +82,18 @@ impl Members {
     /// Reads the machine.
     pub(crate) fn read(swim: &Swim, now: Instant, before: &Self) -> Self {
         let members = swim.members();
+        let mut members: Vec<_> = members
+            .map(|view| Member::read(&view, now, before))
+            .collect();
+        // The machine tells of those who are gone after the others.
+        members.sort_by_key(|member| member.id);
         Self {
             revision: before.revision + 1,
             at: now,
             live: swim.live(),
             view: swim.view_digest(),
             mode: swim.mode(),
-            members: members
-                .map(|view| Member::read(&view, now, before))
-                .collect(),
+            members,
         }
     }
 
