@@ -24,13 +24,15 @@ fn of_two_living_processes_with_one_name_one_goes_and_the_group_rests() {
     let (status, ..) = loser.process.end();
     assert_eq!(status.code(), Some(5));
 
-    // All have the one that is left at its own address, alive, and nobody ever failed.
+    // All have the one that is left at its own address, alive. Where the name stood at the other
+    // one's address when that ended, it may be convicted there, until the one that is left says no.
     for node in [&seed, &other] {
         until(|| {
             let twin = node.json("/v1/members/twin");
             twin["state"] == "alive" && twin["address"] == winner.address.as_str()
         });
-        assert_eq!(counted(node, "auscult_swim_convictions_total"), 0);
+        let convictions = counted(node, "auscult_swim_convictions_total");
+        assert!(convictions <= 1, "{convictions} convictions");
     }
     // A contradiction or two for each of the times that it was said to be elsewhere.
     let contradicted = counted(&winner, "auscult_swim_refutations_total");
