@@ -153,6 +153,12 @@ impl Alerts {
         self.writing.held()
     }
 
+    /// Whether anything is not on the disk yet.
+    #[must_use]
+    pub fn has_unwritten(&self) -> bool {
+        self.writing.is_under_way() || !self.writing.is_empty()
+    }
+
     /// The rules and receivers in force.
     #[must_use]
     pub const fn config(&self) -> &AlertConfig {

@@ -54,7 +54,12 @@ impl Writing {
         core::mem::take(&mut self.fresh)
     }
 
-    fn is_empty(&self) -> bool {
+    pub(super) const fn is_under_way(&self) -> bool {
+        self.current.is_some()
+    }
+
+    /// Whether nothing waits for the next write.
+    pub(super) fn is_empty(&self) -> bool {
         self.alerts.is_empty() && self.silences.is_empty()
     }
 

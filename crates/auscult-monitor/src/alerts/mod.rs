@@ -19,6 +19,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use auscult_core::alert::{Alerts, Change, Input, Letter, Message, Output, Phase, Refusal, Write};
@@ -29,6 +30,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::engine::Engine;
@@ -69,6 +71,10 @@ struct Shared {
     /// There may be something to say to other monitors.
     spoke: Notify,
 }
+
+/// How long the end waits for the disk: what is not written by then is found out anew, where it
+/// can be.
+const LAST_WRITE_MAX: Duration = Duration::from_secs(1);
 
 /// Where alerts are written.
 #[derive(Clone)]
@@ -200,14 +206,27 @@ impl AlertDesk {
         tokio::spawn(self.clone().run_timer(stop));
     }
 
-    /// Ends: what is being written is written, and then the file is closed. What was not told yet
-    /// is told by the next process.
+    /// Ends: what happened is written, unless the disk takes too long, and then the file is closed.
+    /// What was not told yet is told by the next process.
     pub async fn stop(&self) {
+        if timeout(LAST_WRITE_MAX, self.all_written()).await.is_err() {
+            tracing::warn!("the disk did not take the last alerts in time");
+        }
         let place = std::mem::replace(&mut *self.0.place.lock(), Place::Closed);
         if let Place::File(store) = place {
             while Arc::strong_count(&store) > 1 {
                 tokio::task::yield_now().await;
             }
+        }
+    }
+
+    async fn all_written(&self) {
+        loop {
+            let spoke = self.spoke();
+            if !self.read(|alerts, _| alerts.has_unwritten()) {
+                return;
+            }
+            spoke.await;
         }
     }
 

@@ -1,6 +1,7 @@
 //! Whole servers, and receivers on this host that hear what they are told.
 
 mod alertmanager;
+mod ended;
 mod group;
 mod peers;
 mod sinks;
