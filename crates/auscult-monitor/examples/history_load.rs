@@ -24,7 +24,7 @@ use auscult_monitor::clock::Clock;
 use auscult_monitor::engine::Engine;
 use auscult_monitor::events::EventLog;
 use auscult_monitor::history::History;
-use auscult_monitor::registry::Registry;
+use auscult_monitor::registry::{FileTargets, Registry};
 use auscult_monitor::replication::{Journal, Network, Nobody, Node, NodeConfig};
 use auscult_monitor::shared::Monitor;
 
@@ -76,7 +76,13 @@ async fn start(folder: &std::path::Path) -> Result<(Engine, History), Box<dyn Er
     let network: Arc<dyn Network> = Arc::new(Nobody);
     let config = NodeConfig::new(Monitor::default(), 1);
     let node = Node::start(config, Journal::in_memory()?, network).await?;
-    let registry = Registry::new(engine.clone(), Arc::clone(&checks), Arc::new(node), None);
+    let registry = Registry::new(
+        engine.clone(),
+        Arc::clone(&checks),
+        Arc::new(node),
+        None,
+        FileTargets::Own,
+    );
     history.start(engine.clone(), checks, Arc::new(registry))?;
     Ok((engine, history))
 }

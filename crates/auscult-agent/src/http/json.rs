@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::problem::{Fault, Kind, Problem};
+use super::problem::{Kind, Problem};
 
 /// The longest wait for a body: a slow client holds a connection and its buffer, nothing else.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -84,13 +84,8 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
             .hint("send JSON, for example with curl -d '{...}'"));
     }
     serde_json::from_slice(body).map_err(|error| {
-        Problem::new(Kind::Malformed)
-            .detail(format!("the body is not valid JSON: {error}"))
-            .errors(vec![Fault {
-                pointer: String::new(),
-                detail: error.to_string(),
-                hint: None,
-            }])
+        let detail = format!("the body is not valid JSON: {error}");
+        Problem::new(Kind::Malformed).detail(detail)
     })
 }
 

@@ -26,6 +26,7 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::check::{RunnerConfig, Sink};
+use crate::registry::FileTargets;
 use crate::registry::memory::Memory;
 
 /// A monitor without a network.
@@ -71,7 +72,13 @@ impl Bench {
         };
         let checks = Arc::new(CheckRunner::start(Nowhere, clock, runner).expect("a runner"));
         let shared = Arc::new(Memory::new());
-        let registry = Registry::new(engine.clone(), Arc::clone(&checks), shared.clone(), file);
+        let registry = Registry::new(
+            engine.clone(),
+            Arc::clone(&checks),
+            shared.clone(),
+            file,
+            FileTargets::Own,
+        );
         let registry = Arc::new(registry);
         registry.reload().expect("settings");
         let (stopper, stop) = Stop::channel();

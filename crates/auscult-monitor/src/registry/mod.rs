@@ -4,7 +4,8 @@
 //! share, the group that this monitor is a member of, and heartbeats of targets that nobody
 //! described. A name from an earlier place hides the same name in a later one: the file wins,
 //! because it is what an operator of this monitor reads; what it hides stays among the shared
-//! settings and comes back when the file drops the name.
+//! settings and comes back when the file drops the name. Where others share the settings, the file
+//! is no such place: a group begins with the file of the monitor that begins it (`founding`).
 //!
 //! A change of shared settings is checked as a whole (`propose`), decided by whoever keeps them,
 //! and becomes live on every monitor when it follows (`follow`). A refusal leaves everything as it
@@ -13,7 +14,7 @@
 
 mod duty;
 mod follow;
-mod import;
+mod founding;
 mod members;
 #[cfg(test)]
 pub(crate) mod memory;
@@ -36,6 +37,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 pub use duty::Handed;
+pub use founding::FileTargets;
 pub use members::MemberWord;
 pub use propose::{Made, Prune, Wanted};
 pub use refused::{Refused, ReloadError};
@@ -57,6 +59,7 @@ pub struct Registry {
     checks: Arc<CheckRunner>,
     shared: Arc<dyn SettingsStore>,
     file: Option<PathBuf>,
+    file_targets: FileTargets,
     /// Read with every heartbeat, so apart from what the lock guards.
     settings: ArcSwap<Settings>,
     key: Arc<ArcSwapOption<Key>>,
@@ -194,6 +197,7 @@ impl Registry {
         checks: Arc<CheckRunner>,
         shared: Arc<dyn SettingsStore>,
         file: Option<PathBuf>,
+        file_targets: FileTargets,
     ) -> Self {
         let settings = Settings::default();
         let followed = Followed::new(&settings.defaults);
@@ -203,6 +207,7 @@ impl Registry {
             checks,
             shared,
             file,
+            file_targets,
             followed: Mutex::new(followed),
             reached: ArcSwap::default(),
             settings: ArcSwap::from_pointee(settings),

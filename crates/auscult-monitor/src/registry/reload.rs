@@ -6,7 +6,7 @@ use std::sync::Arc;
 use auscult_core::id::TargetId;
 use jiff::Timestamp;
 
-use super::{Places, Refused, Registry, ReloadError};
+use super::{FileTargets, Places, Refused, Registry, ReloadError};
 use crate::ingest::Key;
 use crate::settings::{Settings, TargetSpec};
 
@@ -109,6 +109,12 @@ impl Registry {
                 "the settings file defines a target that was also shared among monitors; the file wins"
             );
         }
+        if self.file_targets == FileTargets::OfGroup && !plan.settings.targets.is_empty() {
+            tracing::info!(
+                "what is watched stands in the settings of the group; auscult apply -f FILE shares \
+                 what the file says now"
+            );
+        }
         if *self.engine.config() != plan.settings.observer {
             tracing::warn!(
                 "the settings of the observer have changed; they take effect after a restart"
@@ -143,7 +149,12 @@ impl Registry {
         let mut file = BTreeMap::new();
         for spec in &settings.targets {
             self.checkable(spec)?;
-            file.insert(spec.id.clone(), Arc::new(spec.clone()));
+            match self.file_targets {
+                FileTargets::Own => {
+                    file.insert(spec.id.clone(), Arc::new(spec.clone()));
+                }
+                FileTargets::OfGroup => {}
+            }
         }
         let limit = self.engine.config().targets_max;
         let hidden = |id: &TargetId| file.contains_key(id);

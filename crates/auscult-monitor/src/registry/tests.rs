@@ -1,7 +1,7 @@
 //! What is watched, changed from the file, the API and heartbeats.
 
 mod following;
-mod import;
+mod founding;
 
 use super::memory::Memory;
 use super::*;
@@ -252,6 +252,7 @@ fn what_the_file_describes_hides_a_member_until_it_goes() {
 
 struct Stage {
     folder: TempDir,
+    file_targets: FileTargets,
     shared: Arc<Memory>,
     engine: Engine,
     registry: Arc<Registry>,
@@ -262,9 +263,11 @@ impl Stage {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("settings.yml"), text).unwrap();
         let shared = Arc::new(Memory::new());
-        let (engine, registry) = start(&folder, &shared);
+        let file_targets = FileTargets::Own;
+        let (engine, registry) = start(&folder, &shared, file_targets);
         Self {
             folder,
+            file_targets,
             shared,
             engine,
             registry,
@@ -276,8 +279,12 @@ impl Stage {
     }
 
     fn restart(&mut self) {
-        (self.engine, self.registry) = start(&self.folder, &self.shared);
+        self.start_again();
         self.registry.reload().unwrap();
+    }
+
+    fn start_again(&mut self) {
+        (self.engine, self.registry) = start(&self.folder, &self.shared, self.file_targets);
     }
 
     async fn create(&self, id: &str, interval: &str) -> Result<Arc<TargetSpec>, Refused> {
@@ -335,7 +342,11 @@ impl Stage {
     }
 }
 
-fn start(folder: &TempDir, shared: &Arc<Memory>) -> (Engine, Arc<Registry>) {
+fn start(
+    folder: &TempDir,
+    shared: &Arc<Memory>,
+    file_targets: FileTargets,
+) -> (Engine, Arc<Registry>) {
     let file = folder.path().join("settings.yml");
     let observer = Settings::load(&file).map_or(MonitorConfig::server(), |it| it.observer);
     let clock = Clock::new();
@@ -346,7 +357,13 @@ fn start(folder: &TempDir, shared: &Arc<Memory>) -> (Engine, Arc<Registry>) {
     };
     let checks = CheckRunner::start(engine.clone(), clock, limits).unwrap();
     let shared = Arc::clone(shared) as Arc<dyn SettingsStore>;
-    let registry = Registry::new(engine.clone(), Arc::new(checks), shared, Some(file));
+    let registry = Registry::new(
+        engine.clone(),
+        Arc::new(checks),
+        shared,
+        Some(file),
+        file_targets,
+    );
     (engine, Arc::new(registry))
 }
 

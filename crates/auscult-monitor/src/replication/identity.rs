@@ -49,6 +49,9 @@ pub(super) struct Identity {
     /// What it does where none of them has a group.
     #[serde(default)]
     pub(super) no_group: NoGroup,
+    /// It began its group, and what its settings file says is not known to be shared yet.
+    #[serde(default)]
+    pub(super) owes_settings: bool,
     /// It left its group, or was removed.
     #[serde(default)]
     pub(super) outside: bool,
@@ -91,6 +94,7 @@ impl Identity {
             bind: config.raft_bind,
             join: config.join.clone(),
             no_group: config.no_group,
+            owes_settings: config.join.is_empty(),
             outside: false,
         }
     }

@@ -65,6 +65,17 @@ impl From<StartError> for JoinError {
     }
 }
 
+/// What the settings file of a monitor is to its group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Founding {
+    /// It has no group yet: it will join one, or begin one.
+    Open,
+    /// It began the group, and the file is what the group begins with.
+    Owed,
+    /// The group has settings without it.
+    Settled,
+}
+
 /// What became of a journal before this start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Past {
@@ -95,6 +106,7 @@ impl Node {
             join: addresses,
             no_group: NoGroup::Wait,
             group: String::new(),
+            owes_settings: false,
             outside: false,
             ..before
         };
@@ -210,6 +222,27 @@ impl Node {
         };
         tracing::info!(outside, "of the monitors' group");
         self.remember(identity).await;
+    }
+
+    /// What its settings file is to the group.
+    #[must_use]
+    pub fn founding(&self) -> Founding {
+        let identity = self.0.identity.read();
+        match (identity.group.as_str(), identity.owes_settings) {
+            ("", _) => Founding::Open,
+            (_, true) => Founding::Owed,
+            (_, false) => Founding::Settled,
+        }
+    }
+
+    /// Remembers that what its settings file says is shared.
+    pub async fn settle_founding(&self) {
+        let settled = {
+            let mut identity = self.0.identity.write();
+            identity.owes_settings = false;
+            identity.clone()
+        };
+        self.remember(settled).await;
     }
 
     async fn remember(&self, identity: Identity) {
@@ -357,6 +390,7 @@ async fn begin(node: &Node) {
         identity.group = group;
         identity.join.clear();
         identity.no_group = NoGroup::Wait;
+        identity.owes_settings = true;
         identity.clone()
     };
     tracing::info!(group = %begun.group, "nobody has a group: it is begun");

@@ -34,7 +34,7 @@ use std::io::Cursor;
 pub use crate::shared::Monitor;
 
 pub use identity::{BEGIN_AFTER, NoGroup};
-pub use join::JoinError;
+pub use join::{Founding, JoinError};
 pub use journal::{FILE_NAME, Journal};
 pub use letters::Colleague;
 pub use log::Log;

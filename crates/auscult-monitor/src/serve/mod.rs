@@ -30,8 +30,9 @@ use crate::peer_metrics::PeerMonitor;
 use crate::registry::{Registry, ReloadError, Reloaded};
 use crate::replication::{Node, StartError};
 use crate::settings::Settings;
+use crate::settings::documents::Sheet;
 use crate::shared::SettingsStore;
-use crate::store::{AlertStore, Folder, StoreError};
+use crate::store::{AlertStore, Folder, SavedTexts, StoreError};
 use shared::SharedSettings;
 
 pub use shared::GroupConfig;
@@ -184,7 +185,7 @@ pub struct Server {
     stop: Stop,
     agent: Option<AgentHandle>,
     shared: SharedSettings,
-    data_dir: Option<PathBuf>,
+    first_settings: Option<Sheet>,
     _folder: Option<Folder>,
     alerts: AlertDesk,
     peer_metrics: PeerMonitor,
@@ -235,26 +236,22 @@ impl Server {
             Some(group) => Some(membership::start(&group).await?),
             None => None,
         };
-        let (folder, alert_store) = match data_dir.clone() {
-            Some(path) => {
-                let opened = tokio::task::spawn_blocking(move || {
-                    let folder = Folder::open(&path)?;
-                    // The folder is locked by now.
-                    let alerts = AlertStore::open(&path)?;
-                    Ok::<_, StoreError>((folder, alerts))
-                });
-                let (folder, alerts) = opened.await??;
-                (Some(folder), Some(alerts))
-            }
-            None => (None, None),
-        };
+        let (folder, alert_store) = open_folder(data_dir.clone()).await?;
         let shared = SharedSettings::start(data_dir.clone(), http.local_addr()?, group).await?;
         let clock = Clock::new();
         let events = EventLog::new(clock.clone());
         let engine = Engine::start(settings.observer.clone(), clock.clone(), events)?;
         let checks = CheckRunner::start(engine.clone(), clock, RunnerConfig::detect());
         let checks = checks.map(Arc::new)?;
-        let registry = Registry::new(engine.clone(), Arc::clone(&checks), shared.store(), file);
+        let first_settings = shared.first_settings(file.as_ref()).await?;
+        let (store, file_targets) = (shared.store(), shared.file_targets());
+        let registry = Registry::new(
+            engine.clone(),
+            Arc::clone(&checks),
+            store,
+            file,
+            file_targets,
+        );
         let alerts = AlertDesk::new(engine.clock().clone(), &settings.alerts, alert_store);
         let peer_config = settings.peer_metrics.config.clone();
         let peer_metrics = PeerMonitor::start(peer_config, engine.clock().clone());
@@ -275,7 +272,7 @@ impl Server {
             stop,
             agent,
             shared,
-            data_dir,
+            first_settings,
             _folder: folder,
         })
     }
@@ -386,7 +383,8 @@ impl Server {
         let settings = std::mem::take(&mut self.settings);
         tokio::task::spawn_blocking(move || registry.take(settings)).await??;
         let observatory = self.start_followers()?;
-        shared::follow(&self.registry, self.data_dir, &self.stop);
+        let first = self.first_settings.take();
+        self.shared.follow(&self.registry, first, &self.stop);
         let admission = Arc::clone(&self.registry) as Arc<dyn Admission>;
         let key = self.registry.key();
         let receiver = |udp| UdpReceiver::start(udp, self.engine.clone(), admission, key);
@@ -447,6 +445,22 @@ impl Server {
         tracing::info!("ended");
         Ok(())
     }
+}
+
+type OpenFolder = (Option<Folder>, Option<(AlertStore, SavedTexts)>);
+
+/// Locks the data folder, if there is one, and opens what it has of alerts.
+async fn open_folder(path: Option<PathBuf>) -> Result<OpenFolder, ServeError> {
+    let Some(path) = path else {
+        return Ok((None, None));
+    };
+    let opened = tokio::task::spawn_blocking(move || {
+        let folder = Folder::open(&path)?;
+        // The folder is locked by now.
+        let alerts = AlertStore::open(&path)?;
+        Ok::<_, StoreError>((Some(folder), Some(alerts)))
+    });
+    Ok(opened.await??)
 }
 
 async fn load(file: Option<PathBuf>) -> Result<Settings, ServeError> {

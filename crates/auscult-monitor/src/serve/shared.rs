@@ -17,13 +17,14 @@ use super::ServeError;
 use crate::engine::Engine;
 use crate::etcd;
 use crate::observers::{Observatory, Site, Targets, agent_addr, observe};
-use crate::registry::{Refused, Registry};
+use crate::registry::{FileTargets, Refused, Registry, ReloadError};
 use crate::replication::http::{Calls, HttpNetwork, routes};
-use crate::replication::{Journal, Network, NoGroup, Nobody, Node, NodeConfig};
+use crate::replication::{Founding, Journal, Network, NoGroup, Nobody, Node, NodeConfig};
+use crate::settings::documents::Sheet;
 use crate::shared::{Monitor, SettingsStore};
 
-/// How long to wait before the old store is tried again.
-const IMPORT_AGAIN: Duration = Duration::from_millis(500);
+/// How long to wait until sharing what the settings file says is tried again.
+const FOUND_AGAIN: Duration = Duration::from_millis(200);
 
 /// How a monitor takes part in a group of several.
 #[derive(Clone, Debug, Default)]
@@ -168,6 +169,43 @@ impl SharedSettings {
         })
     }
 
+    /// What becomes of the targets of the settings file.
+    pub(super) const fn file_targets(&self) -> FileTargets {
+        match self.raft_addr {
+            Some(_) => FileTargets::OfGroup,
+            None => FileTargets::Own,
+        }
+    }
+
+    /// What the group begins with, if this monitor begins it or may yet.
+    pub(super) async fn first_settings(
+        &self,
+        file: Option<&PathBuf>,
+    ) -> Result<Option<Sheet>, ServeError> {
+        let (Some(node), Some(file)) = (&self.node, file.cloned()) else {
+            return Ok(None);
+        };
+        if self.file_targets() == FileTargets::Own || node.founding() == Founding::Settled {
+            return Ok(None);
+        }
+        let read = tokio::task::spawn_blocking(move || Sheet::of_settings_file(&file));
+        Ok(Some(read.await?.map_err(ReloadError::Settings)?))
+    }
+
+    /// Makes live what the settings say that monitors share, beginning with `first`.
+    pub(super) fn follow(&self, registry: &Arc<Registry>, first: Option<Sheet>, stop: &Stop) {
+        tokio::spawn(Arc::clone(registry).follow(stop.clone()));
+        if let (Some(sheet), Some(node)) = (first, self.node.clone()) {
+            let (registry, stop) = (Arc::clone(registry), stop.clone());
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = found(node, registry, sheet) => {}
+                    () = stop.stopped() => {}
+                }
+            });
+        }
+    }
+
     pub(super) async fn stop(&self) {
         if let Some(node) = &self.node {
             node.stop().await;
@@ -232,34 +270,29 @@ fn host_of(ip: IpAddr) -> String {
     }
 }
 
-/// Makes live what the settings say that monitors share, and what an earlier version left.
-pub(super) fn follow(registry: &Arc<Registry>, folder: Option<PathBuf>, stop: &Stop) {
-    tokio::spawn(Arc::clone(registry).follow(stop.clone()));
-    if let Some(folder) = folder {
-        tokio::spawn(import(Arc::clone(registry), folder, stop.clone()));
-    }
-}
-
-/// Takes over what an earlier version left in the data folder, however long it takes until the
-/// group can decide.
-async fn import(registry: Arc<Registry>, folder: PathBuf, stop: Stop) {
-    let stopped = stop.stopped();
-    tokio::pin!(stopped);
+/// Shares what the settings file says that the group begins with, however long it takes until the
+/// group can decide; nothing, where another monitor began the group.
+async fn found(node: Node, registry: Arc<Registry>, sheet: Sheet) {
     let mut told = false;
     loop {
-        match registry.import(&folder).await {
-            Ok(_) => return,
-            Err(Refused::NoLeader { .. } | Refused::Unclear) => {}
-            Err(refused) if !told => {
-                told = true;
-                tracing::error!("the old store is not taken over yet: {refused}");
-            }
-            Err(_) => {}
+        match node.founding() {
+            Founding::Settled => return,
+            Founding::Open => {}
+            Founding::Owed => match registry.begin_with(sheet.clone()).await {
+                Ok(settings) => {
+                    tracing::info!(settings, "the group begins with the settings file");
+                    node.settle_founding().await;
+                    return;
+                }
+                Err(Refused::NoLeader { .. } | Refused::Unclear) => {}
+                Err(refused) if !told => {
+                    told = true;
+                    tracing::error!("the group does not begin with the settings file: {refused}");
+                }
+                Err(_) => {}
+            },
         }
-        tokio::select! {
-            () = tokio::time::sleep(IMPORT_AGAIN) => {}
-            () = &mut stopped => return,
-        }
+        tokio::time::sleep(FOUND_AGAIN).await;
     }
 }
 

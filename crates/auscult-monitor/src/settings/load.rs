@@ -58,22 +58,30 @@ impl Settings {
     /// # Errors
     /// The file cannot be read, or everything that is wrong with it.
     pub fn load(path: &Path) -> Result<Self, LoadError> {
-        let bytes = read(path).map_err(|source| LoadError::Io {
-            path: path.to_owned(),
-            source,
-        })?;
-        let name = path.display().to_string();
-        let text = match str::from_utf8(&bytes) {
-            Ok(text) => text,
-            Err(error) => {
-                let problems = not_utf8(&name, &bytes, error.valid_up_to());
-                return Err(LoadError::Problems(problems));
-            }
-        };
-        let folder = path.parent().unwrap_or(Path::new(""));
-        let report = Report::of_file(&name, text).with_folder(folder);
-        settings(text, report).map_err(LoadError::Problems)
+        from_file(path, settings)
     }
+}
+
+/// Reads a file, and what its text says. Files that it names are looked for beside it.
+pub(super) fn from_file<T>(
+    path: &Path,
+    say: impl FnOnce(&str, Report<'_>) -> Result<T, Problems>,
+) -> Result<T, LoadError> {
+    let bytes = read(path).map_err(|source| LoadError::Io {
+        path: path.to_owned(),
+        source,
+    })?;
+    let name = path.display().to_string();
+    let text = match str::from_utf8(&bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let problems = not_utf8(&name, &bytes, error.valid_up_to());
+            return Err(LoadError::Problems(problems));
+        }
+    };
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let report = Report::of_file(&name, text).with_folder(folder);
+    say(text, report).map_err(LoadError::Problems)
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {

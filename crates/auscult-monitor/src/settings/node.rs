@@ -78,6 +78,13 @@ impl Node {
         found.map(|(_, node)| node)
     }
 
+    /// Lets go of the entries of a mapping that have none of these keys.
+    pub(super) fn keep_entries(&mut self, keys: &[&str]) {
+        if let Value::Map(entries) = &mut self.value {
+            entries.retain(|(key, _)| keys.contains(&key.text.as_str()));
+        }
+    }
+
     /// How many values it holds, itself included.
     pub(super) fn count(&self) -> usize {
         match &self.value {

@@ -1,10 +1,12 @@
-//! The store against crashes, damage, strangers and full disks.
+//! Data files against crashes, damage, strangers and full disks.
+
+mod sample;
 
 use super::file::{META, META_FORMAT, rehearse};
-use super::writer::*;
 use super::*;
 use redb::backends::FileBackend;
-use redb::{Database, StorageBackend};
+use redb::{Database, StorageBackend, TableDefinition};
+use sample::*;
 use std::io;
 use std::process::Command;
 use std::sync::Arc;
@@ -122,7 +124,7 @@ fn a_crash_between_two_writes_loses_neither() {
 #[test]
 fn half_a_creation_is_begun_anew() {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("auscult.redb.new"), b"half").unwrap();
+    fs::write(folder.path().join("sample.redb.new"), b"half").unwrap();
     let (_, contents) = Store::open(folder.path()).unwrap();
     assert_eq!(contents, Contents::default());
 }

@@ -114,15 +114,23 @@ impl Start {
             None => "no heartbeats over UDP".into(),
         };
         let pid = std::process::id();
-        let (from, how) = match &args.config {
-            Some(file) => {
+        let (from, how) = match (&args.config, self.raft) {
+            (Some(file), None) => {
                 let file = file.display();
                 (
                     format!(" of {file}"),
                     format!("kill -HUP {pid} reads {file} again"),
                 )
             }
-            None => {
+            (Some(file), Some(_)) => {
+                let file = file.display();
+                let share = format!("auscult apply -f {file} --url http://{http}");
+                (
+                    " of the group".to_owned(),
+                    format!("{share} changes what the group watches"),
+                )
+            }
+            (None, _) => {
                 let add =
                     format!("auscult targets add NAME ADDRESS --url http://{http} adds a target");
                 (String::new(), add)

@@ -1,15 +1,16 @@
 //! Many settings in one file: what `auscult apply` takes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use auscult_core::monitor::registry::{Document, Key, Kind};
 
-use super::super::load::stands_twice;
+use super::super::load::{from_file, stands_twice};
 use super::super::node::{self, Node};
 use super::super::report::{At, Report};
 use super::super::schema::{DEFAULTS, GROUP_DOCUMENT, NAMED, SHARED, TARGET};
 use super::super::section::{Entry, Section, Value};
-use super::super::{Problems, seed, walk};
+use super::super::{LoadError, Problems, seed, walk, yaml};
 use super::{DEFAULTS_NAME, Written, keep, plural};
 
 /// What a file says of the settings that monitors share.
@@ -30,20 +31,40 @@ impl Sheet {
     /// Everything that is wrong with it by itself; what it refers to outside is not looked at.
     pub fn read(written: Written<'_>) -> Result<Self, Problems> {
         let (mut report, node) = written.open();
-        let sheet = node.and_then(|mut node| {
-            let targets = Targets::take(&mut node);
-            let root = walk::section(&mut report, &node, &SHARED, At::root())?;
-            let mut reader = Reader {
-                report: &mut report,
-                sheet: Self::default(),
-                first: BTreeMap::new(),
-            };
-            reader.read(&root, targets);
-            Some(reader.sheet)
-        });
+        let sheet = node.and_then(|node| Self::of(&mut report, node));
         report.finish(sheet)
     }
+
+    /// Reads what a monitor's own settings file says that others can share: what is watched, and
+    /// what holds for it.
+    ///
+    /// # Errors
+    /// The file cannot be read, or everything that is wrong with it.
+    pub fn of_settings_file(path: &Path) -> Result<Self, LoadError> {
+        from_file(path, |text, mut report| {
+            let sheet = yaml::parse(text, &mut report).and_then(|mut node| {
+                node.keep_entries(&WATCHED);
+                Self::of(&mut report, node)
+            });
+            report.finish(sheet)
+        })
+    }
+
+    fn of(report: &mut Report<'_>, mut node: Node) -> Option<Self> {
+        let targets = Targets::take(&mut node);
+        let root = walk::section(report, &node, &SHARED, At::root())?;
+        let mut reader = Reader {
+            report,
+            sheet: Self::default(),
+            first: BTreeMap::new(),
+        };
+        reader.read(&root, targets);
+        Some(reader.sheet)
+    }
 }
+
+/// The keys of a settings file that say what is watched, and what holds for it.
+const WATCHED: [&str; 4] = ["defaults", "groups", "targets", "servers"];
 
 /// The targets that a file lists. They are the most of a large one, so each is looked at for itself
 /// and let go of before the next.

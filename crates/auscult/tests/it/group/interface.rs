@@ -1,6 +1,10 @@
 //! What programs of phi-accrual-multi-monitor ask of a group, of any of its monitors.
 
+use std::collections::BTreeMap;
+use std::fs;
+
 use serde_json::Value;
+use tempfile::TempDir;
 
 use super::pace::until;
 use super::{Group, voters};
@@ -11,6 +15,13 @@ use crate::process::auscult;
 const TARGET: &str = r#"{"id":10,"url":"http://127.0.0.1:9/heartbeat","monitor":{"threshold":16.0,
 "maxSampleSize":200,"minStdDeviationMillis":500,"acceptableHeartbeatPauseMillis":0,
 "firstHeartbeatEstimateMillis":500}}"#;
+
+/// As it has them, with a name in the form of a later version.
+const SERVERS: &str = "
+servers:
+- {id: 1, url: 'http://127.0.0.1:9/heartbeat'}
+- {name: two, url: 'http://127.0.0.1:9/heartbeat', monitor: {threshold: 8.0}}
+";
 
 const JSON: &str = "Content-Type: application/json\r\nAccept: application/json\r\n";
 
@@ -65,13 +76,65 @@ fn a_monitor_is_taken_in_by_any_other_and_settings_are_changed_at_any() {
     assert_eq!(refused.status, 400, "{refused:?}");
 }
 
+/// The group of the README of phi-accrual-multi-monitor: one monitor has the file.
+#[test]
+fn a_group_begins_with_the_file_of_the_monitor_that_begins_it() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("servers.yml");
+    fs::write(&file, SERVERS).unwrap();
+    let with_file = |mut args: Vec<String>| {
+        args.extend(["--config".to_owned(), file.display().to_string()]);
+        auscult(args)
+    };
+    let mut group = Group::start(0);
+    group.add(with_file);
+    group.add(auscult);
+    // Another one has the same file, as all have that are made of one template.
+    group.add(with_file);
+    let expected = BTreeMap::from([("1".to_owned(), 1), ("two".to_owned(), 1)]);
+    until("all have what the file says", || {
+        (group.until_agreed() == expected).then_some(())
+    });
+    for member in &group.members {
+        until("it is watched everywhere", || {
+            let metrics = member.get("/metrics").ok()?.body;
+            let names = ["server1", "two"].map(|name| format!("server_name=\"{name}\""));
+            names
+                .iter()
+                .all(|name| metrics.contains(name))
+                .then_some(())
+        });
+    }
+
+    // From now on the group's settings are changed, and not the file.
+    let founder = group.members[0].http.clone();
+    let deleted = ask(&founder, "DELETE", "/v1/targets/two", "", "").unwrap();
+    assert_eq!(deleted.status, 204, "{deleted:?}");
+    group.kill(0);
+    let member = &mut group.members[0];
+    let mut args = super::args(&member.folder, &member.http);
+    args.push("--bootstrap".to_owned());
+    let (process, ..) = super::launch(&mut with_file(args));
+    member.process = Some(process);
+    group.until_led();
+    let left: Vec<String> = group.until_agreed().into_keys().collect();
+    assert_eq!(left, ["1"]);
+    until("it is watched by nobody", || {
+        let gone = |member: &super::Member| {
+            let answer = member.get("/v1/targets/two");
+            answer.is_ok_and(|answer| answer.status == 404)
+        };
+        group.members.iter().all(gone).then_some(())
+    });
+}
+
 fn asked_of(group: &Group, which: usize) -> &str {
     &group.members[which].http
 }
 
 /// A monitor that could be taken into the group.
 fn alone(group: &Group) -> super::Member {
-    let folder = tempfile::TempDir::new().unwrap();
+    let folder = TempDir::new().unwrap();
     let address = format!("{}:0", group.address);
     let mut args = super::args(&folder, &address);
     args.extend(["--bootstrap", "--name", "m3", "--raft-bind", &address].map(str::to_owned));

@@ -1,10 +1,31 @@
-//! Writes the old store, as the version did that had it: for tests of what is done with such files.
+//! A data file of two tables, as small as one can be: what holds for it holds for every data file.
 
-use redb::WriteTransaction;
+use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
-use super::*;
+use crate::store::*;
 
-/// The old store, as it was written.
+/// The name of the file in its folder.
+pub(super) const FILE_NAME: &str = "sample.redb";
+
+const TARGETS: TableDefinition<'_, &str, &str> = TableDefinition::new("targets");
+const PAUSED: TableDefinition<'_, &str, ()> = TableDefinition::new("paused");
+
+pub(super) const LAYOUT: Layout<Contents> = Layout {
+    format: 1,
+    create,
+    read,
+};
+
+/// Everything in the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Contents {
+    /// Targets by name, each as the JSON text that was stored.
+    pub(super) targets: Vec<(String, String)>,
+    /// The names of targets that an operator paused.
+    pub(super) paused: Vec<String>,
+}
+
+/// The file, opened in a folder of its own.
 #[derive(Debug)]
 pub(super) struct Store {
     pub(super) file: DataFile,
@@ -79,4 +100,23 @@ fn write(transaction: &WriteTransaction, records: &[Record<'_>]) -> Result<(), T
         }
     }
     Ok(())
+}
+
+fn create(transaction: &WriteTransaction) -> Result<(), Trouble> {
+    transaction.open_table(TARGETS)?;
+    transaction.open_table(PAUSED)?;
+    Ok(())
+}
+
+fn read(transaction: &ReadTransaction) -> Result<Contents, Trouble> {
+    let mut contents = Contents::default();
+    for entry in transaction.open_table(TARGETS)?.iter()? {
+        let (id, json) = entry?;
+        let entry = (id.value().to_owned(), json.value().to_owned());
+        contents.targets.push(entry);
+    }
+    for entry in transaction.open_table(PAUSED)?.iter()? {
+        contents.paused.push(entry?.0.value().to_owned());
+    }
+    Ok(contents)
 }
