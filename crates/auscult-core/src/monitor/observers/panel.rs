@@ -87,9 +87,10 @@ impl Panel {
             ..Tally::default()
         };
         for &slot in observers {
-            let seen = self.report(slot).filter(|_| fresh >> slot & 1 == 1);
-            let voices = match seen.map(|seen| seen.status) {
-                None | Some(Status::Unknown) => &mut tally.silent,
+            let seen = self.report(slot).map(|seen| seen.status);
+            let voices = match seen {
+                _ if fresh >> slot & 1 == 0 => &mut tally.silent,
+                None | Some(Status::Unknown) => &mut tally.unsure,
                 Some(Status::Paused) => &mut tally.paused,
                 Some(Status::Up) => &mut tally.up,
                 Some(Status::Late) => &mut tally.late,
@@ -105,7 +106,10 @@ impl Panel {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     of: usize,
+    /// Those who were not heard lately.
     silent: Vec<usize>,
+    /// Those who were heard, and found nothing yet.
+    unsure: Vec<usize>,
     paused: Vec<usize>,
     pub(super) up: Vec<usize>,
     pub(super) late: Vec<usize>,
@@ -113,8 +117,9 @@ pub(super) struct Tally {
 }
 
 impl Tally {
+    /// How many say something.
     pub(super) fn fresh(&self) -> usize {
-        self.of - self.silent.len()
+        self.of - self.silent.len() - self.unsure.len()
     }
 
     /// How many do not say what most of them say.
@@ -165,6 +170,9 @@ impl Tally {
             Verdict::Up => format!("up for {} of {of}", self.up.len()),
             Verdict::Late => format!("late for {} of {of}", self.late.len()),
             Verdict::Paused => format!("paused for {} of {of}", self.paused.len()),
+            Verdict::Unknown | Verdict::ObserverIsolated if self.fresh() == 0 => {
+                "nothing found yet".into()
+            }
             Verdict::Unknown | Verdict::ObserverIsolated => {
                 format!("fresh reports from {} of {of}", self.fresh())
             }
@@ -186,6 +194,7 @@ impl Tally {
         if !matches!(verdict, Verdict::Down | Verdict::PartiallyReachable) {
             named(&mut text, "down for", &self.down);
         }
+        named(&mut text, "unknown to", &self.unsure);
         named(&mut text, "nothing fresh from", &self.silent);
         text
     }

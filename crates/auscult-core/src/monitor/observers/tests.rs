@@ -39,7 +39,9 @@ fn text_of(letters: &str) -> String {
         })
         .collect();
     let all: Vec<usize> = (0..statuses.len()).collect();
-    let tally = panel(&statuses).count(&all, u64::MAX);
+    let heard = letters.chars().rev().map(|letter| u64::from(letter != '-'));
+    let fresh = heard.fold(0, |bits, bit| bits << 1 | bit);
+    let tally = panel(&statuses).count(&all, fresh);
     match tally.find() {
         Ok(verdict) => {
             let text = tally.describe(verdict, |slot| format!("m{}", slot + 1));
@@ -63,7 +65,11 @@ fn the_majority_of_fresh_reports_decides_and_dissent_is_named() {
             "late: late for 1 of 3; reachable from m1; down for m3",
         ),
         ("dd-", "down: down for 2 of 3; nothing fresh from m3"),
-        ("uu?", "up: up for 2 of 3; nothing fresh from m3"),
+        ("uu?", "up: up for 2 of 3; unknown to m3"),
+        (
+            "dd?-d",
+            "down: down for 3 of 5; unknown to m3; nothing fresh from m4",
+        ),
         ("ppp", "paused: paused for 3 of 3"),
         ("u", "up: up for 1 of 1"),
         (

@@ -74,7 +74,8 @@ pub(super) fn why(panel: &PanelView) -> String {
     if panel.verdict == Verdict::ObserverIsolated {
         why.push_str("; this monitor hears too few others to judge");
     }
-    if let Some(held) = panel.held {
+    // Before the first verdict there is none that could stand.
+    if let Some(held) = panel.held.filter(|_| panel.ruling.turn.number > 0) {
         why.push_str(&format!("; {held}"));
     }
     why

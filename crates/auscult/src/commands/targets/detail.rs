@@ -86,7 +86,7 @@ fn facts(target: &Value) -> Vec<(&'static str, String)> {
         (Some("file"), Some(line)) => format!("in line {line} of the settings file"),
         (Some("file"), None) => "in the settings file".into(),
         (Some("heartbeat"), _) => "by its own heartbeats".into(),
-        (Some("api"), _) => "over the API".into(),
+        (Some("api"), _) => "in the shared settings".into(),
         _ => return facts,
     };
     facts.push(("defined", defined));
