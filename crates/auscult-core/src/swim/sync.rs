@@ -8,7 +8,7 @@ use core::net::SocketAddr;
 use super::event::{JoinOutcome, Output, Reject};
 use super::exchanges::{Errand, Exchange};
 use super::input::{ExchangeId, StreamFailure, Ticket};
-use super::member::{Claim, MemberId, State};
+use super::member::{Claim, Incarnation, MemberId, State};
 use super::members::{ME, Slot};
 use super::message::{Answer, Record, Refusal, Request, Update};
 use super::metadata::Stamp;
@@ -302,7 +302,9 @@ impl Swim {
     }
 
     /// What another member knows of one. Who is dead there is suspect here: views that met after a
-    /// partition must not kill, and whoever is well contradicts.
+    /// partition must not kill, and whoever is well contradicts. That somebody is suspect there is
+    /// hearsay: accusers say so themselves, and who repeats it would be counted as one more that
+    /// asked in vain.
     fn take_record(&mut self, from: SocketAddr, teller: MemberId, record: Record) {
         let Record {
             name,
@@ -325,8 +327,9 @@ impl Swim {
             State::Dead | State::Left => {}
         }
         match claim.state {
-            State::Alive => {}
-            State::Suspect | State::Dead => {
+            State::Alive | State::Suspect => {}
+            State::Dead if self.suspects(member, incarnation) => {}
+            State::Dead => {
                 let by = teller;
                 let suspect = Update::Suspect {
                     member,
@@ -343,6 +346,12 @@ impl Swim {
                 },
             ),
         }
+    }
+
+    fn suspects(&self, member: MemberId, incarnation: Incarnation) -> bool {
+        let known = self.members.find(member);
+        let suspicion = known.and_then(|slot| self.suspicions.get(slot));
+        suspicion.is_some_and(|suspicion| suspicion.incarnation >= incarnation)
     }
 
     /// Looks for one dead member and for one seed that is no live member.
