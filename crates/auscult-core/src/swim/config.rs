@@ -92,6 +92,8 @@ pub struct Params {
     pub buddy: Buddy,
     /// How often news is sent while there is any. Above 0.
     pub gossip_interval: Duration,
+    /// When that begins for news that finds nothing else to be sent.
+    pub first_gossip: FirstGossip,
     /// To how many members at a time: 1 to 16.
     pub gossip_fanout: usize,
     /// How often one piece of news is sent, as a multiple of `ceil(log10(n + 1))`. 1 to 100.
@@ -160,14 +162,25 @@ pub enum StreamProbe {
 pub enum Buddy {
     /// Its accuser tells it at once, and whatever is sent to it says so.
     On,
+    /// A ping to it says so [LG], and nothing else does.
+    Pings,
     /// It hears of it when it comes round, as everyone does.
     Off,
+}
+
+/// When news is sent that finds nothing else to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FirstGossip {
+    /// At once, if nothing was sent for an interval.
+    AtOnce,
+    /// When the interval comes round, as with memberlist.
+    AtTheBeat,
 }
 
 /// How long a suspect has to contradict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SuspicionRule {
-    /// `suspicion_multiplier * log10(n) * probe_interval` [LG].
+    /// `suspicion_multiplier * log10(n) * probe_interval` [LG]. Each accuser says so once.
     Logarithmic,
     /// What it takes to tell the suspect and to be told in return, or what refutations were
     /// measured to take if that is more; never more than the logarithmic rule gives. And those
@@ -228,6 +241,7 @@ impl Params {
             health_max: 8,
             buddy: Buddy::On,
             gossip_interval: Duration::from_millis(200),
+            first_gossip: FirstGossip::AtOnce,
             gossip_fanout: 3,
             retransmit_multiplier: 4,
             gossip_to_dead: Duration::from_secs(30),

@@ -224,6 +224,7 @@ pub enum EventKind {
         link: Link,
     },
     /// Another process uses the same name at this address, and contradicts what the first one says.
+    /// Both of them say so, and so does every other member that sees the name go to and fro.
     NameConflict {
         /// Where the other one listens.
         address: SocketAddr,

@@ -6,7 +6,9 @@
 
 use alloc::vec::Vec;
 use core::net::SocketAddr;
+use core::time::Duration;
 
+use super::config::FirstGossip;
 use super::event::Output;
 use super::index::Index;
 use super::member::MemberId;
@@ -303,11 +305,17 @@ impl Swim {
 
     /// Sees to it that what is queued is sent: at once when nothing was sent for an interval, so
     /// that what nobody knows yet reaches all in a few round trips, and the rounds after that are
-    /// for what was lost.
+    /// for what was lost. With a beat it waits until that comes round.
     pub(super) fn keep_gossiping(&mut self) {
         if self.gossip_at.is_none() {
-            let soonest = self.gossiped_at.after(self.config.params().gossip_interval);
-            self.gossip_at = Some(self.now.max(soonest));
+            let params = self.config.params();
+            let interval = params.gossip_interval;
+            let wait = match params.first_gossip {
+                FirstGossip::AtOnce => Duration::ZERO,
+                FirstGossip::AtTheBeat => self.rng.span_below(interval),
+            };
+            let soonest = self.gossiped_at.after(interval);
+            self.gossip_at = Some(self.now.after(wait).max(soonest));
         }
     }
 

@@ -23,6 +23,7 @@ impl Swim {
         self.exchanges.check_invariants();
         self.links.check_invariants();
         self.flapping.check_invariants();
+        self.moves.check_invariants();
         let (mut suspects, mut gone) = (0, 0);
         for (slot, entry) in self.members.entries() {
             let suspect = entry.claim().state == State::Suspect;

@@ -96,7 +96,7 @@ use gossip::Queue;
 use health::Health;
 use links::Links;
 use members::{ME, Members, Slot};
-use namesake::Namesake;
+use namesake::{Moves, Namesake};
 use probes::Probes;
 use relays::Relays;
 use suspicion::Suspicions;
@@ -104,7 +104,7 @@ use sync::Seed;
 
 pub use broadcast::{Broadcast, BroadcastRefusal};
 pub use config::{
-    Buddy, Config, Params, ProbeOrder, StreamProbe, SuspicionRule, Timing, Violation,
+    Buddy, Config, FirstGossip, Params, ProbeOrder, StreamProbe, SuspicionRule, Timing, Violation,
 };
 pub use counters::Counters;
 pub use direct::{Mode, WatchRefusal};
@@ -181,6 +181,7 @@ pub struct Swim {
     flapping: Flapping,
     seeds: Vec<Seed>,
     namesake: Namesake,
+    moves: Moves,
     gossiped_at: Instant,
 }
 
@@ -237,6 +238,7 @@ impl Swim {
             disagreements: 0,
             metadata_disagreements: 0,
             namesake: Namesake::new(now),
+            moves: Moves::default(),
             gossip_at: None,
             gossiped_at: Instant::ORIGIN,
             sync_at: now.after(params.sync_interval + rng.span_below(params.sync_interval)),

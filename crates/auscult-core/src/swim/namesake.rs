@@ -11,16 +11,22 @@
 //! a partition, the one that was contradicted more often does; while it waits for the answer it is
 //! silent, so the other one is not contradicted meanwhile and does not go too.
 //!
+//! **What others see.** They hear one contradiction after the other, each with a greater
+//! incarnation, so to them a member moves to and fro. A member that was moved by its operator moves
+//! once, so who sees it come back to where it just was, and go again, says that there are two
+//! ([`Moves`]).
+//!
 //! A process that was started anew elsewhere keeps its name, as nobody answers at the address of
 //! the one that ended. In a group without keys whoever can send datagrams can also pretend to be
 //! another process of that name; sealed datagrams keep strangers from it.
 
+use alloc::collections::BTreeMap;
 use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::event::{EventKind, Output, Reject};
 use super::member::Claim;
-use super::members::ME;
+use super::members::{ME, Slot};
 use super::message::{Asker, Body, Sequence, ViewTag};
 use super::{Stage, Swim};
 use crate::time::Instant;
@@ -61,6 +67,53 @@ impl Namesake {
         } else {
             PATIENCE_OF_THE_OLD
         }
+    }
+}
+
+/// Other members that moved lately, at most [`MOVES_MAX`].
+#[derive(Debug, Default)]
+pub(super) struct Moves {
+    moves: BTreeMap<Slot, Move>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Move {
+    left: SocketAddr,
+    at: Instant,
+    /// How often in a row it went back to the address that it had left.
+    returns: u8,
+}
+
+impl Moves {
+    /// A member left one address for another one. Says whether two processes must be using its
+    /// name, once for each time that they begin to.
+    pub(super) fn note(
+        &mut self,
+        slot: Slot,
+        left: SocketAddr,
+        to: SocketAddr,
+        now: Instant,
+    ) -> bool {
+        self.moves.retain(|_, old| now.since(old.at) < YOUTH);
+        let returns = match self.moves.get(&slot) {
+            Some(old) if old.left == to => old.returns.saturating_add(1),
+            Some(_) => 0,
+            None if self.moves.len() >= MOVES_MAX => return false,
+            None => 0,
+        };
+        let at = now;
+        self.moves.insert(slot, Move { left, at, returns });
+        returns == RETURNS_OF_TWO
+    }
+
+    pub(super) fn forget(&mut self, slot: Slot) {
+        self.moves.remove(&slot);
+    }
+
+    /// # Panics
+    /// When a bound does not hold, which is a bug of the machine.
+    pub(super) fn check_invariants(&self) {
+        assert!(self.moves.len() <= MOVES_MAX);
     }
 }
 
@@ -159,3 +212,7 @@ const YOUTH: Duration = Duration::from_secs(60);
 const PATIENCE_OF_THE_YOUNG: u32 = 2;
 /// The other one had its two contradictions, and some that were records.
 const PATIENCE_OF_THE_OLD: u32 = 6;
+/// Back where it was, and away again. Who tries another port and returns moves back once.
+const RETURNS_OF_TWO: u8 = 2;
+/// More than that do not move within a minute but where all do, and then by their operator.
+const MOVES_MAX: usize = 64;

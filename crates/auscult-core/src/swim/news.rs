@@ -151,6 +151,12 @@ impl Swim {
             Update::Alive { address, .. } => {
                 self.members.entry_mut(slot).move_to(*address);
                 self.tell_alive(slot, before, address_before, suspicion);
+                if *address != address_before
+                    && self.moves.note(slot, address_before, *address, self.now)
+                {
+                    let address = address_before;
+                    self.say(slot, EventKind::NameConflict { address });
+                }
             }
             Update::Suspect { by, .. } => {
                 if !before.state.is_live() {
@@ -316,8 +322,11 @@ impl Swim {
     }
 
     /// Who suspects somebody alone says so again in each period: all may have missed it, and so may
-    /// the accused.
+    /// the accused. [LG] has no such thing.
     pub(super) fn repeat_accusations(&mut self) {
+        if self.config.params().suspicion == SuspicionRule::Logarithmic {
+            return;
+        }
         let by = self.me;
         let alone: Vec<_> = self.suspicions.accused_alone_by(by).collect();
         for (slot, incarnation) in alone {
@@ -544,6 +553,7 @@ impl Swim {
         self.forget_pulse(slot);
         self.links.forget(slot);
         self.flapping.forget(slot);
+        self.moves.forget(slot);
         self.members.remove(slot);
         self.rest();
     }

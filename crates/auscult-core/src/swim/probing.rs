@@ -183,9 +183,20 @@ impl Swim {
     /// What is said of a member that is not thought to be alive, for the member itself.
     pub(super) fn accusation_of(&self, slot: Slot) -> Option<Update> {
         match self.config.params().buddy {
-            Buddy::On => {}
-            Buddy::Off => return None,
+            Buddy::On => self.charge_against(slot),
+            Buddy::Pings | Buddy::Off => None,
         }
+    }
+
+    /// The same in a ping to it.
+    fn accusation_in_ping(&self, slot: Slot) -> Option<Update> {
+        match self.config.params().buddy {
+            Buddy::On | Buddy::Pings => self.charge_against(slot),
+            Buddy::Off => None,
+        }
+    }
+
+    fn charge_against(&self, slot: Slot) -> Option<Update> {
         let entry = self.members.entry(slot);
         let (member, incarnation) = (entry.id, entry.claim().incarnation);
         match entry.claim().state {
@@ -305,7 +316,7 @@ impl Swim {
             stream: None,
         });
         let round = self.probes.round;
-        let accusation = self.accusation_of(slot);
+        let accusation = self.accusation_in_ping(slot);
         self.send(to, Body::Ping { sequence, round }, accusation);
     }
 

@@ -730,3 +730,31 @@ fn a_member_does_not_answer_to_itself() {
     from_namesake(&mut swim, elsewhere, ack(sequence));
     assert_eq!(swim.name_lost_to(), None);
 }
+
+/// A member that two processes claim goes to and fro; one that was moved, and moved back, does not.
+#[test]
+fn others_say_when_two_processes_use_one_name() {
+    let mut swim = member(3, params());
+    let conflicts: Vec<_> = (1..=6)
+        .map(|number| {
+            let moved = Update::Alive {
+                name: name(2),
+                address: address(if number % 2 == 0 { 2 } else { 77 }),
+                incarnation: incarnation(number),
+            };
+            receive(&mut swim, 1, Body::Gossip, [moved].into());
+            let outputs = drain(&mut swim);
+            outputs.iter().find_map(|output| {
+                if let Output::Event(event) = output
+                    && let EventKind::NameConflict { address } = event.kind
+                {
+                    Some(address)
+                } else {
+                    None
+                }
+            })
+        })
+        .collect();
+    let back = Some(address(2));
+    assert_eq!(conflicts, [None, None, back, None, None, None]);
+}
