@@ -13,7 +13,7 @@ use crate::address::{PORT, address_of, host_and_port};
 use crate::clock::Clock;
 use crate::deed::{Crash, Deed, Memory, Place, RuleId, Stall};
 use crate::machine::{Birth, Machine};
-use crate::member::{Member, Parcel, Power, Traffic};
+use crate::member::{Member, Parcel, Power, Traffic, Workers};
 use crate::net::Net;
 use crate::observation::{Interest, Observed};
 use crate::ways::Rule;
@@ -208,6 +208,7 @@ impl World {
             inbox: VecDeque::new(),
             outbox: VecDeque::new(),
             each: Duration::ZERO,
+            workers: Workers::One,
             busy: false,
             kept: Incarnation::FIRST,
             weather: None,
@@ -328,6 +329,11 @@ impl World {
     /// No rule holds any more.
     pub fn heal(&mut self) {
         self.perform(Deed::Heal);
+    }
+
+    /// A member divides its work like this from now on.
+    pub fn set_workers(&mut self, member: usize, workers: Workers) {
+        self.members[member].workers = workers;
     }
 
     /// The network is another one from now on.

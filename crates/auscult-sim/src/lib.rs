@@ -61,7 +61,7 @@ pub use checker::{Checker, Finding};
 pub use clock::Step;
 pub use deed::{Crash, Deed, Memory, Place, RuleId, Stall};
 pub use machine::{Birth, Machine};
-pub use member::{Power, Traffic};
+pub use member::{Power, Traffic, Workers};
 pub use net::{Bursts, Delay, Loss, Net, Reordering};
 pub use observation::{Drop, Interest, Observation, Observed, Payload};
 pub use script::{Played, Problems, Script};

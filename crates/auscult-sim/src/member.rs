@@ -28,6 +28,20 @@ pub enum Power {
     Off(Crash),
 }
 
+/// How a process divides what it has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Workers {
+    /// One loop does everything in turn, as our agent does.
+    One,
+    /// As memberlist does: one worker reads datagrams, and timers and each stream have workers of
+    /// their own, which do not wait for it. Datagrams that nobody has read wait in the socket's
+    /// buffer; one that finds `waiting_max` there is lost.
+    Listener {
+        /// How many the buffer holds.
+        waiting_max: usize,
+    },
+}
+
 /// What was counted at one place, or in a whole world.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
@@ -58,6 +72,7 @@ pub(crate) struct Member {
     pub(crate) life: u32,
     /// How long it takes for each thing that it handles.
     pub(crate) each: Duration,
+    pub(crate) workers: Workers,
     pub(crate) clock: Clock,
     pub(crate) traffic: Traffic,
     /// What the process has not read yet.
@@ -126,4 +141,19 @@ pub(crate) enum Parcel {
     Join(Vec<SocketAddr>),
     Leave,
     Tick,
+}
+
+impl Parcel {
+    /// Whether it is read from the socket for datagrams.
+    pub(crate) const fn is_datagram(&self) -> bool {
+        match self {
+            Self::Datagram { .. } => true,
+            Self::Request { .. }
+            | Self::Answer { .. }
+            | Self::Failed { .. }
+            | Self::Join(_)
+            | Self::Leave
+            | Self::Tick => false,
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! How a world goes on: the next thing happens, machines are called, and what they say is sent on
 //! its way.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use auscult_core::wire::swim::{
 
 use crate::address::Listener;
 use crate::deed::{Crash, Stall};
-use crate::member::{Parcel, Power};
+use crate::member::{Parcel, Power, Workers};
 use crate::net::hits;
 use crate::observation::{Drop, Interest, Observed, Payload};
 use crate::ways::Effect;
@@ -71,7 +72,7 @@ impl World {
         }
         match member.power {
             Power::Runs | Power::Stalls(Stall::Messages) => {
-                if member.each.is_zero() {
+                if member.each.is_zero() || member.workers != Workers::One {
                     self.handle(place, Parcel::Tick);
                 } else if !member.inbox.iter().any(|one| matches!(one, Parcel::Tick)) {
                     self.enqueue(place, Parcel::Tick);
@@ -107,6 +108,9 @@ impl World {
             Power::Runs if member.each.is_zero() && member.inbox.is_empty() => {
                 self.handle(to, parcel);
             }
+            Power::Runs if member.workers != Workers::One && !parcel.is_datagram() => {
+                self.handle(to, parcel);
+            }
             Power::Runs | Power::Stalls(_) => self.enqueue(to, parcel),
             Power::Off(crash) => self.bounce(to, parcel, crash),
         }
@@ -126,7 +130,12 @@ impl World {
     }
 
     fn enqueue(&mut self, to: usize, parcel: Parcel) {
-        if self.members[to].inbox.len() >= INBOX_MAX
+        let member = &self.members[to];
+        let most = match member.workers {
+            Workers::Listener { waiting_max } if parcel.is_datagram() => waiting_max,
+            Workers::Listener { .. } | Workers::One => INBOX_MAX,
+        };
+        if member.inbox.len() >= most
             && let Some((from, what)) = self.label_of(&parcel)
         {
             return self.drop_on_way(from, Some(to), what, Drop::Overflow);
@@ -187,8 +196,22 @@ impl World {
             if self.members[place].runs() {
                 self.handle(place, Parcel::Tick);
             }
-        } else {
+        } else if self.members[place].workers == Workers::One {
             self.enqueue(place, Parcel::Tick);
+        } else {
+            self.let_streams_go_on(place);
+            self.begin_work(place);
+        }
+    }
+
+    /// What waited on streams does not wait for the worker that reads datagrams.
+    fn let_streams_go_on(&mut self, place: usize) {
+        let inbox = std::mem::take(&mut self.members[place].inbox);
+        let (datagrams, others) = inbox.into_iter().partition(Parcel::is_datagram);
+        self.members[place].inbox = datagrams;
+        let others: VecDeque<Parcel> = others;
+        for parcel in others {
+            self.handle(place, parcel);
         }
     }
 

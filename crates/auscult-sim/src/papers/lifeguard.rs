@@ -7,18 +7,26 @@
 //! affected either.
 //!
 //! Blocked is [`Stall::Sending`]: the process goes on until it wants to send. When it is let go,
-//! its timers are over before it reads, and it reads one message in [`Grid::each`].
+//! its timers are over before it reads. The paper's agents were Consul's, so an affected member of
+//! theirs divides its work as memberlist does ([`Workers::Listener`]), sends news at a beat, and
+//! tells an accused only in a ping to it. What the paper does not say is how much such a member
+//! reads while it is let go, which decides where that is for a millisecond: one datagram in
+//! [`Grid::each`], of which the default was measured with Serf.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use auscult_core::rng::Rng;
-use auscult_core::swim::{Buddy, EventKind, Params, ProbeOrder, SuspicionRule, Timing};
+use auscult_core::swim::{
+    Buddy, EventKind, FirstGossip, Params, ProbeOrder, SuspicionRule, Timing,
+};
 use auscult_core::time::Instant;
 
 use super::{found, lan, or_dash, quantile, seconds};
 use crate::deed::{Deed, Stall};
+use crate::member::Workers;
+use crate::net::Delay;
 use crate::observation::{Interest, Observed};
 use crate::world::{World, WorldConfig};
 
@@ -73,8 +81,8 @@ impl Setting {
             Self::Swim => (0, 1, Buddy::Off),
             Self::Probe => (8, 1, Buddy::Off),
             Self::Suspicion => (0, 6, Buddy::Off),
-            Self::Buddy => (0, 1, Buddy::On),
-            Self::Lifeguard => (8, 6, Buddy::On),
+            Self::Buddy => (0, 1, Buddy::Pings),
+            Self::Lifeguard => (8, 6, Buddy::Pings),
         };
         params.health_max = health;
         params.suspicion_max_multiplier = beta;
@@ -83,11 +91,25 @@ impl Setting {
         params.suspicion = SuspicionRule::Logarithmic;
         params.timing = Timing::Fixed;
         params.order = ProbeOrder::Own;
+        params.first_gossip = FirstGossip::AtTheBeat;
+        params.stream_timeout = Duration::from_secs(10);
         // Neither noticed its own stalls.
         params.stall_tolerance = Duration::from_secs(24 * 3_600);
         // Serf asks one of the failed every half a minute whether it is back.
         params.heal_interval = Duration::from_secs(30);
         params
+    }
+
+    /// Our agent has one loop, memberlist has a worker for each thing.
+    const fn workers(self) -> Workers {
+        match self {
+            Self::Ours => Workers::One,
+            Self::Swim | Self::Probe | Self::Suspicion | Self::Buddy | Self::Lifeguard => {
+                Workers::Listener {
+                    waiting_max: SOCKET_DATAGRAMS,
+                }
+            }
+        }
     }
 
     /// What the paper's Table IV says, as a percentage of SWIM: FP, FP-, messages. It has nothing
@@ -99,6 +121,25 @@ impl Setting {
             Self::Suspicion => Some([3.00, 6.71, 111.31]),
             Self::Buddy => Some([94.08, 44.57, 100.07]),
             Self::Lifeguard => Some([1.53, 1.89, 110.59]),
+            Self::Ours => None,
+        }
+    }
+
+    /// What the paper's Fig. 2 says: FP of ten repetitions by 1, 4, 8, 12, 16, 20, 24, 28 and 32
+    /// affected members.
+    const fn published_by_affected(self) -> Option<[u32; 9]> {
+        match self {
+            Self::Swim => Some([
+                908, 5_973, 11_278, 23_111, 34_432, 45_379, 58_810, 76_843, 81_425,
+            ]),
+            Self::Probe => Some([
+                513, 3_210, 7_225, 15_183, 21_889, 36_400, 41_739, 50_151, 52_793,
+            ]),
+            Self::Suspicion => Some([49, 312, 143, 583, 1_343, 1_121, 1_765, 2_894, 1_980]),
+            Self::Buddy => Some([
+                952, 6_388, 8_473, 20_159, 34_667, 46_337, 58_288, 71_535, 71_366,
+            ]),
+            Self::Lifeguard => Some([18, 144, 111, 225, 575, 753, 844, 1_337, 1_199]),
             Self::Ours => None,
         }
     }
@@ -136,10 +177,10 @@ impl Grid {
     #[must_use]
     pub fn paper() -> Self {
         Self {
-            affected: vec![1, 4, 8, 12, 16, 20, 24, 28, 32],
+            affected: PAPER_AFFECTED.to_vec(),
             spans_ms: vec![128, 512, 2_048, 8_192, 16_384, 32_768],
             gaps_ms: vec![1, 4, 16, 64, 256, 1_024, 4_096, 16_384],
-            each: Duration::from_micros(50),
+            each: SERF_READS_ONE,
             seed: 1,
         }
     }
@@ -150,6 +191,8 @@ impl Grid {
 pub struct Row {
     /// By number of affected members: FP and FP-.
     pub false_positives: BTreeMap<usize, (u64, u64)>,
+    /// The same by D and I, in milliseconds.
+    pub cells: BTreeMap<(u64, u64), (u64, u64)>,
     /// Datagrams sent in the interval experiment.
     pub messages: u64,
     /// Seconds from the block to the first failure event about an affected member, for those that
@@ -184,6 +227,9 @@ pub fn run(setting: Setting, grid: &Grid, mut tell: impl FnMut(usize, (u64, u64)
                 stage.block_again_and_again(millis(span), millis(gap));
                 counts.0 += stage.false_positives;
                 counts.1 += stage.at_healthy;
+                let cell = row.cells.entry((span, gap)).or_default();
+                cell.0 += stage.false_positives;
+                cell.1 += stage.at_healthy;
                 row.messages += stage.world.traffic().sent - stage.sent_before;
             }
             let mut stage = Stage::new(setting, grid, [affected as u64, span, 0]);
@@ -196,6 +242,24 @@ pub fn run(setting: Setting, grid: &Grid, mut tell: impl FnMut(usize, (u64, u64)
 }
 
 const MEMBERS: usize = 128;
+
+const PAPER_AFFECTED: [usize; 9] = [1, 4, 8, 12, 16, 20, 24, 28, 32];
+
+/// The paper's 128 processes ran on one machine.
+const LOOPBACK: Delay = Delay::Uniform {
+    least: Duration::from_micros(50),
+    most: Duration::from_micros(150),
+};
+
+/// Serf 0.8.2 takes 73 us of a core for a datagram with six suspicions and 101 us for one with
+/// twelve, so a worker has a datagram off the socket in some 45 us; with a ping, which it answers
+/// itself, it takes longer.
+const SERF_READS_ONE: Duration = Duration::from_micros(50);
+
+/// memberlist asks for a larger buffer than Linux gives: it has `net.core.rmem_max`, 212,992 bytes,
+/// twice. A datagram of the paper's mean size, 368 bytes, takes 1,280 of them with what the kernel
+/// keeps beside it.
+const SOCKET_DATAGRAMS: usize = 2 * 212_992 / 1_280;
 
 const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -216,7 +280,9 @@ struct Stage {
 impl Stage {
     fn new(setting: Setting, grid: &Grid, [count, span, gap]: [u64; 3]) -> Self {
         let seed = grid.seed ^ (count << 40 | span << 20 | gap);
-        let mut world = World::new(WorldConfig::new(setting.params(), seed));
+        let mut config = WorldConfig::new(setting.params(), seed);
+        config.net.delay = LOOPBACK;
+        let mut world = World::new(config);
         let agreed = found(&mut world, MEMBERS, Duration::from_secs(120));
         assert!(agreed.is_some(), "{MEMBERS} members do not agree");
         world.run_for(Duration::from_secs(15));
@@ -230,6 +296,7 @@ impl Stage {
         for &member in &affected {
             let each = grid.each;
             world.perform(Deed::Slow { member, each });
+            world.set_workers(member, setting.workers());
         }
         world.listen(Interest::EVENTS);
         Self {
@@ -357,6 +424,48 @@ impl fmt::Display for Report {
                 or_dash(quantile(&mut full, 0.5)),
                 or_dash(quantile(&mut full, 0.999)),
             )?;
+        }
+        self.show_by_affected(f)?;
+        self.show_by(f, "blocked for", |(span, _)| span)?;
+        self.show_by(f, "let go for", |(_, gap)| gap)
+    }
+}
+
+/// Where the false positives come from.
+impl Report {
+    fn show_by_affected(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\nFP by affected members (a repetition of the paper's)")?;
+        for (setting, row) in &self.rows {
+            write!(f, "{:<14}", setting.as_str())?;
+            let published = setting.published_by_affected();
+            for (&affected, &(fp, _)) in &row.false_positives {
+                let place = PAPER_AFFECTED.iter().position(|&one| one == affected);
+                let paper = published.and_then(|row| Some(f64::from(row[place?]) / 10.0));
+                let paper = paper.map_or_else(String::new, |paper| format!(" ({paper:.0})"));
+                write!(f, "  {affected}: {fp}{paper}")?;
+            }
+            writeln!(f)?;
+        }
+        Ok(())
+    }
+
+    fn show_by(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        what: &str,
+        key: fn((u64, u64)) -> u64,
+    ) -> fmt::Result {
+        writeln!(f, "\nFP by milliseconds that members are {what}")?;
+        for (setting, row) in &self.rows {
+            let mut sums: BTreeMap<u64, u64> = BTreeMap::new();
+            for (&cell, &(fp, _)) in &row.cells {
+                *sums.entry(key(cell)).or_default() += fp;
+            }
+            write!(f, "{:<14}", setting.as_str())?;
+            for (millis, fp) in sums {
+                write!(f, "  {millis}: {fp}")?;
+            }
+            writeln!(f)?;
         }
         Ok(())
     }

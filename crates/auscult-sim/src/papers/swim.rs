@@ -23,6 +23,8 @@ pub struct Stability {
     pub removals: u64,
     /// How many suspicions were said.
     pub suspicions: u64,
+    /// The fewest live members that anybody saw at the end of any of them.
+    pub stable_least: Option<usize>,
     /// The seeds of groups in which somebody was removed.
     pub bad_seeds: Vec<u64>,
 }
@@ -57,7 +59,10 @@ pub fn stability(params: &Params, seeds: std::ops::Range<u64>, span: Duration) -
                 }
             }
         }
-        let whole = world.running().all(|one| world.member(one).live() == JOINS);
+        let live = world.running().map(|one| world.member(one).live());
+        let least = live.min().unwrap_or(0);
+        let whole = least == JOINS;
+        stability.stable_least = Some(stability.stable_least.map_or(least, |so| so.min(least)));
         stability.groups += 1;
         stability.whole += u64::from(whole);
         stability.removals += removals;
@@ -74,10 +79,11 @@ impl fmt::Display for Stability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "17 members at 10 % loss: {} of {} groups whole (SWIM's paper: 12 of 17 members stay), \
-             {} false removals, {} suspicions{}",
+            "17 members at 10 % loss: {} of {} groups whole, at least {} of 17 members stable \
+             (SWIM's paper: 12), {} false removals, {} suspicions{}",
             self.whole,
             self.groups,
+            self.stable_least.unwrap_or(0),
             self.removals,
             self.suspicions,
             if self.bad_seeds.is_empty() {
