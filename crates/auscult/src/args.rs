@@ -9,6 +9,7 @@ mod member;
 mod metric;
 mod serve;
 mod settings;
+mod sim;
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
@@ -30,6 +31,10 @@ pub(crate) use member::MemberArgs;
 pub(crate) use metric::{LogMetricArgs, MetricArgs, MetricCommand};
 pub(crate) use serve::{GroupArgs, ServeArgs, UdpBind};
 pub(crate) use settings::{ApplyArgs, SettingsArgs, SettingsCommand};
+pub(crate) use sim::{
+    RapidExperiment, SimArgs, SimCommand, SimLifeguardArgs, SimRapidArgs, SimRunArgs, SimSwimArgs,
+    SwimExperiment,
+};
 
 /// The end of `auscult help`.
 const AFTER_HELP: &str = "\
@@ -148,108 +153,6 @@ pub(crate) struct LogArgs {
     /// How logs on stderr look
     #[arg(long, value_enum, env = "LOG_FORMAT", default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
-}
-
-/// `auscult sim`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct SimArgs {
-    #[command(subcommand)]
-    pub(crate) command: SimCommand,
-}
-
-/// What to simulate.
-#[derive(Debug, Subcommand)]
-pub(crate) enum SimCommand {
-    /// Play a story that is written down, or a history of faults from a seed; checkers watch
-    Run(SimRunArgs),
-    /// Lifeguard's grid: members that are blocked, and who is convicted for it
-    Lifeguard(SimLifeguardArgs),
-    /// SWIM's experiments: 17 members at 10 % loss, and how soon a crash is found
-    Swim,
-    /// Rapid's experiments: many join at once, and a hundredth is unwell
-    Rapid(SimRapidArgs),
-}
-
-/// `auscult sim lifeguard`. The whole grid takes minutes for each setting.
-#[derive(Debug, clap::Args)]
-pub(crate) struct SimLifeguardArgs {
-    /// Settings: swim, lha-probe, lha-suspicion, buddy, lifeguard, ours [default: all]
-    #[arg(long, value_delimiter = ',', value_name = "NAME")]
-    pub(crate) setting: Vec<String>,
-    /// How many members are blocked [default: the paper's 1 to 32]
-    #[arg(long, value_delimiter = ',', value_name = "COUNT")]
-    pub(crate) affected: Vec<usize>,
-    /// For how long they are blocked, in milliseconds [default: the paper's 128 to 32768]
-    #[arg(long, value_delimiter = ',', value_name = "MS")]
-    pub(crate) spans: Vec<u64>,
-    /// For how long they are let go between, in milliseconds [default: the paper's 1 to 16384]
-    #[arg(long, value_delimiter = ',', value_name = "MS")]
-    pub(crate) gaps: Vec<u64>,
-    /// How long a member that was blocked takes to read a message, in microseconds [default: 50]
-    #[arg(long, value_name = "MICROSECONDS")]
-    pub(crate) each: Option<u64>,
-}
-
-/// `auscult sim rapid`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct SimRapidArgs {
-    /// How many members
-    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(100..=10_000))]
-    pub(crate) members: u16,
-    /// For how many seconds a hundredth is unwell
-    #[arg(long, default_value_t = 120)]
-    pub(crate) seconds: u32,
-}
-
-const SIM_RUN_EXAMPLES: &str = "\
-Examples:
-  auscult sim run crates/auscult-sim/scenarios/partition.txt
-  auscult sim run partition.txt --trace             # and all that is said
-  auscult sim run partition.txt --seed 7            # the same story by another chance
-  auscult sim run --seed 3053                       # a history of faults from a seed
-  auscult sim run --seed 1 --members 25 --minutes 10
-  for seed in $(seq 100); do auscult sim run --seed $seed || break; done
-
-A story:
-  members m 10                # m0 to m9, which know each other when it begins
-  5s crash m7
-  5s expect within 8s m7 dead at all
-  20s end
-
-Exit code 1: something was not as expected, or a checker found something.";
-
-/// `auscult sim run`.
-#[derive(Debug, clap::Args)]
-#[command(
-    after_help = SIM_RUN_EXAMPLES,
-    group(ArgGroup::new("what").args(["file", "seed"]).multiple(true).required(true))
-)]
-pub(crate) struct SimRunArgs {
-    /// The story, or '-' for stdin
-    pub(crate) file: Option<PathBuf>,
-    /// Decides everything that happens by chance; without a story, what happens at all
-    #[arg(long)]
-    pub(crate) seed: Option<u64>,
-    /// Without a story: how many members [default: the seed decides, 2 to 40]
-    #[arg(
-        long,
-        value_name = "COUNT",
-        conflicts_with = "file",
-        value_parser = clap::value_parser!(u16).range(2..=10_000)
-    )]
-    pub(crate) members: Option<u16>,
-    /// Without a story: for how long things go wrong [default: the seed decides]
-    #[arg(long, conflicts_with = "file", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) minutes: Option<u16>,
-    /// Prints what is done and what members say, a line each
-    #[arg(long)]
-    pub(crate) trace: bool,
-    /// Turns every message into bytes and back: slower, and the same happens
-    #[arg(long)]
-    pub(crate) codec: bool,
-    /// How the result looks
-    #[arg(short, long, value_enum, default_value_t = Output::Table)]
-    pub(crate) output: Output,
 }
 
 const PULSER_EXAMPLES: &str = "\

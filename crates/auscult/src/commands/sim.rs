@@ -21,7 +21,7 @@ pub(crate) fn run(args: &SimArgs) -> Result<(), Stop> {
     match &args.command {
         SimCommand::Run(args) => run_story(args),
         SimCommand::Lifeguard(args) => papers::lifeguard(args),
-        SimCommand::Swim => papers::swim(),
+        SimCommand::Swim(args) => papers::swim(args),
         SimCommand::Rapid(args) => papers::rapid(args),
     }
 }

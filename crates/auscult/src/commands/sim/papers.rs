@@ -4,11 +4,14 @@ use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::time::Duration;
 
+use auscult_core::swim::ProbeOrder;
 use auscult_sim::papers::lifeguard::{self, Grid, Report, Setting};
 use auscult_sim::papers::rapid::{self, Trouble};
 use auscult_sim::papers::swim;
 
-use crate::args::{SimLifeguardArgs, SimRapidArgs};
+use clap::ValueEnum as _;
+
+use crate::args::{RapidExperiment, SimLifeguardArgs, SimRapidArgs, SimSwimArgs, SwimExperiment};
 use crate::exit::{Exit, Stop};
 
 pub(super) fn lifeguard(args: &SimLifeguardArgs) -> Result<(), Stop> {
@@ -51,17 +54,20 @@ fn settings(names: &[String]) -> Result<Vec<Setting>, Stop> {
     names.iter().map(find).collect()
 }
 
-pub(super) fn swim() -> Result<(), Stop> {
-    let params = Setting::Ours.params();
-    print(&swim::stability(&params, 0..10, Duration::from_secs(3_600)))?;
-    for order in [
-        auscult_core::swim::ProbeOrder::Own,
-        auscult_core::swim::ProbeOrder::Shared,
-    ] {
-        print(&format!(
-            "{order:?} order of probes\n{}",
-            swim::detection(order, 128, 100)
-        ))?;
+pub(super) fn swim(args: &SimSwimArgs) -> Result<(), Stop> {
+    let is_wanted = |experiment| args.only.is_none_or(|only| only == experiment);
+    if is_wanted(SwimExperiment::Joins) {
+        let mut params = Setting::Ours.params();
+        params.direct_limit = args.direct_limit as usize;
+        let span = Duration::from_secs(60 * u64::from(args.minutes));
+        let seeds = 0..u64::from(args.seeds);
+        print(&swim::stability(&params, seeds, span))?;
+    }
+    if is_wanted(SwimExperiment::Detection) {
+        for order in [ProbeOrder::Own, ProbeOrder::Shared] {
+            let found = swim::detection(order, 128, u64::from(args.crashes));
+            print(&format!("{order:?} order of probes\n{found}"))?;
+        }
     }
     Ok(())
 }
@@ -69,17 +75,35 @@ pub(super) fn swim() -> Result<(), Stop> {
 pub(super) fn rapid(args: &SimRapidArgs) -> Result<(), Stop> {
     let members = usize::from(args.members);
     let params = Setting::Ours.params();
-    let agreed = rapid::bootstrap(members, 1, Duration::from_secs(300));
-    print(&match agreed {
-        Some(after) => format!("{members} members that join at once agree after {after:?}\n"),
-        None => format!("{members} members that join at once do not agree in 300 s\n"),
-    })?;
-    print(&rapid::dissemination(&params, members, 10))?;
     let span = Duration::from_secs(u64::from(args.seconds));
-    for trouble in Trouble::ALL {
+    for &experiment in wanted(&args.only) {
+        let trouble = match experiment {
+            RapidExperiment::Bootstrap => {
+                let wave = (args.wave > 0).then_some(usize::from(args.wave));
+                let limit = Duration::from_secs(300);
+                print(&rapid::bootstrap(members, wave, 1, limit))?;
+                continue;
+            }
+            RapidExperiment::Dissemination => {
+                let times = u64::from(args.times);
+                print(&rapid::dissemination(&params, members, times))?;
+                continue;
+            }
+            RapidExperiment::Crash => Trouble::Crash,
+            RapidExperiment::EgressLoss => Trouble::EgressLoss,
+            RapidExperiment::FlipFlop => Trouble::FlipFlop,
+        };
         print(&rapid::unstable(&params, trouble, members, span))?;
     }
     Ok(())
+}
+
+fn wanted(only: &[RapidExperiment]) -> &[RapidExperiment] {
+    if only.is_empty() {
+        RapidExperiment::value_variants()
+    } else {
+        only
+    }
 }
 
 fn print(shown: &dyn Display) -> Result<(), Stop> {
