@@ -101,12 +101,11 @@ pub(super) struct DoneView {
 #[utoipa::path(get, path = "/v1/cluster", tag = "cluster",
     responses(
         (status = 200, description = "The group", body = ClusterView),
-        (status = 404, description = "This monitor takes part in no group", body = Problem),
     ))]
-pub(super) async fn read(State(state): State<ApiState>) -> Result<Json<ClusterView>, Problem> {
-    let status = node(&state)?.status();
+pub(super) async fn read(State(state): State<ApiState>) -> Json<ClusterView> {
+    let status = state.registry().shared().status();
     let now = state.engine().read(|_, now| now);
-    Ok(Json(ClusterView::new(Time::of(state.clock(), now), status)))
+    Json(ClusterView::new(Time::of(state.clock(), now), status))
 }
 
 /// Has this monitor join the group of others. It must be alone and have no settings.
@@ -201,7 +200,11 @@ pub(super) async fn remove(
 }
 
 pub(super) fn node(state: &ApiState) -> Result<&Node, Problem> {
-    let none = || Problem::new(Kind::NoGroup).detail("this monitor takes part in no group");
+    let none = || {
+        let text = "this monitor takes part in no group that could be changed: its settings are in \
+                    etcd, where monitors come and go by themselves";
+        Problem::new(Kind::NoGroup).detail(text)
+    };
     state.node().ok_or_else(none)
 }
 

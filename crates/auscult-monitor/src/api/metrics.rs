@@ -29,7 +29,6 @@ use crate::metrics::{
     SignalFigures, TargetFigures, VerdictFigures, render,
 };
 use crate::settings::TargetSpec;
-use crate::shared::SettingsStore;
 
 /// Scrapes answered at a time: a few Prometheus servers, and somebody with curl.
 pub(super) const SCRAPES_MAX: usize = 16;
@@ -97,7 +96,7 @@ fn gather(state: &ApiState) -> Figures {
         http: HttpFigures::read(state.connections(), state.requests(), state.streams()),
         settings: settings(state),
         membership: state.agent().map(MembershipFigures::read),
-        cluster: state.node().map(SettingsStore::status),
+        cluster: Some(state.registry().shared().status()),
         alerts: AlertFigures::read(state.alerts()),
         history: state.history().map(History::status),
         observers: state.observatory().and_then(ObserverFigures::read),

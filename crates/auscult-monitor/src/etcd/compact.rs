@@ -74,7 +74,7 @@ pub(super) async fn compact(inner: &Inner) -> Result<(), Failure> {
         };
         let key = inner.keys.head();
         let make = [
-            put(&key, &to_json(&next)),
+            put(&key, &to_json(&next)?),
             delete(&inner.keys.entry(0), &inner.keys.entry(base + 1)),
         ];
         let written = is_there(&inner.keys.piece(&pieces.name, 0));

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -64,23 +65,31 @@ async fn keep_a_lease(inner: &Inner, pause: Duration) -> Result<Infallible, Fail
     let seconds = inner.timing.presence.as_secs().max(2);
     let ask = json!({ "TTL": seconds.to_string() });
     let granted: Granted = inner.gateway.ask("lease/grant", &ask).await?;
-    let id = granted.id.to_string();
+    *inner.lease.lock() = Some(granted.id);
+    let keep = json!({ "ID": granted.id.to_string() });
     loop {
-        let present = Present {
-            monitor: inner.monitor.clone(),
-            applied: inner.state.read().applied,
-        };
-        let put = json!({
-            "key": text(&inner.keys.monitor(inner.id)),
-            "value": base64::encode(&to_json(&present)),
-            "lease": id,
-        });
-        // Refused when the lease has ended: a new one is asked for then.
-        let _done: Value = inner.gateway.ask("kv/put", &put).await?;
+        stand(inner).await?;
         sleep(pause).await;
-        let _alive: Value = inner
-            .gateway
-            .ask("lease/keepalive", &json!({ "ID": id }))
-            .await?;
+        let _alive: Value = inner.gateway.ask("lease/keepalive", &keep).await?;
     }
+}
+
+/// Writes down that this monitor is there, and how it is. Refused when the lease has ended: a new
+/// one is asked for then.
+pub(super) async fn stand(inner: &Inner) -> Result<(), Failure> {
+    let Some(lease) = *inner.lease.lock() else {
+        return Ok(());
+    };
+    let present = Present {
+        monitor: inner.monitor.clone(),
+        applied: inner.state.read().applied,
+        leaving: inner.leaving.load(Ordering::Relaxed),
+    };
+    let put = json!({
+        "key": text(&inner.keys.monitor(inner.id)),
+        "value": base64::encode(&to_json(&present)?),
+        "lease": lease.to_string(),
+    });
+    let _done: Value = inner.gateway.ask("kv/put", &put).await?;
+    Ok(())
 }

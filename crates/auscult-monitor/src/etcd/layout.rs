@@ -59,6 +59,9 @@ pub(super) struct Present {
     pub(super) monitor: Monitor,
     /// The last entry that is applied there.
     pub(super) applied: u64,
+    /// It ends, in an orderly way.
+    #[serde(default)]
+    pub(super) leaving: bool,
 }
 
 /// The keys of one group of monitors.

@@ -13,15 +13,25 @@
 //! # Who follows
 //! Each monitor watches the head, and asks for it once a second in any case: that is how it knows
 //! that it has read everything. When etcd is away or has no leader, the settings stay as they are
-//! and can be read; a change is refused with the time after which to ask again.
+//! and can be read; a change is refused with the time after which to ask again. What is known is
+//! kept in the data folder, too, for a monitor that starts meanwhile.
+//!
+//! # Who else is there
+//! Each monitor stands below the prefix with its addresses, under a lease that it keeps. So they
+//! find each other, and observe together as monitors of a Raft group do ([`Neighbours`]).
 
+mod cache;
 mod compact;
 mod follow;
 mod gateway;
 mod layout;
+mod neighbours;
 mod place;
+mod reading;
+mod roster;
 mod store;
 
+pub use neighbours::Neighbours;
 pub use place::{NoPlace, Place};
 pub use store::{Store, StoreConfig, Timing};
 

@@ -1,7 +1,10 @@
 //! Where settings stand in etcd: `etcd://HOST:PORT[,HOST:PORT..][/PREFIX]`.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::str::FromStr;
+
+use tokio::net::lookup_host;
 
 /// What keys begin with where nothing else is said.
 const PREFIX: &str = "auscult";
@@ -60,6 +63,33 @@ impl FromStr for Place {
             endpoints: endpoints?,
             prefix: format!("/{prefix}"),
         })
+    }
+}
+
+impl Place {
+    /// The address of this machine on the way there; none where no endpoint is found by its name.
+    /// Nothing is sent.
+    pub async fn way_there(&self) -> Option<IpAddr> {
+        for endpoint in &self.endpoints {
+            let Ok(found) = lookup_host(endpoint).await else {
+                continue;
+            };
+            for there in found {
+                let any: IpAddr = match there {
+                    SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+                    SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+                };
+                let socket = UdpSocket::bind((any, 0));
+                let here = socket.and_then(|socket| {
+                    socket.connect(there)?;
+                    socket.local_addr()
+                });
+                if let Ok(here) = here {
+                    return Some(here.ip());
+                }
+            }
+        }
+        None
     }
 }
 

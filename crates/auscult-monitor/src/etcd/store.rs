@@ -1,8 +1,8 @@
 //! The store: reading up to the head, and adding to the log behind it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use auscult_core::monitor::registry::{Change, ChangeId, Outcome, Refusal, Registry, Revision};
@@ -15,19 +15,21 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::gateway::{Failure, Gateway, KeyValue, Range, Values, is_at, is_there, put};
-use super::layout::{
-    ENTRIES_PER_PAGE, Entry, FORMAT, Head, INLINE_BYTES_MAX, Keys, PIECE_BYTES, PIECES_PER_PAGE,
-    Pieces, Present,
-};
+use super::cache::{Cache, Kept};
+use super::gateway::{Failure, Gateway, is_at, is_there, put};
+use super::layout::{Entry, Head, INLINE_BYTES_MAX, Keys, PIECE_BYTES, Pieces};
+use super::roster::Roster;
 use super::{Place, compact, follow};
 use crate::clock::Clock;
-use crate::replication::{Command, registry_from_json};
+use crate::replication::Command;
 use crate::shared::{
     Age, ChangeError, Monitor, MonitorId, MonitorStatus, Role, SettingsStore, StoreCounters,
     StoreStatus,
 };
 use crate::store::{StoreError, Trouble};
+
+/// How long saying goodbye may take.
+const GOODBYE_MAX: Duration = Duration::from_secs(1);
 
 /// What a store is told when it starts.
 #[derive(Clone, Debug)]
@@ -42,6 +44,9 @@ pub struct StoreConfig {
     pub seed: u64,
     /// How long things may take.
     pub timing: Timing,
+    /// Where the last known settings are kept, for a start while etcd is away. The folder must be
+    /// locked by this process.
+    pub folder: Option<PathBuf>,
 }
 
 /// How long things may take, and how often they are done.
@@ -57,6 +62,8 @@ pub struct Timing {
     pub presence: Duration,
     /// After how many entries of the log a snapshot is made.
     pub snapshot_after: u64,
+    /// How long settings that were deleted stay away before a monitor that has them puts them back.
+    pub put_back_after: Duration,
 }
 
 impl Timing {
@@ -67,6 +74,7 @@ impl Timing {
         pause: Duration::from_millis(50),
         presence: Duration::from_secs(10),
         snapshot_after: 1_000,
+        put_back_after: Duration::from_secs(10),
     };
 }
 
@@ -79,11 +87,14 @@ pub struct Store {
 pub(super) struct Inner {
     pub(super) gateway: Gateway,
     pub(super) keys: Keys,
-    prefix: String,
+    /// Where the settings are, as it is told to people.
+    pub(super) prefix: String,
+    /// What the keys begin with.
+    pub(super) place_prefix: String,
     pub(super) id: MonitorId,
     pub(super) monitor: Monitor,
     pub(super) timing: Timing,
-    clock: Clock,
+    pub(super) clock: Clock,
     rng: Mutex<Rng>,
     pub(super) state: RwLock<State>,
     /// Held by whoever reads up to the head or writes behind it.
@@ -92,7 +103,11 @@ pub(super) struct Inner {
     pub(super) compacting: tokio::sync::Mutex<()>,
     /// Something may have changed.
     pub(super) wake: Notify,
-    revisions: watch::Sender<Revision>,
+    /// The lease under which this monitor stands.
+    pub(super) lease: Mutex<Option<u64>>,
+    /// It ends, in an orderly way.
+    pub(super) leaving: AtomicBool,
+    pub(super) revisions: watch::Sender<Revision>,
     counters: Counters,
 }
 
@@ -115,7 +130,11 @@ pub(super) struct State {
     pub(super) term: u64,
     /// The last moment for which it is known that what is applied here was everything.
     pub(super) current: Option<Instant>,
-    pub(super) others: Vec<(MonitorId, Present)>,
+    /// What this monitor knew before it was started, until etcd is read.
+    pub(super) kept: Option<Kept>,
+    /// Since when there is no log where there was one.
+    pub(super) missing_since: Option<Instant>,
+    pub(super) roster: Roster,
     pub(super) trouble: Option<String>,
 }
 
@@ -129,29 +148,53 @@ impl Store {
     pub fn start(config: StoreConfig) -> Self {
         let mut rng = Rng::new(config.seed);
         let by_chance = MonitorId(rng.next_u64() >> 16);
+        let clock = Clock::new();
+        let cache = config.folder.map(|folder| Cache::new(&folder));
+        let state = cache
+            .as_ref()
+            .map(|cache| cache.restore(&config.place, &clock));
+        let state = state.unwrap_or_default();
+        let revision = state.registry.revision();
+        let id_before = state.kept.as_ref().map(|kept| kept.id);
         let inner = Arc::new(Inner {
             gateway: Gateway::new(config.place.endpoints.clone()),
             keys: Keys::new(&config.place.prefix),
             prefix: config.place.to_string(),
-            id: config.id.unwrap_or(by_chance),
+            place_prefix: config.place.prefix,
+            id: config.id.or(id_before).unwrap_or(by_chance),
             monitor: config.monitor,
             timing: config.timing,
-            clock: Clock::new(),
+            clock,
             rng: Mutex::new(rng),
-            state: RwLock::default(),
+            state: RwLock::new(state),
             turn: tokio::sync::Mutex::default(),
             compacting: tokio::sync::Mutex::default(),
             wake: Notify::new(),
-            revisions: watch::Sender::new(Revision::NONE),
+            lease: Mutex::default(),
+            leaving: AtomicBool::new(false),
+            revisions: watch::Sender::new(revision),
             counters: Counters::default(),
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(follow::follow(Arc::clone(&inner)));
         tasks.spawn(follow::watch(Arc::clone(&inner)));
         tasks.spawn(follow::be_present(Arc::clone(&inner)));
+        if let Some(cache) = cache {
+            tasks.spawn(cache.keep(Arc::clone(&inner)));
+        }
         Self {
             inner,
             _tasks: tasks,
+        }
+    }
+
+    /// Tells the others that this monitor ends, so that they do not wait for it. Given up after a
+    /// moment: they find out by themselves.
+    pub async fn leave(&self) {
+        self.inner.leaving.store(true, Ordering::Relaxed);
+        let told = timeout(GOODBYE_MAX, follow::stand(&self.inner)).await;
+        if let Ok(Err(failure)) = told {
+            tracing::debug!(%failure, "nobody was told of the end");
         }
     }
 }
@@ -161,202 +204,6 @@ impl Inner {
         let mut rng = self.rng.lock();
         let (high, low) = (rng.next_u64(), rng.next_u64());
         u128::from(high) << 64 | u128::from(low)
-    }
-
-    /// Reads up to the head. For the holder of the turn.
-    pub(super) async fn catch_up(&self) -> Result<(), Failure> {
-        loop {
-            match self.read_on().await {
-                // A snapshot took its place while it was being read.
-                Err(Failure::Compacted) => {}
-                outcome => {
-                    let trouble = outcome.as_ref().err().map(ToString::to_string);
-                    self.state.write().trouble = trouble;
-                    return outcome;
-                }
-            }
-        }
-    }
-
-    async fn read_on(&self) -> Result<(), Failure> {
-        let asked = self.clock.now();
-        let range = Range {
-            from: self.keys.head(),
-            to: None,
-            limit: 0,
-            revision: 0,
-            values: Values::With,
-        };
-        let reads = [range.to_json(), self.keys.monitors().to_json()];
-        let reads = reads.map(|range| serde_json::json!({ "request_range": range }));
-        let made = self.gateway.transact(&[], &reads).await?;
-        let at = made.header.revision;
-        let mut parts = made.responses.into_iter();
-        let mut part = || parts.next().and_then(|part| part.response_range);
-        let (heads, others) = (part().unwrap_or_default(), part().unwrap_or_default());
-        let Some(found) = heads.kvs.first() else {
-            self.check_that_it_goes_on(None)?;
-            return self.found().await;
-        };
-        let head: Head = read_json(found)?;
-        if head.format != FORMAT {
-            let text = format!("{} has format {}", self.prefix, head.format);
-            return Err(Failure::Refused(text));
-        }
-        let applied = self.check_that_it_goes_on(Some(&head))?;
-        if applied < head.base {
-            self.take_snapshot(&head, at).await?;
-        }
-        self.take_entries(applied.max(head.base) + 1, head.last, at)
-            .await?;
-        let mut state = self.state.write();
-        state.head = Some((head, found.mod_revision));
-        state.term = made.header.raft_term;
-        state.current = Some(asked);
-        state.others = (others.kvs.iter())
-            .filter_map(|found| Some((self.keys.id_of(&found.key)?, read_json(found).ok()?)))
-            .collect();
-        Ok(())
-    }
-
-    /// Up to where the log is applied here, if the one that is there is the same one and as long.
-    /// When somebody deleted it, or put an older copy in its place, what is watched stays as it is
-    /// until an operator has looked.
-    fn check_that_it_goes_on(&self, head: Option<&Head>) -> Result<u64, Failure> {
-        let state = self.state.read();
-        let Some((known, _)) = &state.head else {
-            return Ok(state.applied);
-        };
-        let what = match head {
-            None => "were deleted",
-            Some(head) if head.group != known.group => "were replaced by others",
-            Some(head) if head.last < state.applied => "were replaced by an older copy",
-            Some(_) => return Ok(state.applied),
-        };
-        let prefix = &self.prefix;
-        let text =
-            format!("the settings in {prefix} {what}; restart this monitor to take what is there");
-        Err(Failure::Refused(text))
-    }
-
-    /// Begins a log where there is none. The one who comes too late finds the other's.
-    async fn found(&self) -> Result<(), Failure> {
-        let head = Head {
-            format: FORMAT,
-            group: format!("{:016x}", self.random() >> 64),
-            last: 0,
-            base: 0,
-            snapshot: None,
-        };
-        let key = self.keys.head();
-        let make = [put(&key, &to_json(&head))];
-        self.gateway.transact(&[is_at(&key, 0)], &make).await?;
-        // What is there now is read in the next round.
-        Err(Failure::Compacted)
-    }
-
-    async fn take_snapshot(&self, head: &Head, at: u64) -> Result<(), Failure> {
-        let registry = match &head.snapshot {
-            None => Registry::default(),
-            Some(pieces) => {
-                let bytes = self.read_pieces(pieces, at).await?;
-                let read = apart(move || registry_from_json(&bytes)).await;
-                read.map_err(|error| self.damaged(&error.to_string()))?
-            }
-        };
-        let revision = registry.revision();
-        let mut state = self.state.write();
-        state.registry = registry;
-        state.applied = head.base;
-        drop(state);
-        self.tell(revision);
-        Ok(())
-    }
-
-    async fn take_entries(&self, from: u64, last: u64, at: u64) -> Result<(), Failure> {
-        let mut next = from;
-        while next <= last {
-            let range = Range {
-                from: self.keys.entry(next),
-                to: Some(self.keys.entry(last + 1)),
-                limit: ENTRIES_PER_PAGE,
-                revision: at,
-                values: Values::With,
-            };
-            let found = self.gateway.range(&range).await?;
-            for entry in &found.kvs {
-                if self.keys.index_of(&entry.key) != Some(next) {
-                    break;
-                }
-                let change = match read_json(entry)? {
-                    Entry::Change(command) => command.0,
-                    Entry::Pieces(pieces) => {
-                        let bytes = self.read_pieces(&pieces, at).await?;
-                        let read = apart(move || serde_json::from_slice::<Command>(&bytes)).await;
-                        read.map_err(|error| self.damaged(&error.to_string()))?.0
-                    }
-                };
-                // Whoever proposed it was answered; here it only has to be as it is there.
-                let _answer = self.apply(next, &change);
-                next += 1;
-            }
-            let complete = found
-                .kvs
-                .last()
-                .and_then(|last| self.keys.index_of(&last.key));
-            if complete != Some(next - 1) {
-                return Err(self.damaged(&format!("entry {next} of the log is missing")));
-            }
-        }
-        Ok(())
-    }
-
-    async fn read_pieces(&self, pieces: &Pieces, at: u64) -> Result<Vec<u8>, Failure> {
-        let mut bytes = Vec::new();
-        let mut next = 0;
-        while next < pieces.count {
-            let range = Range {
-                from: self.keys.piece(&pieces.name, next),
-                to: Some(self.keys.pieces(&pieces.name).1),
-                limit: PIECES_PER_PAGE,
-                revision: at,
-                values: Values::With,
-            };
-            let found = self.gateway.range(&range).await?;
-            for piece in &found.kvs {
-                if piece.key != self.keys.piece(&pieces.name, next) {
-                    break;
-                }
-                bytes.extend_from_slice(&piece.value);
-                next += 1;
-            }
-            if found.kvs.is_empty() || (!found.more && next < pieces.count) {
-                return Err(self.damaged(&format!("piece {next} of {} is missing", pieces.name)));
-            }
-        }
-        Ok(bytes)
-    }
-
-    fn damaged(&self, text: &str) -> Failure {
-        Failure::Refused(format!("what stands in {} is damaged: {text}", self.prefix))
-    }
-
-    fn apply(&self, index: u64, change: &Change) -> Result<Outcome, Refusal> {
-        let mut state = self.state.write();
-        let answer = state.registry.apply(change);
-        state.applied = index;
-        let revision = state.registry.revision();
-        drop(state);
-        self.tell(revision);
-        answer
-    }
-
-    fn tell(&self, revision: Revision) {
-        self.revisions.send_if_modified(|told| {
-            let is_new = *told != revision;
-            *told = revision;
-            is_new
-        });
     }
 
     /// Writes a long value in pieces.
@@ -391,14 +238,14 @@ impl Inner {
         };
         let mut compare: Vec<Value> = vec![is_at(&self.keys.head(), known)];
         let entry = if encoded.len() <= INLINE_BYTES_MAX {
-            to_json(&Entry::Change(Command(change.clone())))
+            to_json(&Entry::Change(Command(change.clone())))?
         } else {
             // A name of their own each time: the same change may be tried by two monitors at once.
             let name = format!("change-{:032x}", self.random());
             let pieces = self.write_pieces(&name, encoded).await?;
             // They go all at once when somebody tidies up meanwhile.
             compare.push(is_there(&self.keys.piece(&pieces.name, 0)));
-            to_json(&Entry::Pieces(pieces))
+            to_json(&Entry::Pieces(pieces))?
         };
         let index = head.last + 1;
         let next = Head {
@@ -406,7 +253,7 @@ impl Inner {
             ..head
         };
         let make = [
-            put(&self.keys.head(), &to_json(&next)),
+            put(&self.keys.head(), &to_json(&next)?),
             put(&self.keys.entry(index), &entry),
         ];
         let before = std::mem::replace(asked, Asked::Maybe);
@@ -438,6 +285,7 @@ impl Inner {
             (command, encoded)
         })
         .await;
+        let encoded = encoded.map_err(|failure| self.unstored(Trouble::Io(failure.to_string())))?;
         let mut asked = Asked::No;
         let mut pause = self.timing.pause;
         loop {
@@ -491,15 +339,25 @@ impl Inner {
         }
     }
 
+    /// What stands for all who use these settings; empty before it is known.
+    pub(super) fn group(&self) -> String {
+        let state = self.state.read();
+        let kept = || state.kept.as_ref().map(|kept| kept.group.clone());
+        let head = state.head.as_ref().map(|(head, _)| head.group.clone());
+        head.or_else(kept).unwrap_or_default()
+    }
+
     fn age(&self) -> Age {
-        let current = self.state.read().current;
-        Age(current.map(|at| self.clock.now().since(at)))
+        let (now, state) = (self.clock.now(), self.state.read());
+        let kept = || state.kept.as_ref().map(|kept| kept.age(now));
+        let age = state.current.map(|at| now.since(at));
+        Age(age.or_else(kept))
     }
 
     fn status(&self) -> StoreStatus {
-        let age = self.age();
-        let fresh = age.0.is_some_and(|age| age <= self.timing.poll * 3);
+        let (age, group) = (self.age(), self.group());
         let state = self.state.read();
+        let fresh = age.0.is_some_and(|age| age <= self.timing.poll * 3) && state.kept.is_none();
         let last = state.head.as_ref().map_or(0, |(head, _)| head.last);
         // Whoever reaches etcd decides by what it has read: there is no other leader.
         let (role, leader) = match fresh {
@@ -508,7 +366,7 @@ impl Inner {
         };
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         StoreStatus {
-            group: (state.head.as_ref()).map_or_else(String::new, |(head, _)| head.group.clone()),
+            group,
             id: self.id,
             role,
             term: state.term,
@@ -518,10 +376,7 @@ impl Inner {
             log_last: last,
             log_applied: state.applied,
             monitors: self.monitors(&state, role, last),
-            trouble: state
-                .trouble
-                .clone()
-                .or_else(|| (!fresh).then(|| format!("{} was not asked yet", self.prefix))),
+            trouble: self.trouble(&state, age),
             counters: StoreCounters {
                 proposed: read(&self.counters.proposed),
                 refused: read(&self.counters.refused),
@@ -533,6 +388,23 @@ impl Inner {
         }
     }
 
+    fn trouble(&self, state: &State, age: Age) -> Option<String> {
+        let not_asked = || match (state.head.is_none(), &state.trouble) {
+            (true, None) => Some(format!("{} was not asked yet", self.prefix)),
+            (_, trouble) => trouble.clone(),
+        };
+        let text = not_asked().or_else(|| namesake(&state.roster))?;
+        let (Some(_), Some(age)) = (&state.kept, age.0) else {
+            return Some(text);
+        };
+        let revision = state.registry.revision();
+        Some(format!(
+            "{text}; until then this monitor watches with the settings that it knew before it was \
+             started: revision {revision}, {} s old",
+            age.as_secs()
+        ))
+    }
+
     fn monitors(&self, state: &State, role: Role, last: u64) -> Vec<MonitorStatus> {
         let me = MonitorStatus {
             id: self.id,
@@ -541,20 +413,29 @@ impl Inner {
             lag: Some(last.saturating_sub(state.applied)),
             heard: Some(Duration::ZERO),
         };
-        let others = state.others.iter().filter(|(id, _)| *id != self.id);
-        let mut all: Vec<MonitorStatus> = others
-            .map(|(id, present)| MonitorStatus {
-                id: *id,
-                monitor: present.monitor.clone(),
+        let now = self.clock.now();
+        let mut all: Vec<MonitorStatus> = (state.roster.others())
+            .map(|(id, seat)| MonitorStatus {
+                id,
+                monitor: seat.present.monitor.clone(),
                 role: Role::Follower,
-                lag: Some(last.saturating_sub(present.applied)),
-                heard: None,
+                lag: Some(last.saturating_sub(seat.present.applied)),
+                // A lease is as old as that when it ends.
+                heard: (seat.lapsed_at).map(|at| now.since(at) + self.timing.presence),
             })
             .collect();
         all.push(me);
         all.sort_by_key(|monitor| monitor.id);
         all
     }
+}
+
+fn namesake(roster: &Roster) -> Option<String> {
+    let other = roster.namesake.as_ref()?;
+    let Monitor { name, http, .. } = other;
+    Some(format!(
+        "another monitor, at {http}, is called {name}, too: give one of them another --name"
+    ))
 }
 
 /// Whether a change may have been made although no answer came.
@@ -608,17 +489,8 @@ impl SettingsStore for Store {
     }
 }
 
-pub(super) fn to_json<T: serde::Serialize>(value: &T) -> Vec<u8> {
-    serde_json::to_vec(value).expect("our records have only texts as keys")
-}
-
-fn read_json<T: for<'de> serde::Deserialize<'de>>(found: &KeyValue) -> Result<T, Failure> {
-    serde_json::from_slice(&found.value).map_err(|error| {
-        Failure::Refused(format!(
-            "what stands under {} is not ours: {error}",
-            found.key
-        ))
-    })
+pub(super) fn to_json<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, Failure> {
+    serde_json::to_vec(value).map_err(|error| Failure::Refused(error.to_string()))
 }
 
 /// Does what takes long where it holds up no event loop.

@@ -1,18 +1,18 @@
 //! The store against a real etcd, where there is one (Debian: etcd-server).
 
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use auscult_core::monitor::registry::{
-    Author, Change, ChangeId, Document, Edit, Expect, Key, Kind, Refusal, Registry, Revision,
-    WallMillis,
+    Author, Change, Document, Edit, Expect, Key, Kind, Registry, Revision, WallMillis,
 };
 use tempfile::TempDir;
 use tokio::time::Instant;
 
 use super::*;
-use crate::shared::{ChangeError, Monitor, SettingsStore};
+use crate::shared::{ChangeError, Monitor, SettingsStore, suite};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -99,6 +99,10 @@ impl Etcd {
     }
 
     fn store_with(&self, number: u64, timing: Timing) -> Store {
+        self.store_in(None, number, timing)
+    }
+
+    fn store_in(&self, folder: Option<PathBuf>, number: u64, timing: Timing) -> Store {
         Store::start(StoreConfig {
             place: self.place(),
             monitor: Monitor {
@@ -108,6 +112,7 @@ impl Etcd {
             id: None,
             seed: number,
             timing,
+            folder,
         })
     }
 }
@@ -207,63 +212,12 @@ async fn two_monitors_see_the_same_settings() {
 }
 
 #[tokio::test]
-async fn conditions_ids_and_refusals_are_those_of_the_registry() {
-    let Some(etcd) = Etcd::start(&[]) else { return };
-    let (one, two) = (etcd.store(1), etcd.store(2));
-    confirmed(&one).await;
-    confirmed(&two).await;
-    let mut first = change(vec![put("shop", "1")]);
-    first.id = Some(ChangeId(7));
-    let made = one.change(first.clone()).await.unwrap();
-    // Asked again at another monitor, it is answered the same and not made again.
-    assert_eq!(two.change(first).await.unwrap(), made);
-    assert_eq!(applied(&two), 1);
-    let again = two.change(change(vec![put("shop", "1")])).await.unwrap();
-    assert_eq!((again.unchanged, again.revision), (1, Revision::new(1)));
-
-    let only_at = |revision, body: &str| {
-        let document = Document::new(body, Vec::new()).unwrap();
-        let expect = Expect::Revision(Revision::new(revision));
-        let key = key("shop");
-        vec![Edit::Put {
-            key,
-            document,
-            expect,
-        }]
-    };
-    one.change(change(only_at(1, "2"))).await.unwrap();
-    // The other one may not have heard of it, and must refuse all the same.
-    match two.change(change(only_at(1, "3"))).await {
-        Err(ChangeError::Refused(Refusal::Condition { found, .. })) => {
-            assert_eq!(found, Some(Revision::new(2)));
-        }
-        other => panic!("{other:?}"),
-    }
-    // A batch of which one edit cannot be made is not made at all.
-    let mut batch = only_at(1, "4");
-    batch.push(put("other", "{}"));
-    assert!(one.change(change(batch)).await.is_err());
-    assert_eq!(body(&one, "other"), None);
-    assert_eq!(one.confirm().await.unwrap().number(), 2);
-}
-
-#[tokio::test]
-async fn of_changes_at_the_same_time_none_is_lost() {
-    let Some(etcd) = Etcd::start(&[]) else { return };
-    let stores: Vec<Store> = (1..=3).map(|number| etcd.store(number)).collect();
-    for store in &stores {
-        confirmed(store).await;
-    }
-    let writes = stores.iter().enumerate().map(|(number, store)| async move {
-        for turn in 0..20 {
-            let name = format!("t{number}-{turn}");
-            store.change(change(vec![put(&name, "{}")])).await.unwrap();
-        }
-    });
-    futures_util::future::join_all(writes).await;
-    for store in &stores {
-        assert_eq!(store.confirm().await.unwrap().number(), 60);
-        assert_eq!(digest(store), digest(&stores[0]));
+async fn every_promise_of_a_store_is_kept_by_one_monitor_and_by_three() {
+    for count in [1, 3] {
+        let Some(etcd) = Etcd::start(&[]) else { return };
+        let stores: Vec<Store> = (1..=count).map(|number| etcd.store(number)).collect();
+        let stores: Vec<&dyn SettingsStore> = stores.iter().map(|store| store as _).collect();
+        suite::holds(&stores).await;
     }
 }
 
@@ -356,19 +310,121 @@ async fn without_etcd_settings_stay_and_changes_are_refused_until_it_is_back() {
 }
 
 #[tokio::test]
-async fn settings_that_somebody_deleted_in_etcd_are_not_forgotten_here() {
+async fn settings_that_somebody_deleted_in_etcd_are_put_back_by_those_who_know_them() {
     let Some(etcd) = Etcd::start(&[]) else { return };
-    let one = etcd.store(1);
+    let mut timing = Timing::LAN;
+    timing.put_back_after = Duration::from_secs(2);
+    let one = etcd.store_with(1, timing);
     confirmed(&one).await;
     one.change(change(vec![put("shop", "1")])).await.unwrap();
     let all = gateway::delete("/auscult/", "/auscult0");
     one.inner.gateway.transact(&[], &[all]).await.unwrap();
     until("the trouble told", || {
-        one.status()
-            .trouble
-            .is_some_and(|text| text.contains("were deleted"))
+        let trouble = one.status().trouble;
+        trouble.is_some_and(|text| text.contains("were deleted"))
+    })
+    .await;
+    assert_eq!(body(&one, "shop").as_deref(), Some("1"));
+    until("the end of it", || one.status().trouble.is_none()).await;
+    // They are there for whoever comes, and the log goes on.
+    let two = etcd.store(2);
+    confirmed(&two).await;
+    assert_eq!(body(&two, "shop").as_deref(), Some("1"));
+    assert_eq!(one.status().group, two.status().group);
+    let outcome = two.change(change(vec![put("shop", "2")])).await.unwrap();
+    assert_eq!(outcome.revision, Revision::new(2));
+    until("it at the other one", || applied(&one) == 2).await;
+}
+
+#[tokio::test]
+async fn settings_that_somebody_put_in_the_place_of_others_wait_for_an_operator() {
+    let Some(etcd) = Etcd::start(&[]) else { return };
+    let one = etcd.store(1);
+    confirmed(&one).await;
+    one.change(change(vec![put("shop", "1")])).await.unwrap();
+    let head = br#"{"format":1,"group":"another","last":0,"base":0}"#;
+    let other = gateway::put("/auscult/head", head);
+    one.inner.gateway.transact(&[], &[other]).await.unwrap();
+    until("the trouble told", || {
+        let trouble = one.status().trouble;
+        trouble.is_some_and(|text| text.contains("were replaced by others"))
     })
     .await;
     assert_eq!(body(&one, "shop").as_deref(), Some("1"));
     assert!(one.change(change(vec![put("shop", "2")])).await.is_err());
+}
+
+#[tokio::test]
+async fn one_that_starts_while_etcd_is_away_has_the_settings_that_it_knew() {
+    let Some(mut etcd) = Etcd::start(&[]) else {
+        return;
+    };
+    let folder = TempDir::new().unwrap();
+    let path = || Some(folder.path().to_owned());
+    let one = etcd.store_in(path(), 1, Timing::LAN);
+    confirmed(&one).await;
+    one.change(change(vec![put("shop", "1")])).await.unwrap();
+    let before = one.status();
+    let kept = || std::fs::read_to_string(folder.path().join("etcd-settings"));
+    until("they are kept", || {
+        kept().is_ok_and(|text| text.contains("shop"))
+    })
+    .await;
+    drop(one);
+    etcd.kill();
+
+    let again = etcd.store_in(path(), 9, Timing::LAN);
+    assert_eq!(body(&again, "shop").as_deref(), Some("1"));
+    assert_eq!(applied(&again), 1);
+    until("it says so", || {
+        let trouble = again.status().trouble.unwrap_or_default();
+        trouble.contains("knew before it was started: revision 1, ")
+    })
+    .await;
+    let status = again.status();
+    assert_eq!((status.id, &status.group), (before.id, &before.group));
+    assert!(status.leader.is_none() && status.age.0.is_some());
+    assert!(again.confirm().await.is_err());
+    assert!(again.change(change(vec![put("shop", "2")])).await.is_err());
+
+    etcd.run().unwrap();
+    assert_eq!(confirmed(&again).await, Revision::new(1));
+    until("no trouble", || again.status().trouble.is_none()).await;
+    again.change(change(vec![put("shop", "3")])).await.unwrap();
+    assert_eq!(body(&again, "shop").as_deref(), Some("3"));
+}
+
+#[tokio::test]
+async fn what_was_kept_of_other_settings_gives_way_to_what_is_there() {
+    let Some(first) = Etcd::start(&[]) else {
+        return;
+    };
+    let folder = TempDir::new().unwrap();
+    let path = || Some(folder.path().to_owned());
+    let one = first.store_in(path(), 1, Timing::LAN);
+    confirmed(&one).await;
+    one.change(change(vec![put("shop", "1")])).await.unwrap();
+    let file = folder.path().join("etcd-settings");
+    until("they are kept", || {
+        std::fs::read_to_string(&file).is_ok_and(|text| text.contains("shop"))
+    })
+    .await;
+    drop(one);
+    let Some(second) = Etcd::start(&[]) else {
+        return;
+    };
+    let other = second.store(2);
+    confirmed(&other).await;
+    other.change(change(vec![put("farm", "1")])).await.unwrap();
+    let again = second.store_in(path(), 9, Timing::LAN);
+    assert_eq!(body(&again, "shop").as_deref(), Some("1"));
+    confirmed(&again).await;
+    assert_eq!(body(&again, "shop"), None);
+    assert_eq!(body(&again, "farm").as_deref(), Some("1"));
+    // A file that is damaged is as good as none.
+    drop(again);
+    std::fs::write(&file, b"{\"format\":1,").unwrap();
+    let again = second.store_in(path(), 9, Timing::LAN);
+    confirmed(&again).await;
+    assert_eq!(body(&again, "farm").as_deref(), Some("1"));
 }

@@ -35,7 +35,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 pub use forward::{Forwarder, HeartbeatCounters};
-pub use group::Group;
+pub use group::{Circle, Group};
 pub use post::{GroupPost, Post, PostError};
 pub use site::{Site, agent_addr, observe};
 

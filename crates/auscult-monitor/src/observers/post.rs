@@ -1,13 +1,16 @@
 //! How letters get to other monitors.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use auscult_core::monitor::observers::MonitorName;
 use futures_util::future::BoxFuture;
 
+use super::Circle;
 use super::wire::{Answer, Letter};
-use crate::replication::Node;
+use crate::replication::{Colleague, Node};
+use crate::shared::{Monitor, SettingsStore as _};
 
 /// Carries letters to other monitors.
 pub trait Post: Send + Sync + 'static {
@@ -47,5 +50,24 @@ impl Post for GroupPost {
             let answer = self.0.send_letter(to, letter, timeout).await;
             answer.map_err(PostError)
         })
+    }
+}
+
+impl Circle for GroupPost {
+    fn me(&self) -> Monitor {
+        self.0.monitor()
+    }
+
+    fn label(&self) -> String {
+        self.0.status().group
+    }
+
+    fn monitors(&self) -> Vec<Monitor> {
+        let monitors = self.0.status().monitors.into_iter();
+        monitors.map(|status| status.monitor).collect()
+    }
+
+    fn set_colleague(&self, colleague: Arc<dyn Colleague>) {
+        self.0.set_colleague(colleague);
     }
 }

@@ -13,10 +13,9 @@ use auscult_core::monitor::observers::{Liveness, MonitorName, ObserversConfig, S
 use auscult_core::swim::{Label, MemberName, Params, State};
 use tokio::net::lookup_host;
 
-use super::{Group, GroupPost, Observatory, Parts, Targets};
+use super::{Circle, Group, Observatory, Parts, Post, Targets};
 use crate::engine::Engine;
-use crate::replication::Node;
-use crate::shared::SettingsStore as _;
+use crate::shared::Monitor;
 
 /// How far the agent's port is from that of the group, so that one number describes both.
 const AGENT_PORT_OFFSET: u16 = 100;
@@ -29,8 +28,8 @@ const LEAVE_MAX: Duration = Duration::from_secs(2);
 
 /// What is needed to observe in a group.
 pub struct Site {
-    /// This monitor's part of the group.
-    pub node: Node,
+    /// The monitors that share the settings.
+    pub circle: Arc<dyn Circle>,
     /// Where its agent is to listen; see [`agent_addr`].
     pub agent_bind: SocketAddr,
     /// The agent of the settings, where they have one: then it is used.
@@ -66,7 +65,7 @@ pub fn agent_addr(raft: SocketAddr) -> std::io::Result<SocketAddr> {
 #[must_use]
 pub fn observe(site: Site) -> Option<Observatory> {
     let Site {
-        node,
+        circle,
         agent_bind,
         agent,
         engine,
@@ -74,7 +73,7 @@ pub fn observe(site: Site) -> Option<Observatory> {
         config,
         stop,
     } = site;
-    let name = node.monitor().name;
+    let name = circle.me().name;
     let name = match MonitorName::new(&name) {
         Ok(name) => name,
         Err(error) => {
@@ -86,7 +85,7 @@ pub fn observe(site: Site) -> Option<Observatory> {
         }
     };
     let group = Arc::new(SharedGroup {
-        node: node.clone(),
+        circle: Arc::clone(&circle),
         agent: ArcSwapOption::new(agent.clone().map(Arc::new)),
     });
     let observatory = Observatory::start(Parts {
@@ -95,10 +94,10 @@ pub fn observe(site: Site) -> Option<Observatory> {
         engine,
         targets,
         group: Arc::clone(&group) as Arc<dyn Group>,
-        post: Arc::new(GroupPost(node.clone())),
+        post: Arc::clone(&circle) as Arc<dyn Post>,
         stop: stop.clone(),
     });
-    node.set_colleague(Arc::new(observatory.clone()));
+    circle.set_colleague(Arc::new(observatory.clone()));
     if agent.is_none() {
         tokio::spawn(group.keep_agent(agent_bind, stop));
     }
@@ -107,7 +106,7 @@ pub fn observe(site: Site) -> Option<Observatory> {
 
 /// The monitors that share the settings, alive as the agent says.
 struct SharedGroup {
-    node: Node,
+    circle: Arc<dyn Circle>,
     agent: ArcSwapOption<AgentHandle>,
 }
 
@@ -124,9 +123,9 @@ impl Group for SharedGroup {
                 State::Dead | State::Left => false,
             })
         };
-        let monitors = self.node.status().monitors.into_iter();
-        let seats = monitors.filter_map(|status| {
-            let name = MonitorName::new(&status.monitor.name).ok()?;
+        let monitors = self.circle.monitors().into_iter();
+        let seats = monitors.filter_map(|monitor| {
+            let name = MonitorName::new(&monitor.name).ok()?;
             let liveness = match is_live(&name) {
                 true => Liveness::Live,
                 false => Liveness::Gone,
@@ -142,18 +141,15 @@ impl SharedGroup {
     async fn keep_agent(self: Arc<Self>, bind: SocketAddr, stop: Stop) {
         let mut complained = false;
         loop {
-            let status = self.node.status();
-            let me = self.node.monitor().name;
-            let others: BTreeMap<String, String> = status
-                .monitors
-                .into_iter()
-                .map(|status| status.monitor)
-                .filter(|monitor| monitor.name != me && !monitor.agent.is_empty())
+            let (label, me) = (self.circle.label(), self.circle.me());
+            let monitors = self.circle.monitors().into_iter();
+            let others: BTreeMap<String, String> = monitors
+                .filter(|monitor| monitor.name != me.name && !monitor.agent.is_empty())
                 .map(|monitor| (monitor.name, monitor.agent))
                 .collect();
             match self.agent.load_full() {
-                None if others.is_empty() => {}
-                None => match start(&self.node, &status.group, bind, &others).await {
+                None if others.is_empty() || label.is_empty() => {}
+                None => match start(&me, &label, bind, &others).await {
                     Ok(agent) => self.agent.store(Some(Arc::new(agent))),
                     Err(text) if complained => tracing::debug!("{text}"),
                     Err(text) => {
@@ -188,12 +184,11 @@ fn unknown(agent: &AgentHandle, mut others: BTreeMap<String, String>) -> Vec<Str
 }
 
 async fn start(
-    node: &Node,
+    me: &Monitor,
     group: &str,
     bind: SocketAddr,
     others: &BTreeMap<String, String>,
 ) -> Result<AgentHandle, String> {
-    let me = node.monitor();
     let member = MemberName::new(&me.name).map_err(|error| error.to_string())?;
     let label = Label::new(group).map_err(|error| error.to_string())?;
     let mut config = AgentConfig::new(member, bind, Params::lan(label));

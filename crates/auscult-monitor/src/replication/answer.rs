@@ -7,6 +7,7 @@
 
 use std::sync::atomic::Ordering;
 
+use futures_util::future::BoxFuture;
 use openraft::error::{InstallSnapshotError, RaftError};
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, VoteRequest};
 use openraft::{LogId, ServerState};
@@ -14,7 +15,13 @@ use openraft::{LogId, ServerState};
 use super::Group;
 use super::contact::now;
 use super::node::Node;
-use super::rpc::{Ask, Canvass, Reply, Request};
+use super::rpc::{Ask, Callee, Canvass, Reply, Request};
+
+impl Callee for Node {
+    fn answer(&self, request: Request) -> BoxFuture<'_, Reply> {
+        Box::pin(self.handle(request))
+    }
+}
 
 impl Node {
     /// Answers a request of another monitor. Whoever carries requests calls this.

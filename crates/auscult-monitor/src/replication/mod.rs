@@ -43,7 +43,7 @@ pub use node::{Node, NodeConfig, StartError, Timing};
 pub use records::{Answer, Command, Malformed};
 pub(crate) use records::{registry_from_json, registry_to_json};
 pub use roster::MONITORS_MAX;
-pub use rpc::{Ask, CallError, Canvass, Network, Nobody, Reply, Request};
+pub use rpc::{Ask, CallError, Callee, Canvass, Network, Nobody, Reply, Request};
 
 openraft::declare_raft_types!(
     /// What is replicated, and among whom.

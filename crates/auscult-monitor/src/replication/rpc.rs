@@ -33,6 +33,12 @@ pub trait Network: Send + Sync + 'static {
     }
 }
 
+/// Answers requests of other monitors.
+pub trait Callee: Send + Sync + 'static {
+    /// Answers one. Given up by the one who asked, it is answered all the same.
+    fn answer(&self, request: Request) -> BoxFuture<'_, Reply>;
+}
+
 /// No network at all: for a monitor that takes part with nobody.
 #[derive(Clone, Copy, Debug)]
 pub struct Nobody;

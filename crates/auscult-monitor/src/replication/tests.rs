@@ -16,6 +16,7 @@ use super::*;
 mod alone;
 mod several;
 pub(super) mod stage;
+mod suite;
 
 struct OnDisk;
 

@@ -16,10 +16,10 @@ use tokio::net::TcpListener;
 use super::ServeError;
 use crate::engine::Engine;
 use crate::etcd;
-use crate::observers::{Observatory, Site, Targets, agent_addr, observe};
+use crate::observers::{Circle, GroupPost, Observatory, Site, Targets, agent_addr, observe};
 use crate::registry::{FileTargets, Refused, Registry, ReloadError};
 use crate::replication::http::{Calls, HttpNetwork, routes};
-use crate::replication::{Founding, Journal, Network, NoGroup, Nobody, Node, NodeConfig};
+use crate::replication::{Callee, Founding, Journal, Network, NoGroup, Nobody, Node, NodeConfig};
 use crate::settings::documents::Sheet;
 use crate::shared::{Monitor, SettingsStore};
 
@@ -41,8 +41,9 @@ pub struct GroupConfig {
     pub join: Vec<String>,
     /// What it does where none of those has a group.
     pub no_group: NoGroup,
-    /// Where the settings are kept instead, for those who run an etcd already. Then there is no
-    /// group: nobody is joined, and nobody needs to reach this monitor.
+    /// Where the settings are kept instead, for those who run an etcd already. Then nobody is
+    /// joined: the others are found there. Without an address to bind, any free port of the address
+    /// of HTTP is taken.
     pub etcd: Option<etcd::Place>,
 }
 
@@ -51,6 +52,9 @@ pub(super) struct SharedSettings {
     store: Arc<dyn SettingsStore>,
     /// The group that keeps them, if etcd does not.
     node: Option<Node>,
+    etcd: Option<Arc<etcd::Store>>,
+    /// The monitors that share them.
+    circle: Option<Arc<dyn Circle>>,
     raft_addr: Option<SocketAddr>,
     agent_addr: Option<SocketAddr>,
     stopper: Stopper,
@@ -64,7 +68,7 @@ impl SharedSettings {
         group: GroupConfig,
     ) -> Result<Self, ServeError> {
         if let Some(place) = group.etcd.clone() {
-            return Self::in_etcd(place, group, http);
+            return Self::in_etcd(place, group, http, folder).await;
         }
         let opened = tokio::task::spawn_blocking(move || match folder {
             Some(folder) => Journal::open(&folder),
@@ -99,40 +103,66 @@ impl SharedSettings {
         };
         let node = Node::start(config, journal, network).await?;
         if let Some(listener) = listener {
-            serve_others(listener, node.clone(), stop);
+            serve_others(listener, Arc::new(node.clone()), stop);
         }
         Ok(Self {
             store: Arc::new(node.clone()),
+            circle: Some(Arc::new(GroupPost(node.clone()))),
             node: Some(node),
+            etcd: None,
             raft_addr,
             agent_addr,
             stopper,
         })
     }
 
-    fn in_etcd(
+    async fn in_etcd(
         place: etcd::Place,
-        group: GroupConfig,
+        mut group: GroupConfig,
         http: SocketAddr,
+        folder: Option<PathBuf>,
     ) -> Result<Self, ServeError> {
-        let monitor = Monitor {
-            name: group.name.unwrap_or_else(|| http.to_string()),
-            http: http.to_string(),
-            ..Monitor::default()
+        let flag = "--raft-bind";
+        let addr = (group.raft_bind).unwrap_or_else(|| SocketAddr::new(http.ip(), 0));
+        let listener = TcpListener::bind(addr).await;
+        let listener = listener.map_err(|source| ServeError::Bind { addr, flag, source })?;
+        let raft = listener.local_addr()?;
+        let agent = agent_addr(raft)?;
+        if raft.ip().is_unspecified() && group.raft_advertise.is_none() {
+            let way = place.way_there().await;
+            group.raft_advertise = way.map(|ip| SocketAddr::new(ip, raft.port()).to_string());
+        }
+        let mut monitor = match advertised(&group, Some(raft), Some(agent), http) {
+            Ok(monitor) => monitor,
+            Err(error) => {
+                // etcd may be found later; to watch alone is better than not at all.
+                tracing::error!("this monitor observes alone: {error}");
+                advertised(&group, None, None, http)?
+            }
         };
-        let store = etcd::Store::start(etcd::StoreConfig {
+        if monitor.name.is_empty() {
+            let reached = [&monitor.raft, &monitor.http].into_iter();
+            let mut reached = reached.filter(|address| !address.is_empty());
+            monitor.name = reached.next().cloned().unwrap_or_default();
+        }
+        let store = Arc::new(etcd::Store::start(etcd::StoreConfig {
             place,
             monitor,
             id: None,
             seed: seed()?,
             timing: etcd::Timing::LAN,
-        });
-        let (stopper, _) = Stop::channel();
+            folder,
+        }));
+        let (stopper, stop) = Stop::channel();
+        let neighbours = Arc::new(store.neighbours(Arc::new(HttpNetwork::default())));
+        serve_others(listener, Arc::clone(&neighbours) as Arc<dyn Callee>, stop);
         Ok(Self {
-            store: Arc::new(store),
+            store: Arc::clone(&store) as Arc<dyn SettingsStore>,
             node: None,
-            raft_addr: None,
-            agent_addr: None,
+            etcd: Some(store),
+            circle: Some(neighbours),
+            raft_addr: Some(raft),
+            agent_addr: Some(agent),
             stopper,
         })
     }
@@ -159,7 +189,7 @@ impl SharedSettings {
         stop: &Stop,
     ) -> Option<Observatory> {
         observe(Site {
-            node: self.node.clone()?,
+            circle: Arc::clone(self.circle.as_ref()?),
             agent_bind: self.agent_addr?,
             agent: agent.clone(),
             engine: engine.clone(),
@@ -210,6 +240,9 @@ impl SharedSettings {
         if let Some(node) = &self.node {
             node.stop().await;
         }
+        if let Some(etcd) = &self.etcd {
+            etcd.leave().await;
+        }
         self.stopper.stop();
     }
 }
@@ -223,9 +256,9 @@ impl Drop for SharedSettings {
 }
 
 /// Answers the other monitors until `stop`.
-fn serve_others(listener: TcpListener, node: Node, stop: Stop) {
+fn serve_others(listener: TcpListener, callee: Arc<dyn Callee>, stop: Stop) {
     let calls = Calls::new();
-    calls.answer(node);
+    calls.answer(callee);
     let counters = Arc::new(ConnectionCounters::default());
     let limits = ConnectionLimits::default();
     tokio::spawn(serve(listener, routes(calls), limits, counters, stop));

@@ -212,3 +212,6 @@ pub struct StoreCounters {
     /// Elections that this monitor asked for.
     pub campaigns: u64,
 }
+
+#[cfg(test)]
+pub(crate) mod suite;

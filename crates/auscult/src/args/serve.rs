@@ -84,12 +84,13 @@ pub(crate) struct GroupArgs {
     /// --http-bind. If the first is this one itself, begin the group where none of them has one
     #[arg(long, value_name = "HOST:PORT", env = "JOIN", value_delimiter = ',')]
     pub(crate) join: Vec<String>,
-    /// Keep what is shared in an etcd that runs already: etcd://HOST:PORT[,HOST:PORT..][/PREFIX]
+    /// Keep what is shared in an etcd that runs already: etcd://HOST:PORT[,HOST:PORT..][/PREFIX].
+    /// The other monitors are found there; --raft-bind then is any free port if it is not named
     #[arg(
         long,
         value_name = "URL",
         env = "AUSCULT_SETTINGS",
-        conflicts_with_all = ["raft_bind", "raft_advertise", "bootstrap", "join"]
+        conflicts_with_all = ["bootstrap", "join"]
     )]
     pub(crate) settings: Option<auscult_monitor::etcd::Place>,
 }

@@ -2,11 +2,11 @@
 //! that is cut off, one that is stopped, one that is killed.
 
 use std::process::Command;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::group::pace;
 use crate::lab::net::{Net, address};
 use crate::process::{PATIENCE, Process};
 
@@ -14,10 +14,6 @@ const MONITORS: usize = 3;
 
 /// The host with the target that all can see.
 const FAR: usize = 3;
-
-/// Longer than it takes the others to call a stopped monitor dead (some 4 s) and to leave its
-/// reports out (3 s): what has not happened by then does not happen in half a minute either.
-const STOPPED: Duration = Duration::from_secs(10);
 
 #[test]
 fn three_monitors_observe_together() {
@@ -48,7 +44,9 @@ fn three_monitors_observe_together() {
     );
 
     stage.monitors[0].signal("STOP");
-    thread::sleep(STOPPED);
+    stage.until_counted(1, "auscult_observers{state=\"live\"} 2");
+    // Another one finds verdicts meanwhile, if it did so before.
+    stage.wait_for_owner_at(1, "far", &["m2", "m3"]);
     stage.monitors[0].signal("CONT");
     stage.until_counted(0, "auscult_observers{state=\"live\"} 3");
     stage.until_counted(1, "auscult_observers{state=\"live\"} 3");
@@ -191,8 +189,12 @@ impl Stage {
 
     /// Waits until the first of those that are left says that one of these owns the target.
     fn wait_for_owner(&self, id: &str, names: &[&str]) {
+        self.wait_for_owner_at(self.left[0], id, names);
+    }
+
+    fn wait_for_owner_at(&self, host: usize, id: &str, names: &[&str]) {
         self.until("it is taken over", || {
-            let owner = self.target(self.left[0], id)["owner"].clone();
+            let owner = self.target(host, id)["owner"].clone();
             names.iter().any(|name| owner == *name)
         });
     }
@@ -217,14 +219,11 @@ impl Stage {
     }
 
     fn until(&self, what: &str, holds: impl Fn() -> bool) {
-        let deadline = Instant::now() + PATIENCE * 2;
-        while !holds() {
-            assert!(
-                Instant::now() < deadline,
-                "never: {what}; {:#?}",
-                self.verdicts()
-            );
-            thread::sleep(Duration::from_millis(50));
-        }
+        let begun = Instant::now();
+        pace::holds(what, || {
+            let late = begun.elapsed() > PATIENCE * 2;
+            assert!(!late, "never: {what}; {:#?}", self.verdicts());
+            holds()
+        });
     }
 }

@@ -13,8 +13,7 @@ use http_body_util::{BodyExt as _, Limited};
 use parking_lot::RwLock;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::super::node::Node;
-use super::super::rpc::Reply;
+use super::super::rpc::{Callee, Reply};
 use super::{BODY_BYTES_MAX, NoMessage, PATH, apart, decode_request, encode};
 
 /// Bodies are counted in pieces of this size.
@@ -29,7 +28,7 @@ pub struct Calls(Arc<Parts>);
 
 struct Parts {
     /// Nobody until the monitor takes part.
-    node: RwLock<Option<Node>>,
+    callee: RwLock<Option<Arc<dyn Callee>>>,
     room: Arc<Semaphore>,
 }
 
@@ -38,14 +37,14 @@ impl Calls {
     #[must_use]
     pub fn new() -> Self {
         Self(Arc::new(Parts {
-            node: RwLock::default(),
+            callee: RwLock::default(),
             room: Arc::new(Semaphore::new(PIECES_MAX)),
         }))
     }
 
     /// From now on this one answers.
-    pub fn answer(&self, node: Node) {
-        *self.0.node.write() = Some(node);
+    pub fn answer(&self, callee: Arc<dyn Callee>) {
+        *self.0.callee.write() = Some(callee);
     }
 
     async fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
@@ -67,7 +66,7 @@ pub fn routes(calls: Calls) -> Router {
 }
 
 async fn ask(State(calls): State<Calls>, request: HttpRequest) -> Response {
-    let Some(node) = calls.0.node.read().clone() else {
+    let Some(callee) = calls.0.callee.read().clone() else {
         return refuse(StatusCode::SERVICE_UNAVAILABLE, "it does not take part yet");
     };
     let length = request.headers().get(CONTENT_LENGTH);
@@ -91,7 +90,7 @@ async fn ask(State(calls): State<Calls>, request: HttpRequest) -> Response {
         Err(NoMessage(text)) => return refuse(StatusCode::BAD_REQUEST, &text),
     };
     // Given up by the other side, it is answered all the same: openraft must not lose its place.
-    let answered = tokio::spawn(async move { node.handle(request).await }).await;
+    let answered = tokio::spawn(async move { callee.answer(request).await }).await;
     match answered {
         Ok(reply) => respond(&reply),
         Err(_) => refuse(StatusCode::INTERNAL_SERVER_ERROR, "the process ends"),

@@ -39,7 +39,7 @@ async fn start(number: u64, join: Vec<String>) -> Served {
     let journal = Journal::in_memory().unwrap();
     let network = Arc::new(HttpNetwork::default());
     let node = Node::start(config, journal, network).await.unwrap();
-    calls.answer(node.clone());
+    calls.answer(Arc::new(node.clone()));
     Served {
         node,
         address,

@@ -2,10 +2,11 @@
 //! without room on the disk, started again and joined by others.
 
 mod disk;
+mod five;
 mod interface;
 mod leader;
 mod membership;
-mod pace;
+pub(crate) mod pace;
 mod partition;
 mod writer;
 

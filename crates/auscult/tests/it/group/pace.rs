@@ -9,8 +9,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How often a monitor is asked.
 const PAUSE: Duration = Duration::from_millis(5);
 
+/// How often one is asked for long.
+const RARELY: Duration = Duration::from_millis(500);
+
 /// Asks until there is an answer.
-pub(super) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = ask() {
@@ -21,7 +24,21 @@ pub(super) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// Asks until it is so.
+pub(crate) fn holds(what: &str, mut ask: impl FnMut() -> bool) {
+    until(what, || ask().then_some(()));
+}
+
+/// Asks for so long whether it still is so, and ends as soon as it is not.
+pub(crate) fn stays(what: &str, span: Duration, mut ask: impl FnMut() -> bool) {
+    let end = Instant::now() + span;
+    while Instant::now() < end {
+        assert!(ask(), "not any more: {what}");
+        thread::sleep(RARELY);
+    }
+}
+
 /// Waits for the next beat.
-pub(super) fn wait_until(due: Instant) {
+pub(crate) fn wait_until(due: Instant) {
     thread::sleep(due.saturating_duration_since(Instant::now()));
 }
