@@ -13,6 +13,7 @@ const page = {
   rows: new Map(),
   only: null, // the status shown alone
   query: "",
+  open: null, // the target of which every observer's view is shown
   clockOffset: 0, // the monitor's clock minus the browser's
   heardAt: Date.now(), // when the monitor answered last
   timer: 0,
@@ -73,8 +74,13 @@ function newRow() {
     late: make("span", "tick"),
     down: make("span", "tick"),
     heard: make("td", "heard"),
-    why: make("td", "why"),
+    why: make("span"),
+    toggle: make("button", "toggle"),
+    detail: null, // the row below, while it is open
   };
+  row.toggle.type = "button";
+  row.toggle.hidden = true;
+  row.toggle.addEventListener("click", () => open(page.open === row.target.id ? null : row.target.id));
   row.bar.append(make("span", "fill"), row.late, row.down);
   row.bar.setAttribute("role", "img");
   row.tr.append(
@@ -82,7 +88,7 @@ function newRow() {
     make("td", "name", row.link, row.labels),
     make("td", "level-cell", make("div", "level", row.number, row.bar)),
     row.heard,
-    row.why,
+    make("td", "why", row.why, row.toggle),
   );
   return row;
 }
@@ -117,6 +123,8 @@ function fillRow(row, target) {
     row.bar.setAttribute("aria-label", label);
   }
   say(row.why, target.why);
+  // Where several monitors observe it, the reason is what they say together.
+  row.toggle.hidden = !target.verdict;
   tickRow(row);
 }
 
@@ -141,10 +149,15 @@ function showTargets(list) {
     const next = before ? before.nextSibling : body.firstChild;
     if (row.tr !== next) body.insertBefore(row.tr, next);
     before = row.tr;
+    showDetail(row);
+    if (!row.detail) continue;
+    if (row.detail.tr !== row.tr.nextSibling) row.tr.after(row.detail.tr);
+    before = row.detail.tr;
   }
   for (const [id, row] of page.rows) {
     if (!seen.has(id)) {
       row.tr.remove();
+      row.detail?.tr.remove();
       page.rows.delete(id);
     }
   }
@@ -189,6 +202,75 @@ function showHeadline(counts, all) {
   const href = `data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Ccircle cx='8' cy='8' r='6' fill='${fill}'/%3E%3C/svg%3E`;
   const icon = document.querySelector("link[rel=icon]");
   if (icon.getAttribute("href") !== href) icon.href = href;
+}
+
+// What each observer of a target sees: below its row, one target at a time
+
+function open(id) {
+  page.open = id;
+  for (const row of page.rows.values()) {
+    showDetail(row);
+    if (row.detail) row.tr.after(row.detail.tr);
+  }
+}
+
+// Opens or closes what is below a row, and has what is open read again.
+function showDetail(row) {
+  const wanted = row.target.id === page.open && Boolean(row.target.verdict);
+  say(row.toggle, wanted ? "Hide observers" : "Observers");
+  row.toggle.setAttribute("aria-expanded", String(wanted));
+  if (!wanted) {
+    row.detail?.tr.remove();
+    row.detail = null;
+    return;
+  }
+  if (!row.detail) {
+    const box = make("div", "observers", make("p", "quiet", "Asking…"));
+    const cell = make("td", "", box);
+    cell.colSpan = 5;
+    row.detail = { tr: make("tr", "detail", cell), box };
+  }
+  readObservers(row.target.id, row.detail);
+}
+
+async function readObservers(id, detail) {
+  if (detail.asking) return;
+  detail.asking = true;
+  try {
+    const answer = await fetch(`v1/targets/${encodeURIComponent(id)}`, { cache: "no-store" });
+    if (!answer.ok) throw new Error(`status ${answer.status}`);
+    fillObservers(detail.box, await answer.json());
+  } catch {
+    // What is shown stays; the list says when nobody answers.
+  } finally {
+    detail.asking = false;
+  }
+}
+
+function fillObservers(box, target) {
+  const verdict = target.verdict.replaceAll("_", " ");
+  const told = target.ruling ? `, found by ${target.ruling.owner}` : "";
+  const rows = target.observers.map((observer) => observerRow(observer, target.owner));
+  const head = make("p", "quiet", `Verdict: ${verdict}${told}. It is the owner that tells people.`);
+  box.replaceChildren(head, make("dl", "", ...rows.flat()));
+}
+
+function observerRow(observer, owner) {
+  const { monitor, status, level, since_ms, age_ms, fresh, isolated, why } = observer;
+  const name = make("dt", "", monitor);
+  if (monitor === owner) name.append(make("small", "", "owner"));
+  const sees = make("span", "status", make("span", "mark"), status ?? "nothing yet");
+  const facts = [];
+  if (since_ms !== null) facts.push(`for ${roughText(since_ms)}`);
+  if (level !== null) facts.push(`level ${levelText(level)}`);
+  if (isolated) facts.push("isolated: its word does not count");
+  else if (fresh) facts.push("heard now");
+  else if (age_ms === null) facts.push("never heard: its word does not count");
+  else facts.push(`heard ${spanText(age_ms)} ago: its word does not count`);
+  const view = make("dd", fresh ? "" : "old", sees, make("span", "facts", facts.join(", ")));
+  view.dataset.status = status ?? "unknown";
+  if (why) view.append(make("span", "evidence", why));
+  return [name, view];
 }
 
 // Counts

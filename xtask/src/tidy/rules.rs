@@ -45,7 +45,7 @@ const WORDS: [(&str, &str); 6] = [
 ];
 
 /// Where tests may sleep after all, and why.
-const SLEEPS: [(&str, &str); 3] = [
+const SLEEPS: [(&str, &str); 2] = [
     (
         "crates/auscult/tests/it/group/pace.rs",
         "a writer has a rhythm, and monitors are asked again and again over HTTP",
@@ -53,10 +53,6 @@ const SLEEPS: [(&str, &str); 3] = [
     (
         "crates/auscult-monitor/src/check/tests/server.rs",
         "a server that answers slowly is what is tested",
-    ),
-    (
-        "crates/auscult/tests/it/observers.rs",
-        "a monitor is stopped for a time, and others are asked again and again over curl",
     ),
 ];
 

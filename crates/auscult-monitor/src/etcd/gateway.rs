@@ -8,16 +8,21 @@ use hyper::Request;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 
+use super::access::{Access, Login, NoAccess};
+use super::place::{Place, Scheme};
 use crate::base64;
 
 /// How long a connection may take to come about.
-const CONNECT_MAX: Duration = Duration::from_secs(1);
+const CONNECT_MAX: Duration = Duration::from_secs(2);
 
 /// How long one request may take: etcd itself gives up after 5 s and more.
 const REQUEST_MAX: Duration = Duration::from_secs(3);
@@ -39,6 +44,8 @@ pub(super) enum Failure {
     Compacted,
     /// The cluster has no room. State: nothing was done.
     Full,
+    /// The cluster wants a login, or knows of ours no more. State: nothing was done.
+    LoggedOut(String),
     /// The cluster said no. State: nothing was done.
     Refused(String),
 }
@@ -50,6 +57,10 @@ impl std::fmt::Display for Failure {
             Self::Unclear(text) => write!(f, "etcd did not answer: {text}"),
             Self::Compacted => f.write_str("etcd has forgotten what was being read"),
             Self::Full => f.write_str("etcd has no room"),
+            Self::LoggedOut(text) => write!(
+                f,
+                "etcd wants a login ({text}): name who logs in with --settings-user"
+            ),
             Self::Refused(text) => write!(f, "etcd refuses: {text}"),
         }
     }
@@ -60,6 +71,8 @@ type Sender = SendRequest<Full<Bytes>>;
 /// Asks the members of a cluster, one after the other until one answers. Keeps one connection.
 pub(super) struct Gateway {
     endpoints: Vec<String>,
+    tls: Option<TlsConnector>,
+    login: Option<Login>,
     kept: Mutex<Kept>,
 }
 
@@ -68,14 +81,22 @@ struct Kept {
     /// Which endpoint is asked first.
     endpoint: usize,
     connection: Option<Sender>,
+    /// What etcd gave for the login; good at all members, until it ends.
+    token: Option<String>,
 }
 
 impl Gateway {
-    pub(super) fn new(endpoints: Vec<String>) -> Self {
-        Self {
-            endpoints,
+    pub(super) fn new(place: &Place, access: &Access) -> Result<Self, NoAccess> {
+        let tls = match place.scheme {
+            Scheme::Plain => None,
+            Scheme::Tls => Some(access.connector()?),
+        };
+        Ok(Self {
+            endpoints: place.endpoints.clone(),
+            tls,
+            login: access.login.clone(),
             kept: Mutex::default(),
-        }
+        })
     }
 
     /// Has a request answered by the first member that can.
@@ -110,15 +131,60 @@ impl Gateway {
         Err(last)
     }
 
+    /// Asks one member. Logs in before, and again when the login has ended.
     async fn ask_one(&self, kept: &mut Kept, path: &str, body: Bytes) -> Result<Bytes, Failure> {
+        let Some(login) = &self.login else {
+            // To somebody who shows a certificate it says so in other words.
+            return match self.send(kept, path, body).await {
+                Err(Failure::Refused(text)) if text.contains("permission denied") => {
+                    Err(Failure::LoggedOut(text))
+                }
+                outcome => outcome,
+            };
+        };
+        if kept.token.is_some() {
+            match self.send(kept, path, body.clone()).await {
+                Err(Failure::LoggedOut(_)) => {}
+                outcome => return outcome,
+            }
+        }
+        kept.token = None;
+        kept.token = Some(self.log_in(kept, login).await?);
+        self.send(kept, path, body).await
+    }
+
+    async fn log_in(&self, kept: &mut Kept, login: &Login) -> Result<String, Failure> {
+        #[derive(Deserialize)]
+        struct Authenticated {
+            token: String,
+        }
+        let password = login.password.read().map_err(Failure::Refused)?;
+        let ask = json!({ "name": login.user, "password": password });
+        let ask = Bytes::from(ask.to_string());
+        let answer = match self.send(kept, "auth/authenticate", ask).await {
+            Err(Failure::Refused(text)) if text.contains("invalid user ID or password") => {
+                let user = &login.user;
+                let text = format!("the login as {user:?}: name or password is wrong");
+                return Err(Failure::Refused(text));
+            }
+            answer => answer?,
+        };
+        let read: Result<Authenticated, _> = serde_json::from_slice(&answer);
+        // Without the text: it may hold the token.
+        let unread = |_| Failure::Refused("the answer to a login has no token".to_owned());
+        Ok(read.map_err(unread)?.token)
+    }
+
+    async fn send(&self, kept: &mut Kept, path: &str, body: Bytes) -> Result<Bytes, Failure> {
         let endpoint = &self.endpoints[kept.endpoint];
         let away = |text: String| Failure::Away(format!("{endpoint}: {text}"));
         let unclear = |text: String| Failure::Unclear(format!("{endpoint}: {text}"));
         let mut sender = match kept.connection.take() {
             Some(sender) if !sender.is_closed() => sender,
-            _ => connect(endpoint).await.map_err(away)?,
+            _ => self.connect(endpoint).await.map_err(away)?,
         };
-        let request = post(endpoint, path, body).map_err(|error| away(error.to_string()))?;
+        let request = post(endpoint, path, kept.token.as_deref(), body);
+        let request = request.map_err(|error| away(error.to_string()))?;
         let answered = timeout(REQUEST_MAX, async {
             let answer = sender.send_request(request).await;
             let (head, body) = answer.map_err(|error| error.to_string())?.into_parts();
@@ -134,7 +200,15 @@ impl Gateway {
         if status.is_success() {
             return Ok(bytes);
         }
-        Err(failure_in(&bytes).unwrap_or_else(|| unclear(format!("it answers {status}"))))
+        let other = || {
+            let text = String::from_utf8_lossy(&bytes);
+            let text = format!("{status}: {}", text.lines().next().unwrap_or_default());
+            match status.is_client_error() {
+                true => Failure::Refused(text),
+                false => unclear(text),
+            }
+        };
+        Err(failure_in(&bytes).unwrap_or_else(other))
     }
 
     /// Reads the keys of a range, a page of them, as they were at a revision of the cluster.
@@ -154,76 +228,105 @@ impl Gateway {
 
     /// Tells of each change of a key, until the stream breaks.
     pub(super) async fn watch(&self, key: &str, mut notice: impl FnMut()) -> Failure {
-        let endpoint = {
+        let (endpoint, token) = {
             let kept = self.kept.lock().await;
-            self.endpoints[kept.endpoint].clone()
+            (self.endpoints[kept.endpoint].clone(), kept.token.clone())
         };
-        match watch(&endpoint, key, &mut notice).await {
+        let watched = self.watch_at(&endpoint, token.as_deref(), key, &mut notice);
+        match watched.await {
             Ok(()) => Failure::Away(format!("{endpoint}: the stream ended")),
             Err(text) => Failure::Away(format!("{endpoint}: {text}")),
         }
     }
+
+    async fn connect(&self, endpoint: &str) -> Result<Sender, String> {
+        let connecting = async {
+            let stream = TcpStream::connect(endpoint).await;
+            let stream = stream.map_err(|error| error.to_string())?;
+            let set = stream.set_nodelay(true);
+            set.map_err(|error| error.to_string())?;
+            let Some(tls) = &self.tls else {
+                return speak(stream).await;
+            };
+            let name = ServerName::try_from(host_of(endpoint).to_owned());
+            let name = name.map_err(|error| error.to_string())?;
+            let stream = tls.connect(name, stream).await;
+            speak(stream.map_err(|error| error.to_string())?).await
+        };
+        match timeout(CONNECT_MAX, connecting).await {
+            Ok(sender) => sender,
+            Err(_) => Err("no connection in time".to_owned()),
+        }
+    }
+
+    async fn watch_at(
+        &self,
+        endpoint: &str,
+        token: Option<&str>,
+        key: &str,
+        notice: &mut impl FnMut(),
+    ) -> Result<(), String> {
+        let mut sender = self.connect(endpoint).await?;
+        let request = json!({ "create_request": { "key": text(key) } });
+        let request = post(endpoint, "watch", token, Bytes::from(request.to_string()));
+        let request = request.map_err(|error| error.to_string())?;
+        let answer = timeout(REQUEST_MAX, sender.send_request(request));
+        let answer = answer.await.map_err(|_| "timed out")?;
+        let mut body: Incoming = answer.map_err(|error| error.to_string())?.into_body();
+        let mut pending = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| error.to_string())?;
+            let Ok(data) = frame.into_data() else {
+                continue;
+            };
+            pending.extend_from_slice(&data);
+            if pending.len() > NOTICE_BYTES_MAX {
+                return Err("a notice is too long".to_owned());
+            }
+            while let Some(end) = pending.iter().position(|&byte| byte == b'\n') {
+                let line: Vec<u8> = pending.drain(..=end).collect();
+                let told: Value =
+                    serde_json::from_slice(&line).map_err(|error| error.to_string())?;
+                if told.get("error").is_some() || told.pointer("/result/canceled").is_some() {
+                    return Err(told.to_string());
+                }
+                notice();
+            }
+        }
+        Ok(())
+    }
 }
 
-async fn connect(endpoint: &str) -> Result<Sender, String> {
-    let connecting = async {
-        let stream = TcpStream::connect(endpoint)
-            .await
-            .map_err(|error| error.to_string())?;
-        stream
-            .set_nodelay(true)
-            .map_err(|error| error.to_string())?;
-        let (sender, connection) =
-            (handshake(TokioIo::new(stream)).await).map_err(|error| error.to_string())?;
-        // Ends when the sender is dropped, or the other side closes it.
-        tokio::spawn(connection);
-        Ok(sender)
-    };
-    match timeout(CONNECT_MAX, connecting).await {
-        Ok(sender) => sender,
-        Err(_) => Err("no connection in time".to_owned()),
-    }
+/// Speaks HTTP over a connection.
+async fn speak<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: T,
+) -> Result<Sender, String> {
+    let (sender, connection) =
+        (handshake(TokioIo::new(stream)).await).map_err(|error| error.to_string())?;
+    // Ends when the sender is dropped, or the other side closes it.
+    tokio::spawn(connection);
+    Ok(sender)
+}
+
+/// The name that a certificate must have.
+fn host_of(endpoint: &str) -> &str {
+    let host = endpoint.rsplit_once(':').map_or(endpoint, |(host, _)| host);
+    host.trim_start_matches('[').trim_end_matches(']')
 }
 
 fn post(
     endpoint: &str,
     path: &str,
+    token: Option<&str>,
     body: Bytes,
 ) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
-    Request::post(format!("/v3/{path}"))
+    let mut request = Request::post(format!("/v3/{path}"))
         .header("host", endpoint)
-        .header("content-type", "application/json")
-        .body(Full::new(body))
-}
-
-async fn watch(endpoint: &str, key: &str, notice: &mut impl FnMut()) -> Result<(), String> {
-    let mut sender = connect(endpoint).await?;
-    let request = json!({ "create_request": { "key": text(key) } });
-    let request = post(endpoint, "watch", Bytes::from(request.to_string()));
-    let request = request.map_err(|error| error.to_string())?;
-    let answer = timeout(REQUEST_MAX, sender.send_request(request));
-    let answer = answer.await.map_err(|_| "timed out")?;
-    let mut body: Incoming = answer.map_err(|error| error.to_string())?.into_body();
-    let mut pending = Vec::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| error.to_string())?;
-        let Ok(data) = frame.into_data() else {
-            continue;
-        };
-        pending.extend_from_slice(&data);
-        if pending.len() > NOTICE_BYTES_MAX {
-            return Err("a notice is too long".to_owned());
-        }
-        while let Some(end) = pending.iter().position(|&byte| byte == b'\n') {
-            let line: Vec<u8> = pending.drain(..=end).collect();
-            let told: Value = serde_json::from_slice(&line).map_err(|error| error.to_string())?;
-            if told.get("error").is_some() || told.pointer("/result/canceled").is_some() {
-                return Err(told.to_string());
-            }
-            notice();
-        }
+        .header("content-type", "application/json");
+    if let Some(token) = token {
+        request = request.header("authorization", token);
     }
-    Ok(())
+    request.body(Full::new(body))
 }
 
 /// What the gateway's error means. Its codes are those of gRPC.
@@ -243,6 +346,11 @@ fn failure_in(bytes: &[u8]) -> Option<Failure> {
         8 if text.contains("space") => Failure::Full,
         8 => Failure::Away(text),
         14 if text.contains("no leader") || text.contains("not capable") => Failure::Away(text),
+        16 => Failure::LoggedOut(text),
+        // These come with the code of a malformed request.
+        3 if text.contains("user name is empty") || text.contains("auth store is old") => {
+            Failure::LoggedOut(text)
+        }
         1 | 2 | 4 | 13 | 14 => Failure::Unclear(text),
         _ => Failure::Refused(text),
     })

@@ -20,6 +20,7 @@
 //! Each monitor stands below the prefix with its addresses, under a lease that it keeps. So they
 //! find each other, and observe together as monitors of a Raft group do ([`Neighbours`]).
 
+mod access;
 mod cache;
 mod compact;
 mod follow;
@@ -31,8 +32,9 @@ mod reading;
 mod roster;
 mod store;
 
+pub use access::{Access, ClientCertificate, Login, NoAccess, Password};
 pub use neighbours::Neighbours;
-pub use place::{NoPlace, Place};
+pub use place::{NoPlace, Place, Scheme};
 pub use store::{Store, StoreConfig, Timing};
 
 #[cfg(test)]

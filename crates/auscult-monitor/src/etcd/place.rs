@@ -1,4 +1,4 @@
-//! Where settings stand in etcd: `etcd://HOST:PORT[,HOST:PORT..][/PREFIX]`.
+//! Where settings stand in etcd: `etcd://HOST:PORT[,HOST:PORT..][/PREFIX]`, or `etcds://` for TLS.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -15,10 +15,32 @@ const PORT: u16 = 2379;
 /// Members of an etcd cluster, and what our keys there begin with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
+    /// How its members are reached.
+    pub scheme: Scheme,
     /// Where its members are reached, as host and port.
     pub endpoints: Vec<String>,
     /// What every key begins with; begins with `/` and does not end with one.
     pub prefix: String,
+}
+
+/// How etcd is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// As it is.
+    Plain,
+    /// Over TLS.
+    Tls,
+}
+
+impl Scheme {
+    const ALL: [Self; 2] = [Self::Plain, Self::Tls];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Plain => "etcd://",
+            Self::Tls => "etcds://",
+        }
+    }
 }
 
 /// Why a text names no place in etcd.
@@ -30,7 +52,7 @@ impl fmt::Display for NoPlace {
         write!(
             f,
             "{}; expected etcd://HOST:PORT[,HOST:PORT..][/PREFIX], such as \
-             etcd://127.0.0.1:2379/auscult",
+             etcd://127.0.0.1:2379/auscult, or etcds:// for TLS",
             self.0
         )
     }
@@ -42,11 +64,15 @@ impl FromStr for Place {
     type Err = NoPlace;
 
     fn from_str(text: &str) -> Result<Self, NoPlace> {
-        let rest = text.strip_prefix("etcd://");
-        let rest = rest.ok_or_else(|| NoPlace(format!("{text:?} does not begin with etcd://")))?;
+        let mut schemes = Scheme::ALL.into_iter();
+        let found = schemes.find_map(|it| Some((it, text.strip_prefix(it.as_str())?)));
+        // Whatever stands there may hold a password, so it is not repeated.
+        let no_scheme = || NoPlace("it does not begin with etcd:// or etcds://".to_owned());
+        let (scheme, rest) = found.ok_or_else(no_scheme)?;
         let (hosts, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         if hosts.contains('@') {
-            let text = "there is no logging in to etcd yet: leave name and password out";
+            let text = "name and password do not stand in the address, where others would see \
+                        them: use --settings-user and --settings-password-file";
             return Err(NoPlace(text.to_owned()));
         }
         let endpoints: Result<Vec<String>, NoPlace> = hosts.split(',').map(endpoint).collect();
@@ -60,6 +86,7 @@ impl FromStr for Place {
             }
         };
         Ok(Self {
+            scheme,
             endpoints: endpoints?,
             prefix: format!("/{prefix}"),
         })
@@ -95,7 +122,8 @@ impl Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "etcd://{}{}", self.endpoints.join(","), self.prefix)
+        let scheme = self.scheme.as_str();
+        write!(f, "{scheme}{}{}", self.endpoints.join(","), self.prefix)
     }
 }
 
@@ -130,6 +158,7 @@ mod tests {
             ("etcd://127.0.0.1:2379", "127.0.0.1:2379", "/auscult"),
             ("etcd://127.0.0.1", "127.0.0.1:2379", "/auscult"),
             ("etcd://one,two:1/a/b/", "one:2379,two:1", "/a/b"),
+            ("etcds://one:1/a", "one:1", "/a"),
             ("etcd://[::1]/x", "[::1]:2379", "/x"),
             ("etcd://[::1]:7/x", "[::1]:7", "/x"),
         ] {
@@ -143,16 +172,17 @@ mod tests {
     #[test]
     fn what_is_no_place_says_why() {
         for (text, why) in [
-            ("http://127.0.0.1:2379", "does not begin with etcd://"),
+            ("http://me:secret@one", "does not begin with etcd://"),
             ("etcd://", "a host is missing"),
             ("etcd://one,,two", "a host is missing"),
             ("etcd://:2379", "a host is missing"),
             ("etcd://one:port", "no port"),
-            ("etcd://me:secret@one", "logging in"),
+            ("etcd://me:secret@one", "--settings-user"),
             ("etcd://one/a b", "letters"),
         ] {
             let error = text.parse::<Place>().unwrap_err().to_string();
             assert!(error.contains(why), "{text}: {error}");
+            assert!(!error.contains("secret"), "{error}");
         }
     }
 }

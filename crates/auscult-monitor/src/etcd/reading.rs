@@ -90,8 +90,8 @@ impl Inner {
     }
 
     /// Up to where the log is applied here, if the one that is there is the same one and goes on
-    /// from there; nothing if it has to be read anew. When somebody put another one or an older copy
-    /// in its place, what is watched stays as it is until an operator has looked.
+    /// from there; nothing if it has to be read anew. When somebody put another one or an older
+    /// copy in its place, what is watched stays as it is until an operator has looked.
     fn goes_on_from(&self, head: &Head) -> Result<Option<u64>, Failure> {
         let state = self.state.read();
         let reaches = head.base <= state.applied && state.applied <= head.last;
@@ -113,8 +113,8 @@ impl Inner {
         Err(Failure::Refused(text))
     }
 
-    /// There is no log. Where there never was one, it is begun. Where it was deleted, those who know
-    /// what it said put it back after a while; whoever had read all of it comes first.
+    /// There is no log. Where there never was one, it is begun. Where it was deleted, those who
+    /// know what it said put it back after a while; whoever had read all of it comes first.
     async fn without_a_log(&self, now: Instant) -> Result<(), Failure> {
         let prefix = &self.prefix;
         let (is_known, others_know, left) = {

@@ -19,7 +19,7 @@ use super::cache::{Cache, Kept};
 use super::gateway::{Failure, Gateway, is_at, is_there, put};
 use super::layout::{Entry, Head, INLINE_BYTES_MAX, Keys, PIECE_BYTES, Pieces};
 use super::roster::Roster;
-use super::{Place, compact, follow};
+use super::{Access, NoAccess, Place, compact, follow};
 use crate::clock::Clock;
 use crate::replication::Command;
 use crate::shared::{
@@ -36,6 +36,8 @@ const GOODBYE_MAX: Duration = Duration::from_secs(1);
 pub struct StoreConfig {
     /// Where the settings are.
     pub place: Place,
+    /// How etcd is entered.
+    pub access: Access,
     /// This monitor's name and addresses, as the others shall know them.
     pub monitor: Monitor,
     /// Its id, where it has none yet; otherwise by chance.
@@ -142,10 +144,13 @@ impl Store {
     /// Begins to follow the settings. It returns at once and always: where etcd is away, there is
     /// nothing to read until it is back.
     ///
+    /// # Errors
+    /// A certificate or a key cannot be used. State: nothing was asked.
+    ///
     /// # Panics
     /// Outside of a tokio runtime.
-    #[must_use]
-    pub fn start(config: StoreConfig) -> Self {
+    pub fn start(config: StoreConfig) -> Result<Self, NoAccess> {
+        let gateway = Gateway::new(&config.place, &config.access)?;
         let mut rng = Rng::new(config.seed);
         let by_chance = MonitorId(rng.next_u64() >> 16);
         let clock = Clock::new();
@@ -157,7 +162,7 @@ impl Store {
         let revision = state.registry.revision();
         let id_before = state.kept.as_ref().map(|kept| kept.id);
         let inner = Arc::new(Inner {
-            gateway: Gateway::new(config.place.endpoints.clone()),
+            gateway,
             keys: Keys::new(&config.place.prefix),
             prefix: config.place.to_string(),
             place_prefix: config.place.prefix,
@@ -182,10 +187,10 @@ impl Store {
         if let Some(cache) = cache {
             tasks.spawn(cache.keep(Arc::clone(&inner)));
         }
-        Self {
+        Ok(Self {
             inner,
             _tasks: tasks,
-        }
+        })
     }
 
     /// Tells the others that this monitor ends, so that they do not wait for it. Given up after a

@@ -14,6 +14,8 @@ use tokio::time::Instant;
 use super::*;
 use crate::shared::{ChangeError, Monitor, SettingsStore, suite};
 
+mod secure;
+
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// An etcd of one, at ports of its own.
@@ -22,12 +24,17 @@ struct Etcd {
     folder: TempDir,
     client: u16,
     peer: u16,
-    options: Vec<&'static str>,
+    options: Vec<String>,
+    scheme: Scheme,
 }
 
 impl Etcd {
     /// `None` where none is installed; the reason is printed.
-    fn start(options: &[&'static str]) -> Option<Self> {
+    fn start() -> Option<Self> {
+        Self::with(Scheme::Plain, Vec::new())
+    }
+
+    fn with(scheme: Scheme, options: Vec<String>) -> Option<Self> {
         let free = || {
             TcpListener::bind("127.0.0.1:0")
                 .unwrap()
@@ -40,7 +47,8 @@ impl Etcd {
             folder: TempDir::new().unwrap(),
             client: free(),
             peer: free(),
-            options: options.to_vec(),
+            options,
+            scheme,
         };
         match etcd.run() {
             Ok(()) => Some(etcd),
@@ -53,7 +61,10 @@ impl Etcd {
 
     fn run(&mut self) -> std::io::Result<()> {
         let (client, peer) = (
-            format!("http://127.0.0.1:{}", self.client),
+            match self.scheme {
+                Scheme::Plain => format!("http://127.0.0.1:{}", self.client),
+                Scheme::Tls => format!("https://127.0.0.1:{}", self.client),
+            },
             format!("http://127.0.0.1:{}", self.peer),
         );
         let process = Command::new("etcd")
@@ -89,9 +100,12 @@ impl Etcd {
     }
 
     fn place(&self) -> Place {
-        format!("etcd://127.0.0.1:{}/auscult", self.client)
-            .parse()
-            .unwrap()
+        let scheme = match self.scheme {
+            Scheme::Plain => "etcd",
+            Scheme::Tls => "etcds",
+        };
+        let text = format!("{scheme}://127.0.0.1:{}/auscult", self.client);
+        text.parse().unwrap()
     }
 
     fn store(&self, number: u64) -> Store {
@@ -103,17 +117,27 @@ impl Etcd {
     }
 
     fn store_in(&self, folder: Option<PathBuf>, number: u64, timing: Timing) -> Store {
-        Store::start(StoreConfig {
+        let config = StoreConfig {
+            folder,
+            timing,
+            ..self.config(number, Access::default())
+        };
+        Store::start(config).unwrap()
+    }
+
+    fn config(&self, number: u64, access: Access) -> StoreConfig {
+        StoreConfig {
             place: self.place(),
+            access,
             monitor: Monitor {
                 name: format!("m{number}"),
                 ..Monitor::default()
             },
             id: None,
             seed: number,
-            timing,
-            folder,
-        })
+            timing: Timing::LAN,
+            folder: None,
+        }
     }
 }
 
@@ -187,7 +211,7 @@ fn applied(store: &Store) -> u64 {
 
 #[tokio::test]
 async fn two_monitors_see_the_same_settings() {
-    let Some(etcd) = Etcd::start(&[]) else { return };
+    let Some(etcd) = Etcd::start() else { return };
     let (one, two) = (etcd.store(1), etcd.store(2));
     confirmed(&one).await;
     assert_eq!(confirmed(&two).await, Revision::NONE);
@@ -214,7 +238,7 @@ async fn two_monitors_see_the_same_settings() {
 #[tokio::test]
 async fn every_promise_of_a_store_is_kept_by_one_monitor_and_by_three() {
     for count in [1, 3] {
-        let Some(etcd) = Etcd::start(&[]) else { return };
+        let Some(etcd) = Etcd::start() else { return };
         let stores: Vec<Store> = (1..=count).map(|number| etcd.store(number)).collect();
         let stores: Vec<&dyn SettingsStore> = stores.iter().map(|store| store as _).collect();
         suite::holds(&stores).await;
@@ -223,7 +247,7 @@ async fn every_promise_of_a_store_is_kept_by_one_monitor_and_by_three() {
 
 #[tokio::test]
 async fn a_large_batch_is_one_change_and_a_snapshot_takes_the_place_of_the_log() {
-    let Some(etcd) = Etcd::start(&[]) else { return };
+    let Some(etcd) = Etcd::start() else { return };
     let mut timing = Timing::LAN;
     timing.snapshot_after = 16;
     let one = etcd.store_with(1, timing);
@@ -279,7 +303,7 @@ async fn a_large_batch_is_one_change_and_a_snapshot_takes_the_place_of_the_log()
 
 #[tokio::test]
 async fn without_etcd_settings_stay_and_changes_are_refused_until_it_is_back() {
-    let Some(mut etcd) = Etcd::start(&[]) else {
+    let Some(mut etcd) = Etcd::start() else {
         return;
     };
     let mut timing = Timing::LAN;
@@ -311,7 +335,7 @@ async fn without_etcd_settings_stay_and_changes_are_refused_until_it_is_back() {
 
 #[tokio::test]
 async fn settings_that_somebody_deleted_in_etcd_are_put_back_by_those_who_know_them() {
-    let Some(etcd) = Etcd::start(&[]) else { return };
+    let Some(etcd) = Etcd::start() else { return };
     let mut timing = Timing::LAN;
     timing.put_back_after = Duration::from_secs(2);
     let one = etcd.store_with(1, timing);
@@ -338,7 +362,7 @@ async fn settings_that_somebody_deleted_in_etcd_are_put_back_by_those_who_know_t
 
 #[tokio::test]
 async fn settings_that_somebody_put_in_the_place_of_others_wait_for_an_operator() {
-    let Some(etcd) = Etcd::start(&[]) else { return };
+    let Some(etcd) = Etcd::start() else { return };
     let one = etcd.store(1);
     confirmed(&one).await;
     one.change(change(vec![put("shop", "1")])).await.unwrap();
@@ -356,7 +380,7 @@ async fn settings_that_somebody_put_in_the_place_of_others_wait_for_an_operator(
 
 #[tokio::test]
 async fn one_that_starts_while_etcd_is_away_has_the_settings_that_it_knew() {
-    let Some(mut etcd) = Etcd::start(&[]) else {
+    let Some(mut etcd) = Etcd::start() else {
         return;
     };
     let folder = TempDir::new().unwrap();
@@ -396,7 +420,7 @@ async fn one_that_starts_while_etcd_is_away_has_the_settings_that_it_knew() {
 
 #[tokio::test]
 async fn what_was_kept_of_other_settings_gives_way_to_what_is_there() {
-    let Some(first) = Etcd::start(&[]) else {
+    let Some(first) = Etcd::start() else {
         return;
     };
     let folder = TempDir::new().unwrap();
@@ -410,7 +434,7 @@ async fn what_was_kept_of_other_settings_gives_way_to_what_is_there() {
     })
     .await;
     drop(one);
-    let Some(second) = Etcd::start(&[]) else {
+    let Some(second) = Etcd::start() else {
         return;
     };
     let other = second.store(2);

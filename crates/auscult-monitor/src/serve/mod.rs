@@ -20,6 +20,7 @@ use crate::api::{self, ApiParts, ApiState, ConnectionCounters, ConnectionLimits,
 use crate::check::{CheckRunner, RunnerConfig};
 use crate::clock::Clock;
 use crate::engine::Engine;
+use crate::etcd::NoAccess;
 use crate::events::EventLog;
 use crate::history::History;
 use crate::ingest::udp::BoundUdp;
@@ -97,6 +98,8 @@ pub enum ServeError {
     Unspecified(SocketAddr),
     /// The shared settings cannot be used.
     Shared(StartError),
+    /// The etcd that keeps the shared settings cannot be entered.
+    Etcd(NoAccess),
     /// It cannot become a member of its group.
     Membership(MembershipError),
     /// The system has no thread or socket for us.
@@ -127,6 +130,7 @@ impl fmt::Display for ServeError {
                 addr.port()
             ),
             Self::Shared(error) => error.fmt(f),
+            Self::Etcd(error) => error.fmt(f),
             Self::Membership(error) => error.fmt(f),
             Self::System(error) => write!(f, "the system refused what a server needs: {error}"),
         }
@@ -138,6 +142,12 @@ impl std::error::Error for ServeError {}
 impl From<MembershipError> for ServeError {
     fn from(error: MembershipError) -> Self {
         Self::Membership(error)
+    }
+}
+
+impl From<NoAccess> for ServeError {
+    fn from(error: NoAccess) -> Self {
+        Self::Etcd(error)
     }
 }
 

@@ -45,6 +45,8 @@ pub struct GroupConfig {
     /// joined: the others are found there. Without an address to bind, any free port of the address
     /// of HTTP is taken.
     pub etcd: Option<etcd::Place>,
+    /// How that etcd is entered.
+    pub etcd_access: etcd::Access,
 }
 
 /// Ends with its owner.
@@ -122,6 +124,7 @@ impl SharedSettings {
         http: SocketAddr,
         folder: Option<PathBuf>,
     ) -> Result<Self, ServeError> {
+        let access = group.etcd_access.clone();
         let flag = "--raft-bind";
         let addr = (group.raft_bind).unwrap_or_else(|| SocketAddr::new(http.ip(), 0));
         let listener = TcpListener::bind(addr).await;
@@ -147,12 +150,13 @@ impl SharedSettings {
         }
         let store = Arc::new(etcd::Store::start(etcd::StoreConfig {
             place,
+            access,
             monitor,
             id: None,
             seed: seed()?,
             timing: etcd::Timing::LAN,
             folder,
-        }));
+        })?);
         let (stopper, stop) = Stop::channel();
         let neighbours = Arc::new(store.neighbours(Arc::new(HttpNetwork::default())));
         serve_others(listener, Arc::clone(&neighbours) as Arc<dyn Callee>, stop);

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use auscult_monitor::etcd;
 use auscult_monitor::replication::NoGroup;
 
 use super::{LogArgs, MemberArgs, socket_addr};
@@ -84,7 +85,8 @@ pub(crate) struct GroupArgs {
     /// --http-bind. If the first is this one itself, begin the group where none of them has one
     #[arg(long, value_name = "HOST:PORT", env = "JOIN", value_delimiter = ',')]
     pub(crate) join: Vec<String>,
-    /// Keep what is shared in an etcd that runs already: etcd://HOST:PORT[,HOST:PORT..][/PREFIX].
+    /// Keep what is shared in an etcd that runs already: etcd://HOST:PORT[,HOST:PORT..][/PREFIX],
+    /// or etcds:// for TLS.
     /// The other monitors are found there; --raft-bind then is any free port if it is not named
     #[arg(
         long,
@@ -92,7 +94,83 @@ pub(crate) struct GroupArgs {
         env = "AUSCULT_SETTINGS",
         conflicts_with_all = ["bootstrap", "join"]
     )]
-    pub(crate) settings: Option<auscult_monitor::etcd::Place>,
+    pub(crate) settings: Option<etcd::Place>,
+    #[command(flatten)]
+    pub(crate) etcd: EtcdArgs,
+}
+
+/// How the etcd of `--settings` is entered.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct EtcdArgs {
+    /// Authorities that may vouch for the etcd of etcds:// (PEM) [default: those of the system]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "AUSCULT_SETTINGS_CA",
+        requires = "settings"
+    )]
+    pub(crate) settings_ca: Option<PathBuf>,
+    /// The certificate that this monitor shows to etcd (PEM)
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "AUSCULT_SETTINGS_CERT",
+        requires_all = ["settings", "settings_key"]
+    )]
+    pub(crate) settings_cert: Option<PathBuf>,
+    /// The private key of that certificate (PEM)
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "AUSCULT_SETTINGS_KEY",
+        requires = "settings_cert"
+    )]
+    pub(crate) settings_key: Option<PathBuf>,
+    /// Whom to log in to etcd as; the password stands in a file, or in AUSCULT_SETTINGS_PASSWORD
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "AUSCULT_SETTINGS_USER",
+        requires = "settings"
+    )]
+    pub(crate) settings_user: Option<String>,
+    /// The file with that password, read again at every login
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "AUSCULT_SETTINGS_PASSWORD_FILE",
+        requires = "settings_user"
+    )]
+    pub(crate) settings_password_file: Option<PathBuf>,
+}
+
+impl EtcdArgs {
+    /// What is needed to enter; why not, where something is missing. `password` is that of the
+    /// environment.
+    pub(crate) fn access(&self, password: Option<String>) -> Result<etcd::Access, String> {
+        let pair = self.settings_cert.clone().zip(self.settings_key.clone());
+        let certificate = pair.map(|(chain, key)| etcd::ClientCertificate { chain, key });
+        let login = match (&self.settings_user, &self.settings_password_file, password) {
+            (None, _, _) => None,
+            (Some(user), Some(file), _) => Some((user, etcd::Password::File(file.clone()))),
+            (Some(user), None, Some(text)) => Some((user, etcd::Password::Text(text))),
+            (Some(user), None, None) => {
+                return Err(format!(
+                    "there is no password to log in to etcd as {user:?}: name its file with \
+                     --settings-password-file, or set AUSCULT_SETTINGS_PASSWORD"
+                ));
+            }
+        };
+        let login = login.map(|(user, password)| etcd::Login {
+            user: user.clone(),
+            password,
+        });
+        Ok(etcd::Access {
+            ca: self.settings_ca.clone(),
+            certificate,
+            login,
+        })
+    }
 }
 
 impl GroupArgs {
@@ -172,6 +250,7 @@ mod tests {
             raft_advertise: Some(own.into()),
             bootstrap: false,
             settings: None,
+            etcd: EtcdArgs::default(),
             join: join.split(',').map(str::to_owned).collect(),
         };
         assert_eq!(args.join(), expected, "{join} at {own}");

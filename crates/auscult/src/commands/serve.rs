@@ -11,7 +11,7 @@ use super::interrupt::Interrupts;
 use super::server::{self, Hangups};
 use super::watched::Watched;
 use crate::args::{GroupArgs, ServeArgs, UdpBind};
-use crate::exit::Stop;
+use crate::exit::{Exit, Stop};
 use crate::logging;
 
 /// State changes and what went wrong; no line per check, and none of openraft's, which has several
@@ -22,8 +22,9 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<(), Stop> {
     let mut interrupts = Interrupts::install()?;
     let mut hangups = Hangups::install()?;
     logging::start(&args.log, LOG_FILTER)?;
+    let config = config(args)?;
     let server = tokio::select! {
-        server = Server::bind(config(args)) => server.map_err(|error| server::stop(&error))?,
+        server = Server::bind(config) => server.map_err(|error| server::stop(&error))?,
         () = interrupts.next() => return Ok(()),
     };
     let start = Start {
@@ -64,8 +65,8 @@ async fn end_of_stdin() {
     let _told = ended.await;
 }
 
-fn config(args: &ServeArgs) -> ServeConfig {
-    ServeConfig {
+fn config(args: &ServeArgs) -> Result<ServeConfig, Stop> {
+    Ok(ServeConfig {
         http_bind: args.http_bind,
         udp_bind: match args.udp_bind {
             None => Some(args.http_bind),
@@ -74,20 +75,23 @@ fn config(args: &ServeArgs) -> ServeConfig {
         },
         settings: args.config.clone(),
         data_dir: Some(args.datadir.clone()),
-        group: group(&args.group),
+        group: group(&args.group)?,
         member: args.member.flags(),
-    }
+    })
 }
 
-fn group(args: &GroupArgs) -> GroupConfig {
-    GroupConfig {
+fn group(args: &GroupArgs) -> Result<GroupConfig, Stop> {
+    let password = std::env::var("AUSCULT_SETTINGS_PASSWORD").ok();
+    let access = args.etcd.access(password);
+    Ok(GroupConfig {
         name: args.name.clone(),
         raft_bind: args.raft_bind(),
         raft_advertise: args.raft_advertise.clone(),
         join: args.join(),
         no_group: args.no_group(),
         etcd: args.settings.clone(),
-    }
+        etcd_access: access.map_err(|text| Stop::new(Exit::Usage, text))?,
+    })
 }
 
 /// What is said at the start.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Variables that would change what the binary does.
-const VARIABLES: [&str; 32] = [
+const VARIABLES: [&str; 38] = [
     "AUSCULT_ADVERTISE",
     "AUSCULT_AUTHOR",
     "AUSCULT_BIND",
@@ -24,6 +24,12 @@ const VARIABLES: [&str; 32] = [
     "AUSCULT_NAME",
     "AUSCULT_PROFILE",
     "AUSCULT_SETTINGS",
+    "AUSCULT_SETTINGS_CA",
+    "AUSCULT_SETTINGS_CERT",
+    "AUSCULT_SETTINGS_KEY",
+    "AUSCULT_SETTINGS_PASSWORD",
+    "AUSCULT_SETTINGS_PASSWORD_FILE",
+    "AUSCULT_SETTINGS_USER",
     "AUSCULT_SNAPSHOT",
     "AUSCULT_TOKEN",
     "AUSCULT_URL",
