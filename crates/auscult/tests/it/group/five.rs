@@ -77,6 +77,7 @@ fn killed_and_back(stage: &mut Stage, before: &BTreeSet<String>) {
     holds("it observes again", || {
         stage.observers(&asked, "t0").contains(&name)
     });
+    holds("it owns again", || stage.owner("t0").0 == owner);
     assert_eq!(stage.keys(), *before, "its return tells nothing");
     let watched = stage
         .running()
