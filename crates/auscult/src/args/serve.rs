@@ -96,7 +96,7 @@ pub(crate) struct GroupArgs {
     )]
     pub(crate) settings: Option<etcd::Place>,
     #[command(flatten)]
-    pub(crate) etcd: EtcdArgs,
+    pub(crate) etcd: Box<EtcdArgs>,
 }
 
 /// How the etcd of `--settings` is entered.
@@ -250,7 +250,7 @@ mod tests {
             raft_advertise: Some(own.into()),
             bootstrap: false,
             settings: None,
-            etcd: EtcdArgs::default(),
+            etcd: Box::default(),
             join: join.split(',').map(str::to_owned).collect(),
         };
         assert_eq!(args.join(), expected, "{join} at {own}");

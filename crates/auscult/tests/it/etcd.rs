@@ -28,6 +28,7 @@ impl Drop for Etcd {
 
 impl Etcd {
     /// `None` where none is installed; the reason is printed.
+    #[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
     fn start() -> Option<Self> {
         let free = || {
             let any = TcpListener::bind("127.0.0.1:0").unwrap();

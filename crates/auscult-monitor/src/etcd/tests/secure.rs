@@ -22,7 +22,7 @@ fn certificates(names: &[&str]) -> TempDir {
     for name in names {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
-        // Where it demands logins, etcd takes no certificate with a common name over this interface.
+        // Where it demands logins, etcd takes none with a common name over this interface.
         params.distinguished_name = DistinguishedName::new();
         let certificate = params.signed_by(&key, &issuer).unwrap();
         write(format!("{name}.pem"), certificate.pem()).unwrap();

@@ -50,6 +50,7 @@ fn of_five_monitors_three_observe_each_target_and_no_verdict_is_lost_or_repeated
 }
 
 /// One of the observers dies: another one takes its place. When it comes back nothing is told.
+#[expect(clippy::print_stdout, reason = "a figure is shown with --nocapture")]
 fn killed_and_back(stage: &mut Stage, before: &BTreeSet<String>) {
     let (owner, name) = stage.owner("t0");
     stage.logs_of_the_dead.push(stage.log(owner));
