@@ -251,7 +251,7 @@ function fillObservers(box, target) {
   const verdict = target.verdict.replaceAll("_", " ");
   const told = target.ruling ? `, found by ${target.ruling.owner}` : "";
   const rows = target.observers.map((observer) => observerRow(observer, target.owner));
-  const head = make("p", "quiet", `Verdict: ${verdict}${told}. It is the owner that tells people.`);
+  const head = make("p", "quiet", `Verdict: ${verdict}${told}. The owner tells people.`);
   box.replaceChildren(head, make("dl", "", ...rows.flat()));
 }
 
