@@ -106,7 +106,7 @@ struct Confined {
     only: &'static [&'static str],
 }
 
-const CONFINED: [Confined; 7] = [
+const CONFINED: [Confined; 8] = [
     Confined {
         library: "axum",
         within: "crates/auscult-agent/src/",
@@ -121,6 +121,11 @@ const CONFINED: [Confined; 7] = [
         library: "axum",
         within: "crates/auscult-monitor/src/",
         only: &["api/", "replication/http/"],
+    },
+    Confined {
+        library: "tonic",
+        within: "crates/auscult-monitor/src/",
+        only: &["api/"],
     },
     Confined {
         library: "openraft",

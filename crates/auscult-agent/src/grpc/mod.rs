@@ -58,6 +58,14 @@ pub(crate) use sentences::Sentences;
 pub(crate) use spelling::Spelling;
 pub use tls::{Tls, TlsError};
 
+/// `auscult.v1.Monitor`, for those who serve it or call it.
+pub mod monitor {
+    pub use super::generated::auscult_v1::monitor_client::MonitorClient;
+    pub use super::generated::auscult_v1::monitor_server::{Monitor, MonitorServer};
+    pub use super::generated::auscult_v1::watch_response::What;
+    pub use super::generated::auscult_v1::{Event, Lagged, WatchRequest, WatchResponse};
+}
+
 /// What an agent serves over gRPC, beside being a member.
 #[derive(Clone, Debug)]
 pub struct DoorsConfig {

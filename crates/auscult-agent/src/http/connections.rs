@@ -8,8 +8,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
@@ -131,23 +131,23 @@ async fn connection(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "no TCP_NODELAY");
     }
+    let http2 = tokio::select! {
+        begins = tokio::time::timeout(limits.head_timeout, begins_as_http2(&stream)) => begins,
+        () = stop.clone().stopped() => Ok(false),
+    };
     let stream = Patient {
         stream,
         timeout: limits.write_timeout,
         waiting: None,
         timeouts: Arc::clone(&counters.write_timeouts),
     };
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_timeout)
-        .max_header_size(16 * 1024)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    let mut served = std::pin::pin!(served);
-    let outcome = tokio::select! {
-        outcome = served.as_mut() => outcome,
-        () = stop.stopped() => {
-            served.as_mut().graceful_shutdown();
-            served.await
+    let outcome = match http2 {
+        Ok(true) => serve_http2(stream, router, stop).await,
+        Ok(false) => serve_http1(stream, router, &limits, stop).await,
+        Err(_) => {
+            counters.ended.fetch_add(1, Ordering::Relaxed);
+            counters.broken.fetch_add(1, Ordering::Relaxed);
+            return;
         }
     };
     counters.ended.fetch_add(1, Ordering::Relaxed);
@@ -156,6 +156,71 @@ async fn connection(
         tracing::debug!(%error, "a connection broke");
     }
 }
+
+/// Whether a client speaks HTTP/2 without asking for it first, as those of gRPC do. Nothing is read.
+async fn begins_as_http2(stream: &TcpStream) -> bool {
+    let mut start = [0; HTTP2_START.len()];
+    loop {
+        let Ok(length) = stream.peek(&mut start).await else {
+            return false;
+        };
+        if length == 0 || start[..length] != HTTP2_START[..length] {
+            return false;
+        }
+        if length == start.len() {
+            return true;
+        }
+        // `P`, of `POST` or of this. The rest is on its way.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+async fn serve_http1(
+    stream: Patient,
+    router: Router,
+    limits: &ConnectionLimits,
+    stop: Stop,
+) -> hyper::Result<()> {
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_timeout)
+        .max_header_size(16 * 1024)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut served = std::pin::pin!(served);
+    tokio::select! {
+        outcome = served.as_mut() => outcome,
+        () = stop.stopped() => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    }
+}
+
+async fn serve_http2(stream: Patient, router: Router, stop: Stop) -> hyper::Result<()> {
+    let served = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .keep_alive_interval(HTTP2_PING)
+        .max_concurrent_streams(HTTP2_STREAMS_MAX)
+        .max_header_list_size(16 * 1024)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut served = std::pin::pin!(served);
+    tokio::select! {
+        outcome = served.as_mut() => outcome,
+        () = stop.stopped() => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    }
+}
+
+/// What HTTP/2 begins with.
+const HTTP2_START: &[u8; 3] = b"PRI";
+
+/// How often a client of HTTP/2 is asked whether it is there; it has 20 s to answer.
+const HTTP2_PING: Duration = Duration::from_secs(20);
+
+/// Requests at a time on one connection.
+const HTTP2_STREAMS_MAX: u32 = 32;
 
 /// A stream whose writes fail when the other side does not read for too long.
 struct Patient {

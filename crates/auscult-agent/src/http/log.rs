@@ -185,13 +185,11 @@ where
             let last = last.to_str().ok().and_then(|text| text.parse().ok());
             wish.since = Some(last.unwrap_or(u64::MAX));
         }
-        let permit = Arc::clone(&self.streams.room)
-            .try_acquire_owned()
-            .map_err(|_full| {
-                Problem::new(Kind::Busy)
-                    .detail(format!("{STREAMS_MAX} streams of events are open already"))
-                    .hint("read GET /v1/events from time to time instead")
-            })?;
+        let permit = self.streams.admit().map_err(|full| {
+            Problem::new(Kind::Busy)
+                .detail(full)
+                .hint("read GET /v1/events from time to time instead")
+        })?;
         let log = self.log.clone();
         let follower = Follower {
             show: self.show,
@@ -235,6 +233,20 @@ impl Default for Streams {
 }
 
 impl Streams {
+    /// Room for one more, which is held as long as the permit is.
+    ///
+    /// # Errors
+    /// There is none, in words.
+    pub fn admit(&self) -> Result<OwnedSemaphorePermit, String> {
+        let permit = Arc::clone(&self.room).try_acquire_owned();
+        permit.map_err(|_full| format!("{STREAMS_MAX} streams of events are open already"))
+    }
+
+    /// Counts events that a reader was too slow for.
+    pub fn note_missed(&self, count: u64) {
+        self.missed.fetch_add(count, Ordering::Relaxed);
+    }
+
     /// Streams that are open now.
     #[must_use]
     pub fn open(&self) -> u64 {

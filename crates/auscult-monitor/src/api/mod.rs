@@ -18,6 +18,7 @@ mod targets;
 #[cfg(test)]
 mod tests;
 mod views;
+mod watch;
 mod who;
 
 use std::sync::Arc;
@@ -239,10 +240,12 @@ pub fn router(state: ApiState) -> Router {
     let (router, _description) = described().split_for_parts();
     router
         .merge(page::routes())
+        .merge(watch::routes(&state))
         .fallback(guard::unknown_route)
         .method_not_allowed_fallback(guard::unknown_method)
         .layer(from_fn_with_state(state.clone(), who::authorize))
         .layer(from_fn(guard::same_origin))
+        .layer(from_fn(watch::say_in_grpc))
         .layer(from_fn_with_state(
             Arc::clone(state.requests()),
             guard::label,

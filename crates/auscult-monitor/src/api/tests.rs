@@ -11,6 +11,7 @@ mod operation;
 mod settings;
 mod streams;
 mod tokens;
+mod watch;
 mod watched;
 
 use std::path::PathBuf;

@@ -163,6 +163,11 @@ impl EventView {
         view
     }
 
+    /// The status before and after, where it changed.
+    pub(super) const fn change(&self) -> (Option<&'static str>, Option<&'static str>) {
+        (self.from, self.to)
+    }
+
     /// Fills in what only some kinds of events have.
     fn tell(&mut self, clock: &Clock, subject: &str, kind: &EventKind) {
         match kind {

@@ -45,6 +45,9 @@ const HEARTBEATS: &str = "/v1/heartbeats/";
 /// Where peers publish what they measure.
 const METRICS: &str = "/v1/metrics-log";
 
+/// Where programs follow what happens.
+const WATCH: &str = "/auscult.v1.Monitor/";
+
 /// Where only an administrator may change something: the group of monitors, and its keys.
 const GROUP: [&str; 3] = ["/v1/cluster", "/cluster/", "/v1/keys"];
 
@@ -153,6 +156,8 @@ fn needed(request: &Request) -> Role {
     match reads(request.method()) {
         true if path.starts_with(HEARTBEATS) => Role::Write,
         true => Role::Read,
+        // Every call of gRPC is a `POST`.
+        false if path.starts_with(WATCH) => Role::Read,
         false if GROUP.iter().any(|prefix| path.starts_with(prefix)) => Role::Admin,
         false => Role::Write,
     }
