@@ -20,5 +20,6 @@ pub mod serve;
 pub mod settings;
 pub mod shared;
 pub mod store;
+pub mod template;
 
 pub use auscult_agent::clock;

@@ -19,10 +19,11 @@ use auscult_core::id::{SignalName, TargetId};
 use auscult_core::monitor::{Event, EventKind, Labels, Status, TargetView};
 use auscult_core::time::Instant;
 use parking_lot::Mutex;
+use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
-use super::AlertDesk;
 use super::office::{News, Office};
+use super::{AlertDesk, Call};
 use crate::engine::Engine;
 use crate::events::LoggedEvent;
 use crate::observers::Observatory;
@@ -107,7 +108,7 @@ pub(super) struct Feed {
 }
 
 /// Follows what happens until `stop`.
-pub(super) async fn follow(feed: Arc<Feed>, stop: Stop) {
+pub(super) async fn follow(feed: Arc<Feed>, mut called: mpsc::Receiver<Call>, stop: Stop) {
     let mut taken = feed.registry.taken();
     let events = feed.engine.events();
     let mut reader = events.read_after(events.newest_id());
@@ -131,6 +132,11 @@ pub(super) async fn follow(feed: Arc<Feed>, stop: Stop) {
                 feed.tell_all();
             }
             _ = looks.tick(), if feed.observatory.is_some() => feed.look(),
+            Some(call) = called.recv() => {
+                feed.engine.read(|_, _| {});
+                // Who does not wait any more was told by that.
+                let _late = call.send(());
+            }
             reading = reader.next() => match reading {
                 Reading::Event(event) => feed.tell_event(&event),
                 Reading::Lagged(_) | Reading::OtherRun => feed.tell_all(),

@@ -29,7 +29,7 @@ use auscult_core::time::Instant;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::futures::Notified;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 use crate::clock::Clock;
@@ -44,7 +44,8 @@ use send::Sender;
 
 pub use pulse::Pulses;
 pub use record::LetterRecord;
-pub use send::SendError;
+pub(crate) use send::templating;
+pub use send::{SendError, Tested};
 pub(crate) use silences::SilenceDocument;
 
 /// Decides and does what people are told. Clones share one machine.
@@ -70,7 +71,16 @@ struct Shared {
     changed: Notify,
     /// There may be something to say to other monitors.
     spoke: Notify,
+    /// Who wrote to the file does not any more.
+    released: Notify,
+    /// Asks the feed whether it still follows.
+    calls: mpsc::Sender<Call>,
+    /// What the feed is asked, until it runs.
+    called: Mutex<Option<mpsc::Receiver<Call>>>,
 }
+
+/// A question that is answered by whoever follows what happens, and only while it does.
+type Call = oneshot::Sender<()>;
 
 /// How long the end waits for the disk: what is not written by then is found out anew, where it
 /// can be.
@@ -121,6 +131,11 @@ impl AlertClock {
     /// A moment as people write it.
     #[must_use]
     pub fn wall(&self, at: Instant) -> Timestamp {
+        Self::wall_of(at)
+    }
+
+    /// A moment as people write it: its origin is the same for all.
+    fn wall_of(at: Instant) -> Timestamp {
         Timestamp::from_nanosecond(i128::from(at.as_nanos())).unwrap_or(Timestamp::MAX)
     }
 
@@ -151,6 +166,8 @@ impl AlertDesk {
         };
         let (saved, unreadable) = record::saved(&texts);
         let now = clock.now();
+        // One at a time.
+        let (calls, called) = mpsc::channel(1);
         // Without their rules, the alerts of an earlier process would be over.
         let machine = Alerts::new(settings.config.clone(), now.as_nanos(), now, saved);
         Self(Arc::new(Shared {
@@ -168,6 +185,9 @@ impl AlertDesk {
             counting: pulse::Counting::default(),
             changed: Notify::new(),
             spoke: Notify::new(),
+            released: Notify::new(),
+            calls,
+            called: Mutex::new(Some(called)),
         }))
     }
 
@@ -200,7 +220,9 @@ impl AlertDesk {
             let letters = correspondence::correspond(Arc::clone(&feed), observatory, stop.clone());
             tokio::spawn(letters);
         }
-        tokio::spawn(feed::follow(feed, stop.clone()));
+        if let Some(called) = self.0.called.lock().take() {
+            tokio::spawn(feed::follow(feed, called, stop.clone()));
+        }
         tokio::spawn(pulse::beat(self.clone(), settings, stop.clone()));
         tokio::spawn(calendar::keep(self.clone(), stop.clone()));
         tokio::spawn(self.clone().run_timer(stop));
@@ -213,10 +235,25 @@ impl AlertDesk {
             tracing::warn!("the disk did not take the last alerts in time");
         }
         let place = std::mem::replace(&mut *self.0.place.lock(), Place::Closed);
-        if let Place::File(store) = place {
-            while Arc::strong_count(&store) > 1 {
-                tokio::task::yield_now().await;
+        if let Place::File(store) = place
+            && timeout(LAST_WRITE_MAX, self.released(&store))
+                .await
+                .is_err()
+        {
+            tracing::warn!("the disk still takes alerts, and is left alone with them");
+        }
+    }
+
+    /// Waits until nobody else writes to the file: who does has a clone of it.
+    async fn released(&self, store: &Arc<AlertStore>) {
+        loop {
+            let released = self.0.released.notified();
+            tokio::pin!(released);
+            released.as_mut().enable();
+            if Arc::strong_count(store) == 1 {
+                return;
             }
+            released.await;
         }
     }
 
@@ -258,8 +295,8 @@ impl AlertDesk {
     /// Sends a message that says it is a test, at once and past the queue.
     ///
     /// # Errors
-    /// Why it was not delivered, or that there is no such receiver.
-    pub async fn test(&self, receiver: &str) -> Result<(), SendError> {
+    /// Why nothing could be sent: there is no such receiver, or its template cannot be filled.
+    pub async fn test(&self, receiver: &str) -> Result<Tested, SendError> {
         let ways = self.0.ways.load_full();
         let known = ways.iter().find(|(name, _)| name.as_str() == receiver);
         let (name, way) = known.ok_or(SendError::UnknownReceiver)?;
@@ -311,6 +348,15 @@ impl AlertDesk {
 
     fn counting(&self) -> &pulse::Counting {
         &self.0.counting
+    }
+
+    /// Waits until what follows the targets answers, which takes the machines of targets and of
+    /// alerts: so it never comes back while one of them hangs.
+    async fn answers(&self) {
+        let (call, answer) = oneshot::channel();
+        if self.0.calls.send(call).await.is_err() || answer.await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// How many alerts fire.
@@ -390,7 +436,10 @@ impl AlertDesk {
         };
         tokio::task::spawn_blocking(move || {
             let number = write.number;
-            match store.write(&record::texts(&write)) {
+            let written = store.write(&record::texts(&write));
+            drop(store);
+            desk.0.released.notify_waiters();
+            match written {
                 Ok(()) => desk.handle(Input::Written(number)),
                 Err(error) => {
                     tracing::error!("alerts cannot be written and go out all the same: {error}");

@@ -72,14 +72,10 @@ async fn beat_to(desk: &AlertDesk, pulse: &Pulse, group: &dyn SettingsStore) {
     let mut failing = false;
     loop {
         beats.tick().await;
-        let (firing, monitor) = (desk.firing(), name(group));
-        let body = json!({ "monitor": monitor, "status": "alive", "firing": firing }).to_string();
-        // One that takes longer is late for the next one.
-        let sent = timeout(pulse.interval, desk.push(pulse, body)).await;
-        let error = match sent {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(_) => Some("it took too long".to_owned()),
+        let error = match timeout(pulse.interval, desk.answers()).await {
+            Ok(()) => push(desk, pulse, name(group)).await,
+            // To say that it lives would keep the switch from acting.
+            Err(_) => Some("this monitor does not follow its targets".to_owned()),
         };
         let counting = desk.counting();
         match error {
@@ -97,6 +93,18 @@ async fn beat_to(desk: &AlertDesk, pulse: &Pulse, group: &dyn SettingsStore) {
                 }
             }
         }
+    }
+}
+
+/// Why a heartbeat was not taken, if it was not.
+async fn push(desk: &AlertDesk, pulse: &Pulse, monitor: String) -> Option<String> {
+    let firing = desk.firing();
+    let body = json!({ "monitor": monitor, "status": "alive", "firing": firing }).to_string();
+    // One that takes longer is late for the next one.
+    match timeout(pulse.interval, desk.push(pulse, body)).await {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(error.to_string()),
+        Err(_) => Some("it took too long".to_owned()),
     }
 }
 

@@ -16,6 +16,7 @@ use super::load::stands_twice;
 use super::report::Report;
 use super::schema::DEAD_MAN_SWITCH;
 use super::section::Section;
+use super::templates::{self, Templates};
 use super::url::CheckUrl;
 
 /// What is an alert, and who is told.
@@ -55,6 +56,10 @@ pub enum Way {
         token_file: Option<PathBuf>,
         /// A file with the secret to sign with.
         secret_file: Option<PathBuf>,
+        /// What the body is.
+        content_type: Box<str>,
+        /// What it is sent in the place of our own JSON.
+        templates: Templates,
     },
     /// Alertmanager's API, version 2.
     Alertmanager {
@@ -71,11 +76,15 @@ pub enum Way {
         address: Address,
         /// The channel, where it is not the webhook's own.
         channel: Option<Box<str>>,
+        /// What it is sent in the place of our own text.
+        templates: Templates,
     },
     /// A program, with JSON on its standard input.
     Command {
         /// The program and its arguments; at least one word.
         words: Vec<Box<str>>,
+        /// What it is told in the place of our own JSON, and in its environment.
+        templates: Templates,
     },
     /// Mail.
     Mail(Mail),
@@ -96,6 +105,8 @@ pub struct Mail {
     pub username: Option<Box<str>>,
     /// A file with the password for it.
     pub password_file: Option<PathBuf>,
+    /// What is written in the place of our own text.
+    pub templates: Templates,
 }
 
 /// Where messages go over HTTP.
@@ -317,6 +328,8 @@ fn way(section: &Section) -> Option<Way> {
             headers: headers(),
             token_file: section.path("token_file"),
             secret_file: section.path("secret_file"),
+            content_type: section.text("content_type").unwrap_or_default(),
+            templates: templates::read(section),
         },
         "alertmanager" => Way::Alertmanager {
             url: url?,
@@ -326,9 +339,11 @@ fn way(section: &Section) -> Option<Way> {
         "slack" => Way::Slack {
             address: address()?,
             channel: section.text("channel"),
+            templates: templates::read(section),
         },
         "command" => Way::Command {
             words: Some(words("command")).filter(|words| !words.is_empty())?,
+            templates: templates::read(section),
         },
         "email" => Way::Mail(Mail {
             smarthost: section.text("smarthost")?,
@@ -336,6 +351,7 @@ fn way(section: &Section) -> Option<Way> {
             to: words("to"),
             username: section.text("username"),
             password_file: section.path("password_file"),
+            templates: templates::read(section),
         }),
         "log" => Way::Log,
         _ => return None,

@@ -29,6 +29,7 @@ mod section;
 mod seed;
 mod suggest;
 mod target;
+mod templates;
 #[cfg(test)]
 mod tests;
 mod url;
@@ -53,10 +54,12 @@ pub use membership::{MembershipSettings, Profile};
 pub use peer_metrics::PeerMetricSettings;
 pub use problem::{Problem, Problems, Span};
 pub use reference::reference;
+pub(crate) use suggest::nearest;
 pub use target::{
     Connection, HttpCheck, HttpVersion, Pattern, SignalSpec, SourceSpec, StatusRanges, TargetSpec,
     TcpCheck, TlsSpec,
 };
+pub use templates::Templates;
 
 /// Everything that a settings file says.
 #[derive(Clone, Debug, PartialEq)]

@@ -85,7 +85,8 @@ fn of_key(key: &'static Key) -> RefOr<Schema> {
         | Kind::Path
         | Kind::Pattern
         | Kind::Labels
-        | Kind::Headers => None,
+        | Kind::Headers
+        | Kind::Variables => None,
     };
     let doc = match key.preset {
         Preset::Rule(rule) => format!("{} Default: {rule}.", key.doc),
@@ -138,7 +139,7 @@ fn single(kind: &Kind, key: &Key) -> ObjectBuilder {
         Kind::Text { bytes_max } => object
             .schema_type(of(Type::String))
             .max_length(Some(*bytes_max)),
-        Kind::Labels | Kind::Headers => {
+        Kind::Labels | Kind::Headers | Kind::Variables => {
             let text = ObjectBuilder::new().schema_type(nullable(Type::String));
             object
                 .schema_type(Type::Object)

@@ -110,7 +110,7 @@ fn kind(kind: &Kind) -> String {
         Kind::Names => "list of names".into(),
         Kind::Words => "list of texts".into(),
         Kind::Time => "time, as `2026-05-01T12:00:00Z`".into(),
-        Kind::Labels | Kind::Headers => "texts by name".into(),
+        Kind::Labels | Kind::Headers | Kind::Variables => "texts by name".into(),
         Kind::Section(table) => format!("mapping, see `{}`", table.title),
         Kind::List(table) => format!("list of `{}`", table.title.trim_end_matches("[]")),
     }

@@ -85,6 +85,7 @@ pub(super) fn read(kind: &Kind, scalar: &Scalar) -> Result<Value, Fault> {
         | Kind::Words
         | Kind::Labels
         | Kind::Headers
+        | Kind::Variables
         | Kind::Section(_)
         | Kind::List(_) => Err(expected(&kind.describe(), scalar)),
     }

@@ -85,6 +85,8 @@ pub(super) enum Kind {
     Labels,
     /// Texts by name, with the names that HTTP headers may have.
     Headers,
+    /// Texts by name, with the names that variables of a program may have.
+    Variables,
     /// A mapping.
     Section(&'static Table),
     /// A list of mappings.
@@ -131,7 +133,7 @@ impl Kind {
             Self::Names => "a list of names".into(),
             Self::Words => "a list of texts".into(),
             Self::Time => "a time".into(),
-            Self::Labels | Self::Headers => "a mapping of names to texts".into(),
+            Self::Labels | Self::Headers | Self::Variables => "a mapping of names to texts".into(),
             Self::Section(_) => "a mapping".into(),
             Self::List(_) => "a list of mappings".into(),
         }

@@ -1,7 +1,7 @@
 //! Finds the word that was probably meant.
 
 /// The one of `known` that is nearest to `word`, when it is near enough to be worth saying.
-pub(super) fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+pub(crate) fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     const WORD_CHARS_MAX: usize = 64;
     let word = folded(word);
     if word.len() > WORD_CHARS_MAX {

@@ -91,6 +91,7 @@ fn entry(report: &mut Report<'_>, key: &'static Key, node: &Node, at: &At) -> Va
         }
         (Kind::Labels, node::Value::Map(entries)) => texts(report, entries, at, label),
         (Kind::Headers, node::Value::Map(entries)) => texts(report, entries, at, header),
+        (Kind::Variables, node::Value::Map(entries)) => texts(report, entries, at, variable),
         (Kind::Statuses, node::Value::List(items)) => return statuses(report, items, at),
         (Kind::Names, node::Value::List(items)) => return names(report, items, at),
         (Kind::Words, node::Value::List(items)) => return words(report, items, at),
@@ -240,6 +241,26 @@ fn texts(
         }
     }
     Ok(Value::Texts(texts))
+}
+
+fn variable(name: &str, text: &str) -> Result<Box<str>, Fault> {
+    let shown = shown(name);
+    let letters = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let first = name.bytes().next();
+    if !letters || first.is_none_or(|b| b.is_ascii_digit()) || name.len() > 128 {
+        let message = format!("`{shown}` cannot be the name of a variable");
+        return Err(Fault::new(
+            message,
+            "letters, digits and `_`, a letter first",
+        ));
+    }
+    match text.len() {
+        bytes if bytes > TEXT_BYTES_MAX => Err(Fault {
+            message: format!("the text has {bytes} bytes; {TEXT_BYTES_MAX} are the most"),
+            hint: None,
+        }),
+        _ => Ok(name.into()),
+    }
 }
 
 fn label(name: &str, text: &str) -> Result<Box<str>, Fault> {

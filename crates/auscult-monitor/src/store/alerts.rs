@@ -45,6 +45,12 @@ impl AlertStore {
         Ok((Self(file), texts))
     }
 
+    /// Keeps the file from being written to, as a disk does that hangs.
+    #[cfg(test)]
+    pub(crate) fn hang(&self) -> parking_lot::MutexGuard<'_, Option<redb::Database>> {
+        self.0.database.lock()
+    }
+
     /// Writes all of it or nothing. It is on the disk when this returns: not for an event loop.
     ///
     /// # Errors

@@ -71,12 +71,7 @@ pub(crate) async fn run(args: &AlertsArgs) -> Result<(), Stop> {
             Ok(())
         }
         AlertsCommand::Receivers => alerts.receivers().await,
-        AlertsCommand::Test { receiver } => {
-            let path = format!("/v1/receivers/{}/test", encode(receiver));
-            alerts
-                .change(Method::POST, &path, None, "delivered to", receiver)
-                .await
-        }
+        AlertsCommand::Test { receiver } => alerts.test(receiver).await,
     }
 }
 
@@ -209,6 +204,26 @@ impl Alerts {
             ]
         });
         self.table("no receivers", &titles, &rows)
+    }
+
+    /// Sends a test, and shows what was sent.
+    async fn test(&self, receiver: &str) -> Result<(), Stop> {
+        let path = format!("/v1/receivers/{}/test", encode(receiver));
+        let answer = self.client.ask(Ask::new(Method::POST, &path)).await?;
+        if self.output == Output::Json {
+            return print(&answer);
+        }
+        let tested: Value = self.client.read(&answer)?;
+        let mut out = io::stdout().lock();
+        let done = self.screen.paint(Ink::Good, "delivered to");
+        writeln!(out, "{done} {}:", printable(receiver))?;
+        if let Some(subject) = tested["subject"].as_str() {
+            writeln!(out, "Subject: {}", printable(subject))?;
+        }
+        for line in tested["sent"].as_str().unwrap_or_default().lines() {
+            writeln!(out, "{}", printable(line))?;
+        }
+        Ok(())
     }
 
     /// Makes a change, and says so.

@@ -2,35 +2,22 @@
 
 use std::process::Stdio;
 
-use auscult_core::alert::Message;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
 use super::SendError;
+use super::compose::Composed;
 
 /// Runs the program. It is killed when nobody waits for it any more.
-pub(super) async fn run(
-    words: &[Box<str>],
-    message: &Message,
-    body: &str,
-) -> Result<(), SendError> {
+pub(super) async fn run(words: &[Box<str>], composed: &Composed) -> Result<(), SendError> {
     let Some((program, arguments)) = words.split_first() else {
         return Err(SendError::Broken("there is no program".into()));
     };
     let broken = |error: std::io::Error| SendError::Broken(format!("{program}: {error}"));
-    let firing = message
-        .notices
-        .iter()
-        .filter(|n| !n.news.is_resolved())
-        .count();
+    let variables = composed.environment.iter();
     let mut child = Command::new(&**program)
         .args(arguments.iter().map(|word| &**word))
-        .env("AUSCULT_RECEIVER", message.receiver.as_str())
-        .env("AUSCULT_FIRING", firing.to_string())
-        .env(
-            "AUSCULT_RESOLVED",
-            (message.notices.len() - firing).to_string(),
-        )
+        .envs(variables.map(|(name, text)| (&**name, text)))
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -39,7 +26,7 @@ pub(super) async fn run(
         .map_err(broken)?;
     if let Some(mut input) = child.stdin.take() {
         // A program that does not read its input is told all the same.
-        let _unread = input.write_all(body.as_bytes()).await;
+        let _unread = input.write_all(composed.body.as_bytes()).await;
     }
     let status = child.wait().await.map_err(broken)?;
     if status.success() {

@@ -27,14 +27,16 @@ const ANSWER_CHARACTERS_MAX: usize = 200;
 /// A request.
 pub(super) struct Post {
     url: Uri,
+    pub(super) content_type: Box<str>,
     pub(super) headers: Vec<(Box<str>, Box<str>)>,
     pub(super) body: String,
 }
 
 impl Post {
-    pub(super) const fn new(url: Uri, body: String) -> Self {
+    pub(super) fn new(url: Uri, body: String) -> Self {
         Self {
             url,
+            content_type: "application/json".into(),
             headers: Vec::new(),
             body,
         }
@@ -100,8 +102,11 @@ fn request(post: &Post) -> Result<Request<Full<Bytes>>, SendError> {
         .uri(path)
         .header(HOST, authority)
         .header(USER_AGENT, concat!("auscult/", env!("CARGO_PKG_VERSION")))
-        .header(CONTENT_TYPE, "application/json")
         .header(CONTENT_LENGTH, post.body.len());
+    let is_type = |(name, _): &(Box<str>, _)| name.eq_ignore_ascii_case("content-type");
+    if !post.headers.iter().any(is_type) {
+        request = request.header(CONTENT_TYPE, &*post.content_type);
+    }
     for (name, value) in &post.headers {
         request = request.header(&**name, &**value);
     }

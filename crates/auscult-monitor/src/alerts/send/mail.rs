@@ -6,15 +6,15 @@ use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 
+use super::compose::Composed;
 use super::{SendError, payload, secret};
-use crate::alerts::AlertClock;
 use crate::settings::Mail;
 
 /// TLS from the first byte, by custom.
 const WRAPPED_PORT: u16 = 465;
 
-pub(super) async fn send(mail: &Mail, clock: &AlertClock, news: &News) -> Result<(), SendError> {
-    let message = message(mail, clock, news)?;
+pub(super) async fn send(mail: &Mail, news: &News, composed: &Composed) -> Result<(), SendError> {
+    let message = message(mail, news, composed)?;
     let broken = |error: lettre::transport::smtp::Error| {
         let text = format!("{}: {error}", mail.smarthost);
         // What will not be taken later either.
@@ -49,9 +49,7 @@ pub(super) async fn send(mail: &Mail, clock: &AlertClock, news: &News) -> Result
     Ok(())
 }
 
-fn message(mail: &Mail, clock: &AlertClock, news: &News) -> Result<Message, SendError> {
-    let text = payload::text(clock, news);
-    let subject = text.lines().next().unwrap_or_default().to_owned();
+fn message(mail: &Mail, news: &News, composed: &Composed) -> Result<Message, SendError> {
     let refused = |error: &dyn std::fmt::Display| SendError::Refused(error.to_string());
     let from = mail.from.parse().map_err(|error| refused(&error))?;
     let domain = mail
@@ -63,10 +61,12 @@ fn message(mail: &Mail, clock: &AlertClock, news: &News) -> Result<Message, Send
         .from(from)
         // The same for the same news, so that mail programs can tell a duplicate.
         .message_id(Some(format!("<{}@{domain}>", payload::digest(news))))
-        .subject(subject)
+        .subject(composed.subject.clone())
         .header(ContentType::TEXT_PLAIN);
     for to in &mail.to {
         message = message.to(to.parse().map_err(|error| refused(&error))?);
     }
-    message.body(text).map_err(|error| refused(&error))
+    message
+        .body(composed.body.clone())
+        .map_err(|error| refused(&error))
 }

@@ -1,6 +1,7 @@
 //! Sending messages: one way for each type of receiver.
 
 mod command;
+mod compose;
 mod http;
 mod mail;
 mod payload;
@@ -15,12 +16,17 @@ use auscult_core::alert::{Message, Sent};
 use auscult_core::id::ReceiverName;
 use hyper::Uri;
 use ring::hmac;
-use serde_json::json;
 use tokio::time::timeout;
 
 use super::AlertClock;
 use crate::settings::{Address, Pulse, Way};
+use compose::{Composed, compose};
 use http::Post;
+
+/// Trying templates before they are used.
+pub(crate) mod templating {
+    pub(crate) use super::compose::{sample, try_out};
+}
 
 /// How long a test may take.
 const TEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -46,6 +52,8 @@ pub enum SendError {
     },
     /// It answered that it does not take this.
     Refused(String),
+    /// Its template cannot be filled.
+    Template(String),
 }
 
 impl fmt::Display for SendError {
@@ -53,7 +61,7 @@ impl fmt::Display for SendError {
         match self {
             Self::UnknownReceiver => f.write_str("there is no such receiver"),
             Self::Timeout => f.write_str("it took too long"),
-            Self::Broken(text) | Self::File(text) => f.write_str(text),
+            Self::Broken(text) | Self::File(text) | Self::Template(text) => f.write_str(text),
             Self::Busy { status, .. } => write!(f, "it answered {status}"),
             Self::Refused(text) => write!(f, "it was refused: {text}"),
         }
@@ -74,9 +82,22 @@ pub(super) const fn outcome(result: &Result<(), SendError>) -> Sent {
             SendError::UnknownReceiver
             | SendError::Timeout
             | SendError::Broken(_)
-            | SendError::File(_),
+            | SendError::File(_)
+            // It may be mended before the next attempt.
+            | SendError::Template(_),
         ) => Sent::Failed { retry_after: None },
     }
+}
+
+/// What came of a test.
+#[derive(Debug)]
+pub struct Tested {
+    /// The subject, where it was a mail.
+    pub subject: Option<String>,
+    /// What was posted, mailed, logged, or written to the program.
+    pub body: String,
+    /// Whether it was taken, or why not.
+    pub result: Result<(), SendError>,
 }
 
 /// Sends messages.
@@ -98,32 +119,59 @@ impl Sender {
         message: &Message,
         way: &Way,
     ) -> Result<(), SendError> {
-        let sent = timeout(message.timeout, self.by(clock, message, way)).await;
-        sent.unwrap_or(Err(SendError::Timeout))
+        let composed = compose(clock, message, way)?;
+        self.by(clock, message, way, &composed).await
     }
 
-    /// Sends something that says that it is a test.
+    /// Sends something that says that it is a test. Tells what was sent, and what came of it.
     pub(super) async fn test(
         &self,
         clock: &AlertClock,
         name: &ReceiverName,
         way: &Way,
-    ) -> Result<(), SendError> {
+    ) -> Result<Tested, SendError> {
         let message = payload::test_message(clock.now(), name, TEST_TIMEOUT);
         let message = message.ok_or(SendError::UnknownReceiver)?;
-        self.send(clock, &message, way).await
+        let composed = compose(clock, &message, way)?;
+        let result = self.by(clock, &message, way, &composed).await;
+        let subject = matches!(way, Way::Mail(_)).then_some(composed.subject);
+        Ok(Tested {
+            subject,
+            body: composed.body,
+            result,
+        })
     }
 
-    async fn by(&self, clock: &AlertClock, message: &Message, way: &Way) -> Result<(), SendError> {
+    async fn by(
+        &self,
+        clock: &AlertClock,
+        message: &Message,
+        way: &Way,
+        composed: &Composed,
+    ) -> Result<(), SendError> {
+        let sent = timeout(message.timeout, self.deliver(clock, message, way, composed)).await;
+        sent.unwrap_or(Err(SendError::Timeout))
+    }
+
+    async fn deliver(
+        &self,
+        clock: &AlertClock,
+        message: &Message,
+        way: &Way,
+        composed: &Composed,
+    ) -> Result<(), SendError> {
+        let body = || composed.body.clone();
         match way {
             Way::Webhook {
                 address,
                 headers,
                 token_file,
                 secret_file,
+                content_type,
+                templates: _,
             } => {
-                let body = payload::webhook(clock, message).to_string();
-                let mut post = Post::new(url(address).await?, body);
+                let mut post = Post::new(url(address).await?, body());
+                post.content_type.clone_from(content_type);
                 post.headers.extend(headers.iter().cloned());
                 post.header("Idempotency-Key", &payload::digest(message));
                 if let Some(file) = secret_file {
@@ -137,27 +185,16 @@ impl Sender {
                 headers,
                 token_file,
             } => {
-                let body = payload::alertmanager(clock, message).to_string();
-                let mut post = Post::new(below(url, "/api/v2/alerts")?, body);
+                let mut post = Post::new(below(url, "/api/v2/alerts")?, body());
                 post.headers.extend(headers.iter().cloned());
                 self.authorize(&mut post, token_file.as_deref()).await?;
                 self.post(post).await
             }
-            Way::Slack { address, channel } => {
-                let mut body = json!({ "text": payload::text(clock, message) });
-                if let Some(channel) = channel {
-                    body["channel"] = json!(channel);
-                }
-                self.post(Post::new(url(address).await?, body.to_string()))
-                    .await
-            }
-            Way::Command { words } => {
-                let body = payload::webhook(clock, message).to_string();
-                command::run(words, message, &body).await
-            }
-            Way::Mail(mail) => mail::send(mail, clock, message).await,
+            Way::Slack { address, .. } => self.post(Post::new(url(address).await?, body())).await,
+            Way::Command { words, .. } => command::run(words, composed).await,
+            Way::Mail(mail) => mail::send(mail, message, composed).await,
             Way::Log => {
-                let text = payload::text(clock, message);
+                let text = &composed.body;
                 tracing::warn!(target: "auscult::alerts", receiver = %message.receiver, "{text}");
                 Ok(())
             }

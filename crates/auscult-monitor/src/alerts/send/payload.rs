@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auscult_core::alert::{
-    AlertId, AlertKey, Episode, Message, News, Notice, Occasion, Severity, Subject,
+    AlertId, AlertKey, Ending, Episode, Message, News, Notice, Occasion, Severity, Subject,
 };
 use auscult_core::id::{ReceiverName, RuleName, SignalName, TargetId};
 use auscult_core::time::Instant;
@@ -21,28 +21,32 @@ const FIRING_FOR: Duration = Duration::from_secs(240);
 const LINES_MAX: usize = 20;
 
 /// JSON for webhooks and programs.
-pub(super) fn webhook(clock: &AlertClock, message: &Message) -> Value {
+pub(super) fn webhook(message: &Message) -> Value {
     let group = message.group.iter();
     let group: Map<String, Value> = group.map(|(k, v)| (k.clone(), json!(v))).collect();
-    let fires = message
-        .notices
-        .iter()
-        .any(|notice| !notice.news.is_resolved());
+    let ended = message.notices.iter().filter(|n| n.news.is_resolved());
+    let ended = ended.count();
+    let firing = message.notices.len() - ended;
+    let text = text(message);
     json!({
         "version": "1",
         "receiver": message.receiver.as_str(),
-        "status": if fires { "firing" } else { "resolved" },
+        "status": if firing > 0 { "firing" } else { "resolved" },
+        "firing": firing,
+        "resolved": ended,
         "occasion": match message.occasion {
             Occasion::Group => "group",
             Occasion::MassFailure => "mass_failure",
         },
         "group": group,
-        "text": text(clock, message),
-        "alerts": message.notices.iter().map(|n| alert(clock, n)).collect::<Vec<_>>(),
+        "title": text.lines().next().unwrap_or_default(),
+        "text": text,
+        "more": 0,
+        "alerts": message.notices.iter().map(|n| alert(n)).collect::<Vec<_>>(),
     })
 }
 
-fn alert(clock: &AlertClock, notice: &Notice) -> Value {
+fn alert(notice: &Notice) -> Value {
     let labels = notice.labels.iter();
     let labels: Map<String, Value> = labels.map(|(k, v)| (k.to_string(), json!(v))).collect();
     let (news, repeat, ended) = match notice.news {
@@ -64,8 +68,8 @@ fn alert(clock: &AlertClock, notice: &Notice) -> Value {
         "labels": labels,
         "reason": &*notice.reason,
         "episode": notice.count,
-        "started_at": moment(clock, notice.fired),
-        "ended_at": ended.map(|(at, _)| moment(clock, at)),
+        "started_at": moment(notice.fired),
+        "ended_at": ended.map(|(at, _)| moment(at)),
         "ending": ended.map(|(_, ending)| ending.as_str()),
         "flapping": notice.flapping,
         "skipped": notice.skipped,
@@ -73,7 +77,7 @@ fn alert(clock: &AlertClock, notice: &Notice) -> Value {
 }
 
 /// What Alertmanager's `POST /api/v2/alerts` takes. The labels are the alert's identity there.
-pub(super) fn alertmanager(clock: &AlertClock, message: &Message) -> Value {
+pub(super) fn alertmanager(now: Instant, message: &Message) -> Value {
     let alerts = message.notices.iter().map(|notice| {
         let mut labels = Map::new();
         for (name, value) in notice.labels.iter().filter(|(_, value)| !value.is_empty()) {
@@ -89,17 +93,17 @@ pub(super) fn alertmanager(clock: &AlertClock, message: &Message) -> Value {
         labels.insert("severity".into(), json!(notice.severity.as_str()));
         let ends = match notice.news {
             News::Resolved { at, .. } => at,
-            News::Firing | News::Repeat(_) | News::Refresh => clock.now().after(FIRING_FOR),
+            News::Firing | News::Repeat(_) | News::Refresh => now.after(FIRING_FOR),
         };
         json!({
             "labels": labels,
             "annotations": {
-                "summary": line(clock, notice),
+                "summary": line(notice),
                 "reason": &*notice.reason,
                 "auscult_id": notice.alert.to_string(),
             },
-            "startsAt": moment(clock, notice.fired),
-            "endsAt": moment(clock, ends),
+            "startsAt": moment(notice.fired),
+            "endsAt": moment(ends),
         })
     });
     Value::Array(alerts.collect())
@@ -119,7 +123,7 @@ fn label_name(name: &str) -> String {
 }
 
 /// Text for people: what it comes to in the first line, and then one line for each alert.
-pub(super) fn text(clock: &AlertClock, message: &Message) -> String {
+pub(super) fn text(message: &Message) -> String {
     let ended = message
         .notices
         .iter()
@@ -132,7 +136,7 @@ pub(super) fn text(clock: &AlertClock, message: &Message) -> String {
         .map(|(k, v)| format!(" {k}={v}"))
         .collect();
     if let ([notice], true) = (message.notices.as_slice(), group.is_empty()) {
-        return line(clock, notice);
+        return line(notice);
     }
     let what = match message.occasion {
         Occasion::MassFailure => "mass failure: ",
@@ -140,7 +144,7 @@ pub(super) fn text(clock: &AlertClock, message: &Message) -> String {
     };
     let mut text = format!("{what}{firing} firing, {ended} resolved{group}");
     for notice in message.notices.iter().take(LINES_MAX) {
-        let _ = write!(text, "\n{}", line(clock, notice));
+        let _ = write!(text, "\n{}", line(notice));
     }
     if message.notices.len() > LINES_MAX {
         let _ = write!(text, "\nand {} more", message.notices.len() - LINES_MAX);
@@ -148,18 +152,18 @@ pub(super) fn text(clock: &AlertClock, message: &Message) -> String {
     text
 }
 
-fn line(clock: &AlertClock, notice: &Notice) -> String {
+fn line(notice: &Notice) -> String {
     let subject = notice.key.subject.name();
     let (signal, rule) = (&notice.key.signal, &notice.key.rule);
     let severity = notice.severity.as_str();
-    let fired = moment(clock, notice.fired);
+    let fired = moment(notice.fired);
     let mut line = match notice.news {
         News::Firing => format!("[{severity}] {subject} {signal}: {rule} since {fired}"),
         News::Refresh | News::Repeat(_) => {
             format!("[{severity}] {subject} {signal}: still {rule}, since {fired}")
         }
         News::Resolved { at, .. } => {
-            let at = moment(clock, at);
+            let at = moment(at);
             format!("[resolved] {subject} {signal}: {rule} from {fired} to {at}")
         }
     };
@@ -179,8 +183,8 @@ fn line(clock: &AlertClock, notice: &Notice) -> String {
     line
 }
 
-fn moment(clock: &AlertClock, at: Instant) -> String {
-    format!("{:.3}", clock.wall(at))
+fn moment(at: Instant) -> String {
+    format!("{:.3}", AlertClock::wall_of(at))
 }
 
 /// A digest of what is told: the same for the same notices, in hexadecimal.
@@ -234,4 +238,35 @@ pub(super) fn test_message(
             skipped: 0,
         }],
     })
+}
+
+/// What templates are tried with when they are read: news of each kind, with texts that hold all
+/// that could be taken for something else.
+pub(super) fn samples() -> Vec<Value> {
+    let Some(one) = ReceiverName::new("receiver")
+        .ok()
+        .and_then(|receiver| test_message(Instant::ORIGIN, &receiver, Duration::ZERO))
+    else {
+        return Vec::new();
+    };
+    let ended = News::Resolved {
+        at: Instant::ORIGIN,
+        ending: Ending::Cleared,
+    };
+    let with = |news: &[News]| {
+        let mut message = one.clone();
+        let notices = news.iter().map(|&news| Notice {
+            news,
+            reason: "said \"no\"\\ \n<b>&amp;</b> \u{1F525}".into(),
+            flapping: news.is_resolved(),
+            ..one.notices[0].clone()
+        });
+        message.notices = notices.collect();
+        message
+    };
+    let mut mass = with(&[News::Firing, News::Repeat(1), ended]);
+    mass.occasion = Occasion::MassFailure;
+    mass.group = vec![("env".into(), "a \"b\"".into())];
+    let messages = [one.clone(), with(&[ended]), mass];
+    messages.iter().map(webhook).collect()
 }

@@ -4,6 +4,8 @@ mod alertmanager;
 mod ended;
 mod group;
 mod peers;
+mod pulse;
 mod sinks;
 mod stage;
+mod templates;
 mod told;

@@ -24,6 +24,21 @@ impl Posted {
     }
 }
 
+/// Serves every connection, as long as the runtime lives.
+fn accept<F>(listener: TcpListener, serve: impl Fn(TcpStream) -> F + Send + 'static)
+where
+    F: Future<Output = std::io::Result<()>> + Send + 'static,
+{
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let served = serve(stream);
+            tokio::spawn(async move {
+                let _broken = served.await;
+            });
+        }
+    });
+}
+
 /// A web server that takes everything; while it hangs, it reads and does not answer.
 #[derive(Clone)]
 pub(super) struct WebSink {
@@ -41,13 +56,9 @@ impl WebSink {
             hangs: Arc::default(),
         };
         let heard = sink.clone();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let heard = heard.clone();
-                tokio::spawn(async move {
-                    let _broken = heard.serve(stream).await;
-                });
-            }
+        accept(listener, move |stream| {
+            let heard = heard.clone();
+            async move { heard.serve(stream).await }
         });
         sink
     }
@@ -127,13 +138,9 @@ impl MailSink {
             mails: Arc::default(),
         };
         let heard = sink.clone();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let heard = heard.clone();
-                tokio::spawn(async move {
-                    let _broken = heard.serve(stream).await;
-                });
-            }
+        accept(listener, move |stream| {
+            let heard = heard.clone();
+            async move { heard.serve(stream).await }
         });
         sink
     }

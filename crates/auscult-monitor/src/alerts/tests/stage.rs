@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::alerts::AlertDesk;
 use crate::engine::Engine;
 use crate::serve::{ReloadHandle, ServeConfig, ServeError, Server};
 
@@ -23,6 +24,7 @@ defaults: {detector: {kind: deadline, timeout: 1s}, grace: 1h}
 pub(super) struct Stage {
     pub(super) folder: TempDir,
     pub(super) engine: Engine,
+    pub(super) alerts: AlertDesk,
     pub(super) reload: ReloadHandle,
     stop: oneshot::Sender<()>,
     running: JoinHandle<Result<(), ServeError>>,
@@ -47,6 +49,7 @@ impl Stage {
         Self {
             folder,
             engine: server.engine().clone(),
+            alerts: server.alerts().clone(),
             reload: server.reload_handle(),
             stop,
             running: tokio::spawn(server.run(async {

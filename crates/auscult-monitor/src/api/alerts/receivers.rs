@@ -2,7 +2,6 @@
 
 use auscult_core::alert::Breaker;
 use axum::extract::State;
-use axum::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -61,26 +60,51 @@ pub(in crate::api) async fn list(State(state): State<ApiState>) -> Json<Receiver
     Json(ReceiverPage { receivers })
 }
 
+/// What a receiver was sent as a test.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct TestView {
+    /// The receiver.
+    receiver: String,
+    /// The subject, of a mail.
+    #[schema(required)]
+    subject: Option<String>,
+    /// What was posted, mailed, logged, or written to the program.
+    sent: String,
+}
+
 /// Sends a message that says it is a test, at once and past the queue.
 #[utoipa::path(post, path = "/v1/receivers/{name}/test", tag = "alerts",
     params(("name" = String, Path, description = "The receiver's name")),
     responses(
-        (status = 204, description = "It was delivered"),
+        (status = 200, description = "It was delivered", body = TestView),
         (status = 404, description = "No such receiver", body = Problem),
-        (status = 503, description = "It was not delivered", body = Problem),
+        (status = 503, description = "It was not delivered; the problem says why, and what was sent",
+            body = Problem),
     ))]
 pub(in crate::api) async fn test(
     State(state): State<ApiState>,
     Named(name): Named,
-) -> Result<StatusCode, Problem> {
-    match state.alerts().test(&name).await {
-        Ok(()) => Ok(StatusCode::NO_CONTENT),
+) -> Result<Json<TestView>, Problem> {
+    let not_told = |error: &SendError, sent: &str| {
+        let shown: String = sent.chars().take(SHOWN_CHARACTERS_MAX).collect();
+        Problem::new(Kind::Busy).detail(format!("the receiver was not told: {error}{shown}"))
+    };
+    let tested = match state.alerts().test(&name).await {
+        Ok(tested) => tested,
         Err(error @ SendError::UnknownReceiver) => {
-            Err(Problem::new(Kind::UnknownName).detail(error.to_string()))
+            return Err(Problem::new(Kind::UnknownName).detail(error.to_string()));
         }
-        Err(error) => {
-            let text = format!("the receiver was not told: {error}");
-            Err(Problem::new(Kind::Busy).detail(text))
-        }
+        Err(error) => return Err(not_told(&error, "")),
+    };
+    if let Err(error) = &tested.result {
+        return Err(not_told(error, &format!("; it was sent: {}", tested.body)));
     }
+    Ok(Json(TestView {
+        receiver: name,
+        subject: tested.subject,
+        sent: tested.body,
+    }))
 }
+
+/// What is shown of a message that was not taken.
+const SHOWN_CHARACTERS_MAX: usize = 2_000;

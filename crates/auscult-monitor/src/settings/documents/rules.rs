@@ -6,9 +6,11 @@ use super::super::report::Report;
 use super::super::resolve;
 use super::super::schema::RECEIVER;
 use super::super::section::Section;
+use super::super::templates;
 use super::super::url::CheckUrl;
 use crate::base64;
 use auscult_core::alert::Matcher;
+use hyper::header::HeaderValue;
 
 /// Reports what is wrong with a document although each of its keys is right.
 pub(super) fn check(report: &mut Report<'_>, kind: Kind, section: &Section) {
@@ -61,6 +63,13 @@ pub(in super::super) fn receiver(report: &mut Report<'_>, receiver: &Section) {
         let message = "news is sent over http or https".to_owned();
         report.value(receiver.at("url"), message, None);
     }
+    if let Some(text) = receiver.text("content_type")
+        && HeaderValue::from_str(&text).is_err()
+    {
+        let message = "it cannot be sent as a header".to_owned();
+        report.value(receiver.at("content_type"), message, None);
+    }
+    templates::check(report, receiver);
     for name in ["command", "to"] {
         if receiver.says(name) && receiver.names(name).iter().all(|word| word.is_empty()) {
             let message = format!("`{name}` is empty");

@@ -4,7 +4,10 @@ use auscult_core::bounds::MONITORS_MAX;
 
 use super::tables::{CHECK_SPAN, CHECKING, DEFAULTS, JUDGING, LABELLING, SEED_SERVER, TARGET};
 use super::{Key, Kind, Preset, Table};
-use Kind::{Choice, CountOr, Headers, List, Name, Names, Path, Section, Text, Time, Url};
+use crate::template::TEMPLATE_BYTES_MAX;
+use Kind::{
+    Choice, CountOr, Headers, List, Name, Names, Path, Section, Text, Time, Url, Variables,
+};
 use Preset::{Nothing, Required, Rule, Value};
 
 /// A file that `auscult apply` takes, and the body of `POST /v1/settings`.
@@ -148,6 +151,7 @@ pub(in super::super) static RECEIVER: Table = Table {
             .elsewhere(&["kind"]),
         ],
         REACHING,
+        WRITING,
         MAILING,
         PACING,
     ],
@@ -208,6 +212,41 @@ const REACHING: &[Key] = &[
         "The program and its arguments; the news comes as JSON on its standard input.",
     )
     .elsewhere(&["exec", "cmd", "args"])
+    .only(&["command"]),
+];
+
+const WRITING: &[Key] = &[
+    Key::new(
+        "body",
+        Text {
+            bytes_max: TEMPLATE_BYTES_MAX,
+        },
+        Nothing,
+        "What is sent in the place of our own, with gaps: `{{ title }}`. See `docs/alerts.md`.",
+    )
+    .elsewhere(&["template", "payload", "message", "text", "html"])
+    .only(&["webhook", "slack", "email", "command"]),
+    Key::new(
+        "content_type",
+        Text { bytes_max: 128 },
+        Value("application/json"),
+        "What `body` is; values are escaped for it: JSON, a form, HTML or XML, and nothing else.",
+    )
+    .only(&["webhook"]),
+    Key::new(
+        "subject",
+        Text { bytes_max: 1_024 },
+        Nothing,
+        "The subject, with gaps: `[{{ status | upper }}] {{ title }}`.",
+    )
+    .only(&["email"]),
+    Key::new(
+        "environment",
+        Variables,
+        Nothing,
+        "More variables for the program, with gaps: `{TEAM: \"{{ group.team }}\"}`.",
+    )
+    .elsewhere(&["env"])
     .only(&["command"]),
 ];
 

@@ -96,3 +96,32 @@ fn the_reference_says_what_the_program_takes() {
         .unwrap();
     assert_eq!(settings(start).targets.len(), 3);
 }
+
+#[test]
+fn what_the_pages_on_alerts_show_can_be_used() {
+    let page = fs::read_to_string(root().join("docs/alerts.md")).unwrap();
+    let blocks = page.split("```yaml\n").skip(1);
+    let mut shown = 0;
+    for block in blocks.filter_map(|block| block.split("```").next()) {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("discord.url"), "http://127.0.0.1:9/").unwrap();
+        let mut text = block.to_owned();
+        for name in ["pager", "mail"] {
+            // Who is told stands elsewhere on the page.
+            if block.contains("rules:") {
+                let list = text.find("receivers:\n").is_none();
+                text += if list && name == "pager" {
+                    "receivers:\n"
+                } else {
+                    ""
+                };
+                text += &format!("  - {{name: {name}, type: log}}\n");
+            }
+        }
+        let file = folder.path().join("shown.yml");
+        fs::write(&file, &text).unwrap();
+        Settings::load(&file).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        shown += 1;
+    }
+    assert!(shown >= 5, "{shown}");
+}
