@@ -95,12 +95,12 @@ enum Node {
     },
     If {
         branches: Vec<Branch>,
-        otherwise: Vec<Node>,
+        otherwise: Vec<Self>,
     },
     For {
         name: Box<str>,
         over: Term,
-        body: Vec<Node>,
+        body: Vec<Self>,
         line: usize,
     },
 }

@@ -100,7 +100,7 @@ impl<'v> Renderer<'v> {
         Ok(())
     }
 
-    fn step(&mut self) -> Result<(), TooLarge> {
+    fn step(&self) -> Result<(), TooLarge> {
         self.charge(1);
         match self.steps.get() > STEPS_MAX {
             true => Err(TooLarge),
@@ -146,10 +146,7 @@ impl<'v> Renderer<'v> {
                 Escape::Markup | Escape::Form => escaped(self.escape, &plain(&value)),
             };
         }
-        match &*value {
-            Value::String(text) => escaped(self.escape, text),
-            other => escaped(self.escape, &plain(other)),
-        }
+        escaped(self.escape, &plain(&value))
     }
 
     fn value<'s>(&self, term: &'s Term, scope: &'s Scope<'_>) -> Cow<'s, Value>
@@ -200,7 +197,9 @@ fn filtered<'s>(filter: &Filter, value: Cow<'s, Value>) -> Cow<'s, Value> {
             let length = match &*value {
                 Value::Array(items) => items.len(),
                 Value::Object(entries) => entries.len(),
-                other => plain(other).chars().count(),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+                    plain(&value).chars().count()
+                }
             };
             Cow::Owned(json!(length))
         }

@@ -81,9 +81,10 @@ impl Composed {
 
 /// What every program finds in its environment.
 fn ordinary(message: &Message, values: &Value) -> Vec<(Box<str>, String)> {
-    let plain = |name: &str| match &values[name] {
-        Value::String(text) => text.replace('\0', " "),
-        other => other.to_string(),
+    // No variable can hold a NUL.
+    let plain = |name: &str| match values[name].as_str() {
+        Some(text) => text.replace('\0', " "),
+        None => values[name].to_string(),
     };
     let names = ["status", "title", "text", "firing", "resolved"];
     let named = names.map(|name| {

@@ -42,7 +42,7 @@ pub(super) fn webhook(message: &Message) -> Value {
         "title": text.lines().next().unwrap_or_default(),
         "text": text,
         "more": 0,
-        "alerts": message.notices.iter().map(|n| alert(n)).collect::<Vec<_>>(),
+        "alerts": message.notices.iter().map(alert).collect::<Vec<_>>(),
     })
 }
 
