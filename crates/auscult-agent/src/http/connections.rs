@@ -157,7 +157,8 @@ async fn connection(
     }
 }
 
-/// Whether a client speaks HTTP/2 without asking for it first, as those of gRPC do. Nothing is read.
+/// Whether a client speaks HTTP/2 without asking for it first, as those of gRPC do. Nothing is
+/// read.
 async fn begins_as_http2(stream: &TcpStream) -> bool {
     let mut start = [0; HTTP2_START.len()];
     loop {

@@ -1,9 +1,9 @@
 //! Texts with gaps that are filled with what an alert says: a small part of Jinja's language.
 //!
 //! `{{ path | filter }}` prints a value, `{% if %}`, `{% elif %}`, `{% else %}`, `{% endif %}` and
-//! `{% for x in path %}`, `{% endfor %}` choose and repeat, `{# ... #}` says nothing, and a `-` inside
-//! of a tag takes the white space beside it away. What a template may name is known when it is
-//! read, so a name that does not exist is refused then, with its line.
+//! `{% for x in path %}`, `{% endfor %}` choose and repeat, `{# ... #}` says nothing, and a `-`
+//! inside of a tag takes the white space beside it away. What a template may name is known when it
+//! is read, so a name that does not exist is refused then, with its line.
 //!
 //! A library would offer more than can be bounded: doubling a text forty times takes forty steps.
 //! Here a value can only be printed, shortened or compared, what is printed is counted, and so are

@@ -179,7 +179,9 @@ proptest! {
     }
 
     #[test]
-    fn no_text_whatever_breaks_the_reader(source in "([{}%# |.\"'a-z(0-9-]|title|alerts|for a in|if|endif|endfor|\\PC){0,40}") {
+    fn no_text_whatever_breaks_the_reader(
+        source in "([{}%# |.\"'a-z(0-9-]|title|alerts|for a in|if|endif|endfor|\\PC){0,40}",
+    ) {
         if let Ok(template) = Template::parse(&source, Escape::Plain, &values()) {
             let _bounded = template.render(&values());
         }

@@ -1,6 +1,7 @@
 //! What receivers with templates are sent.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::json;
 
@@ -9,23 +10,14 @@ use super::stage::{Stage, TARGETS};
 
 const QUICK: &str = "group_wait: 0s, group_interval: 0s";
 
-#[tokio::test]
-async fn each_receiver_is_told_in_its_own_words() {
-    let (ntfy, discord, slack) = (
-        WebSink::start().await,
-        WebSink::start().await,
-        WebSink::start().await,
-    );
-    let mail = MailSink::start().await;
-    let folder = tempfile::tempdir().unwrap();
-    let told = folder.path().join("told");
+fn settings([ntfy, form, slack]: &[&WebSink; 3], mail: &MailSink, told: &Path) -> String {
     let script = format!(
         "(cat; echo \\\" $TEAM $AUSCULT_STATUS\\\") > {}",
         told.display()
     );
     // A label that would break out of any text that it is put into.
     let targets = TARGETS.replace("env: prod", "env: '\"}]\\'");
-    let text = format!(
+    format!(
         "{targets}
 receivers:
 - name: ntfy
@@ -47,15 +39,28 @@ receivers:
 ",
         ntfy.addr,
         QUICK.replace(", ", "\n  "),
-        discord.addr,
+        form.addr,
         slack.addr,
         mail.addr
+    )
+}
+
+#[tokio::test]
+async fn each_receiver_is_told_in_its_own_words() {
+    let (ntfy, form, slack) = (
+        WebSink::start().await,
+        WebSink::start().await,
+        WebSink::start().await,
     );
+    let mail = MailSink::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let told = folder.path().join("told");
+    let text = settings(&[&ntfy, &form, &slack], &mail, &told);
     let stage = Stage::start_in(folder, &text).await;
     stage.up(&["web", "db"]).await;
     let script_told = || fs::read_to_string(&told).unwrap_or_default();
     let counts = || {
-        let posted = [&ntfy, &discord, &slack].map(|sink| sink.posted.lock().len());
+        let posted = [&ntfy, &form, &slack].map(|sink| sink.posted.lock().len());
         (
             posted,
             mail.mails.lock().len(),
@@ -77,7 +82,7 @@ receivers:
             .unwrap()
             .starts_with("1 firing, 0 resolved")
     );
-    let form = discord.posted.lock()[0].clone();
+    let form = form.posted.lock()[0].clone();
     assert_eq!(
         form.headers["content-type"],
         "application/x-www-form-urlencoded"
