@@ -112,6 +112,8 @@ pub(super) async fn follow(feed: Arc<Feed>, mut called: mpsc::Receiver<Call>, st
     let mut taken = feed.registry.taken();
     let events = feed.engine.events();
     let mut reader = events.read_after(events.newest_id());
+    let mut revisions = feed.registry.shared().revisions();
+    revisions.mark_changed();
     let mut looks = tokio::time::interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     feed.look();
@@ -130,6 +132,11 @@ pub(super) async fn follow(feed: Arc<Feed>, mut called: mpsc::Receiver<Call>, st
                 }
                 feed.desk.configure(&feed.registry.settings().alerts);
                 feed.tell_all();
+            }
+            Ok(()) = revisions.changed() => {
+                if feed.desk.take_receivers(&**feed.registry.shared()) {
+                    feed.tell_all();
+                }
             }
             _ = looks.tick(), if feed.observatory.is_some() => feed.look(),
             Some(call) = called.recv() => {

@@ -11,6 +11,7 @@ mod correspondence;
 mod feed;
 mod office;
 mod pulse;
+mod receivers;
 mod record;
 mod send;
 mod silences;
@@ -36,7 +37,8 @@ use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::observers::Observatory;
 use crate::registry::Registry;
-use crate::settings::{AlertSettings, Pulse, Way, Window};
+use crate::settings::{AlertSettings, Pulse, SharedReceivers, Way, Window};
+use crate::shared::SettingsStore;
 use crate::store::{AlertStore, SavedTexts};
 use auscult_agent::http::stop::Stop;
 use feed::Feed;
@@ -59,6 +61,10 @@ struct Shared {
     /// Texts that were on the disk and could not be read; they stay there.
     unreadable: usize,
     ways: ArcSwap<BTreeMap<ReceiverName, Way>>,
+    /// What the monitor's own file says.
+    file: ArcSwap<AlertSettings>,
+    /// What the shared settings say.
+    shared: ArcSwap<SharedReceivers>,
     sender: Sender,
     /// Changes when other rules hold: then everything that is not well is to be told anew.
     configured: watch::Sender<()>,
@@ -159,6 +165,28 @@ impl AlertDesk {
         settings: &AlertSettings,
         store: Option<(AlertStore, SavedTexts)>,
     ) -> Self {
+        Self::with(clock, settings, SharedReceivers::default(), store)
+    }
+
+    /// The same with what monitors share as far as it is known: without its receivers, alerts that
+    /// an earlier process told them of would be over.
+    #[must_use]
+    pub fn sharing(
+        clock: Clock,
+        settings: &AlertSettings,
+        shared: &dyn SettingsStore,
+        store: Option<(AlertStore, SavedTexts)>,
+    ) -> Self {
+        Self::with(clock, settings, receivers::read(shared), store)
+    }
+
+    fn with(
+        clock: Clock,
+        file: &AlertSettings,
+        shared: SharedReceivers,
+        store: Option<(AlertStore, SavedTexts)>,
+    ) -> Self {
+        let settings = receivers::over(&shared, file);
         let clock = AlertClock::new(clock);
         let (place, texts) = match store {
             Some((store, texts)) => (Place::File(Arc::new(store)), texts),
@@ -175,12 +203,14 @@ impl AlertDesk {
             clock,
             place: Mutex::new(place),
             unreadable,
-            ways: ArcSwap::from_pointee(settings.ways.clone()),
+            ways: ArcSwap::from_pointee(settings.ways),
+            file: ArcSwap::from_pointee(file.clone()),
+            shared: ArcSwap::from_pointee(shared),
             sender: Sender::new(),
             configured: watch::Sender::new(()),
-            pulse: ArcSwapOption::from_pointee(settings.pulse.clone()),
+            pulse: ArcSwapOption::from_pointee(settings.pulse),
             pulse_changed: Notify::new(),
-            windows: ArcSwap::from_pointee(settings.windows.clone()),
+            windows: ArcSwap::from_pointee(settings.windows),
             windows_changed: Notify::new(),
             counting: pulse::Counting::default(),
             changed: Notify::new(),
@@ -305,6 +335,13 @@ impl AlertDesk {
 
     /// Takes other rules, receivers and ways to them.
     pub(crate) fn configure(&self, settings: &AlertSettings) {
+        self.0.file.store(Arc::new(settings.clone()));
+        self.adopt();
+    }
+
+    /// Takes what the file and the shared settings say together.
+    fn adopt(&self) {
+        let settings = &receivers::over(&self.0.shared.load(), &self.0.file.load());
         self.0.ways.store(Arc::new(settings.ways.clone()));
         self.0.windows.store(Arc::new(settings.windows.clone()));
         self.0.windows_changed.notify_waiters();

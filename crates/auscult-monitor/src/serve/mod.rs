@@ -262,7 +262,12 @@ impl Server {
             file,
             file_targets,
         );
-        let alerts = AlertDesk::new(engine.clock().clone(), &settings.alerts, alert_store);
+        let alerts = AlertDesk::sharing(
+            engine.clock().clone(),
+            &settings.alerts,
+            &*shared.store(),
+            alert_store,
+        );
         let peer_config = settings.peer_metrics.config.clone();
         let peer_metrics = PeerMonitor::start(peer_config, engine.clock().clone());
         let (stopper, stop) = Stop::channel();

@@ -26,6 +26,8 @@ pub struct AlertSettings {
     pub config: AlertConfig,
     /// How each receiver is told.
     pub ways: BTreeMap<ReceiverName, Way>,
+    /// The rules that are for all receivers, those that others share included.
+    pub told_all: BTreeSet<RuleName>,
     /// When nobody is told.
     pub windows: Vec<Window>,
     /// Who is to notice that this monitor is gone.
@@ -144,6 +146,7 @@ impl AlertSettings {
             receivers.extend(receiver(section));
         }
         let mut rules: Vec<Rule> = Vec::new();
+        let mut told_all = BTreeSet::new();
         for section in root.list("rules") {
             for name in section.names("receivers") {
                 if !names.contains(name) {
@@ -151,15 +154,20 @@ impl AlertSettings {
                     report.value(section.at("receivers"), message, None);
                 }
             }
-            rules.extend(rule(report, section, &receivers));
+            let rule = rule(report, section, &receivers);
+            if !section.says("receivers") {
+                told_all.extend(rule.iter().map(|rule| rule.name.clone()));
+            }
+            rules.extend(rule);
         }
         let default = RuleName::new("down")
             .ok()
             .filter(|_| root.list("rules").is_empty());
-        if let Some(name) = default
-            && !receivers.is_empty()
-        {
-            rules.push(Rule::new(name, all(&receivers)));
+        if let Some(name) = default {
+            told_all.insert(name.clone());
+            if !receivers.is_empty() {
+                rules.push(Rule::new(name, all(&receivers)));
+            }
         }
         let ways = receivers.iter();
         let ways = ways
@@ -187,6 +195,7 @@ impl AlertSettings {
         Self {
             config,
             ways,
+            told_all,
             windows: windows(report, root),
             pulse: match root.says("dead_man_switch") {
                 true => pulse(report, &root.section("dead_man_switch", &DEAD_MAN_SWITCH)),
@@ -279,7 +288,7 @@ fn rule(report: &mut Report<'_>, section: &Section, receivers: &[(Receiver, Way)
     })
 }
 
-fn receiver(section: &Section) -> Option<(Receiver, Way)> {
+pub(super) fn receiver(section: &Section) -> Option<(Receiver, Way)> {
     let way = way(section)?;
     let defaults = Receiver::new(ReceiverName::new(&section.text("name")?).ok()?);
     let told_all = matches!(way, Way::Alertmanager { .. });

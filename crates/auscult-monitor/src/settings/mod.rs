@@ -27,6 +27,7 @@ mod scalar;
 mod schema;
 mod section;
 mod seed;
+mod shared_receivers;
 mod suggest;
 mod target;
 mod templates;
@@ -54,6 +55,7 @@ pub use membership::{MembershipSettings, Profile};
 pub use peer_metrics::PeerMetricSettings;
 pub use problem::{Problem, Problems, Span};
 pub use reference::reference;
+pub(crate) use shared_receivers::SharedReceivers;
 pub(crate) use suggest::nearest;
 pub use target::{
     Connection, HttpCheck, HttpVersion, Pattern, SignalSpec, SourceSpec, StatusRanges, TargetSpec,

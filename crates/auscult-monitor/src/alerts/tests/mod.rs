@@ -5,6 +5,7 @@ mod ended;
 mod group;
 mod peers;
 mod pulse;
+mod shared;
 mod sinks;
 mod stage;
 mod templates;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use auscult_core::monitor::Source;
@@ -11,6 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::alerts::AlertDesk;
 use crate::engine::Engine;
+use crate::registry::Registry;
 use crate::serve::{ReloadHandle, ServeConfig, ServeError, Server};
 
 /// Two targets, `web` and `db`, that are down when they are silent for a second.
@@ -25,6 +27,7 @@ pub(super) struct Stage {
     pub(super) folder: TempDir,
     pub(super) engine: Engine,
     pub(super) alerts: AlertDesk,
+    pub(super) registry: Arc<Registry>,
     pub(super) reload: ReloadHandle,
     stop: oneshot::Sender<()>,
     running: JoinHandle<Result<(), ServeError>>,
@@ -50,6 +53,7 @@ impl Stage {
             folder,
             engine: server.engine().clone(),
             alerts: server.alerts().clone(),
+            registry: Arc::clone(server.registry()),
             reload: server.reload_handle(),
             stop,
             running: tokio::spawn(server.run(async {

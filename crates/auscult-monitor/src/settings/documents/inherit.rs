@@ -117,7 +117,7 @@ impl Inheritance {
 }
 
 /// The section that a document holds.
-fn stored(body: &str, table: &'static Table) -> Result<Section, Problems> {
+pub(in super::super) fn stored(body: &str, table: &'static Table) -> Result<Section, Problems> {
     let mut report = Report::of_body();
     let section = match serde_json::from_str::<Node>(body) {
         Ok(node) => walk::section(&mut report, &node, table, At::root()),

@@ -24,6 +24,7 @@ use super::section::Section;
 use super::{Problems, seed, walk, yaml};
 
 pub use inherit::Inheritance;
+pub(super) use inherit::stored;
 pub use sheet::Sheet;
 
 /// The only name that a document of defaults has.
