@@ -129,22 +129,7 @@ const REFRESH: Refresh = Refresh {
 
 impl AlertSettings {
     pub(super) fn read(report: &mut Report<'_>, root: &Section) -> Self {
-        let mut receivers = Vec::new();
-        let mut names = BTreeSet::new();
-        for section in root.list("receivers") {
-            rules::receiver(report, section);
-            let name = section.text("name").unwrap_or_default();
-            if !name.is_empty() && !names.insert(name.clone()) {
-                stands_twice(
-                    report,
-                    "receiver",
-                    &name,
-                    section.at("name"),
-                    section.at("name"),
-                );
-            }
-            receivers.extend(receiver(section));
-        }
+        let (receivers, names) = receivers(report, root);
         let mut rules: Vec<Rule> = Vec::new();
         let mut told_all = BTreeSet::new();
         for section in root.list("rules") {
@@ -203,6 +188,30 @@ impl AlertSettings {
             },
         }
     }
+}
+
+/// The receivers of a file, and their names, those of wrong ones included.
+fn receivers(
+    report: &mut Report<'_>,
+    root: &Section,
+) -> (Vec<(Receiver, Way)>, BTreeSet<Box<str>>) {
+    let mut receivers = Vec::new();
+    let mut names = BTreeSet::new();
+    for section in root.list("receivers") {
+        rules::receiver(report, section);
+        let name = section.text("name").unwrap_or_default();
+        if !name.is_empty() && !names.insert(name.clone()) {
+            stands_twice(
+                report,
+                "receiver",
+                &name,
+                section.at("name"),
+                section.at("name"),
+            );
+        }
+        receivers.extend(receiver(section));
+    }
+    (receivers, names)
 }
 
 fn windows(report: &mut Report<'_>, root: &Section) -> Vec<Window> {
