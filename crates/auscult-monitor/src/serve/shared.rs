@@ -144,9 +144,8 @@ impl SharedSettings {
             }
         };
         if monitor.name.is_empty() {
-            let reached = [&monitor.raft, &monitor.http].into_iter();
-            let mut reached = reached.filter(|address| !address.is_empty());
-            monitor.name = reached.next().cloned().unwrap_or_default();
+            // The other port may be another one at every start, and a name is for good.
+            monitor.name.clone_from(&monitor.http);
         }
         let store = Arc::new(etcd::Store::start(etcd::StoreConfig {
             place,

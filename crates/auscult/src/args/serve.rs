@@ -94,7 +94,8 @@ pub(crate) struct GroupArgs {
         env = "AUSCULT_SETTINGS",
         conflicts_with_all = ["bootstrap", "join"]
     )]
-    pub(crate) settings: Option<etcd::Place>,
+    // Read later: what is wrong here may be a password, which clap would repeat.
+    pub(crate) settings: Option<String>,
     #[command(flatten)]
     pub(crate) etcd: Box<EtcdArgs>,
 }

@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use auscult_monitor::etcd::NoPlace;
 use auscult_monitor::registry::Registry;
 use auscult_monitor::serve::{GroupConfig, ServeConfig, Server};
 
@@ -83,13 +84,16 @@ fn config(args: &ServeArgs) -> Result<ServeConfig, Stop> {
 fn group(args: &GroupArgs) -> Result<GroupConfig, Stop> {
     let password = std::env::var("AUSCULT_SETTINGS_PASSWORD").ok();
     let access = args.etcd.access(password);
+    let etcd = args.settings.as_deref().map(str::parse).transpose();
+    let etcd =
+        etcd.map_err(|error: NoPlace| Stop::new(Exit::Usage, format!("--settings: {error}")))?;
     Ok(GroupConfig {
         name: args.name.clone(),
         raft_bind: args.raft_bind(),
         raft_advertise: args.raft_advertise.clone(),
         join: args.join(),
         no_group: args.no_group(),
-        etcd: args.settings.clone(),
+        etcd,
         etcd_access: access.map_err(|text| Stop::new(Exit::Usage, text))?,
     })
 }
@@ -109,7 +113,7 @@ impl Start {
         let specs = self.registry.specs();
         let watched = Watched::count(specs.iter().map(AsRef::as_ref)).in_words();
         let data = match &args.group.settings {
-            Some(place) => place.to_string(),
+            Some(place) => place.clone(),
             None => args.datadir.display().to_string(),
         };
         let http = self.http;

@@ -279,6 +279,18 @@ fn a_monitor_that_starts_while_etcd_is_away_watches_what_it_knew_and_says_so() {
     });
 }
 
+#[test]
+fn a_password_in_the_address_is_refused_and_not_repeated() {
+    let refused = run([
+        "serve",
+        "--settings",
+        "etcd://me:not-to-be-seen@127.0.0.1:1",
+    ]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(stderr(&refused).contains("--settings-password-file"));
+    assert!(!stderr(&refused).contains("not-to-be-seen"));
+}
+
 fn counts(http: &str, line: &str) -> bool {
     get(http, "/metrics").body.contains(line)
 }
