@@ -24,7 +24,21 @@ const LOCK_NAME: &str = "auscult.lock";
 /// A data folder that this process alone uses.
 #[derive(Debug)]
 pub struct Folder {
-    _lock: File,
+    _lock: Lock,
+}
+
+/// The lock of a data folder. It is let go of by name: a program that is just being started has
+/// inherited the file for a moment, and would hold a lock that only ends with the last of those who
+/// have the file.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.unlock() {
+            tracing::debug!(%error, "the data folder is let go of when the file is closed");
+        }
+    }
 }
 
 impl Folder {
@@ -40,7 +54,7 @@ impl Folder {
     }
 }
 
-fn lock(folder: &Path) -> Result<File, StoreError> {
+fn lock(folder: &Path) -> Result<Lock, StoreError> {
     let path = folder.join(LOCK_NAME);
     let file = File::options()
         .create(true)
@@ -49,7 +63,7 @@ fn lock(folder: &Path) -> Result<File, StoreError> {
         .open(&path)
         .map_err(|error| StoreError::folder(folder, &error))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(StoreError::new(folder, Trouble::InUse)),
         Err(TryLockError::Error(error)) => Err(StoreError::folder(folder, &error)),
     }

@@ -55,6 +55,16 @@ fn a_second_process_is_told_that_the_folder_is_in_use() {
     assert!(error.to_string().contains("--datadir"), "{error}");
 }
 
+/// Between fork and exec a child holds everything that its parent has open.
+#[test]
+fn a_folder_that_was_let_go_of_is_free_although_a_child_inherited_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = Store::open(folder.path()).unwrap();
+    let _inherited = store.lock.0.try_clone().unwrap();
+    drop(store);
+    Store::open(folder.path()).unwrap();
+}
+
 #[test]
 fn strange_files_are_named_and_left_alone() {
     let good = stored_file();

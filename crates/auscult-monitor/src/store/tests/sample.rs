@@ -29,7 +29,7 @@ pub(super) struct Contents {
 #[derive(Debug)]
 pub(super) struct Store {
     pub(super) file: DataFile,
-    _lock: File,
+    pub(super) lock: Lock,
 }
 
 /// One change of what is stored.
@@ -60,7 +60,7 @@ impl Store {
         let lock = lock(folder)?;
         let (file, contents) =
             DataFile::open(Box::new(InFolder::new(folder.join(FILE_NAME))), &LAYOUT)?;
-        Ok((Self { file, _lock: lock }, contents))
+        Ok((Self { file, lock }, contents))
     }
 
     /// Where the store is.
