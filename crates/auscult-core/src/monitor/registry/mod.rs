@@ -70,8 +70,16 @@ pub struct Registry {
     at: WallMillis,
 }
 
-/// What a change would leave: for each key that it names, the document or nothing.
-type Staged<'a> = BTreeMap<&'a Key, Option<&'a Document>>;
+/// What a change would leave: for each key that it names, the document or nothing, in the order of
+/// the keys. A change may name as many settings as there are.
+struct Staged<'a>(Vec<(&'a Key, Option<&'a Document>)>);
+
+impl<'a> Staged<'a> {
+    fn get(&self, key: &Key) -> Option<Option<&'a Document>> {
+        let found = self.0.binary_search_by(|(named, _)| (*named).cmp(key));
+        found.ok().map(|at| self.0[at].1)
+    }
+}
 
 impl Registry {
     /// Makes a change.
@@ -103,6 +111,7 @@ impl Registry {
     fn make(&mut self, change: &Change) -> Result<Outcome, Refusal> {
         let (staged, outcome) = self.consider(change)?;
         let edits: Vec<(Key, Action, Option<Document>)> = staged
+            .0
             .into_iter()
             .filter_map(|(key, document)| {
                 let action = self.action(key, document)?;
@@ -141,7 +150,8 @@ impl Registry {
                 edits: change.edits.len(),
             });
         }
-        let mut staged = Staged::new();
+        let mut staged = Vec::with_capacity(change.edits.len());
+        let mut refused = None;
         for edit in &change.edits {
             let (key, expect, document) = match edit {
                 Edit::Put {
@@ -151,12 +161,20 @@ impl Registry {
                 } => (key, expect, Some(document)),
                 Edit::Delete { key, expect } => (key, expect, None),
             };
-            self.check_condition(key, *expect)?;
-            if staged.insert(key, document).is_some() {
-                return Err(Refusal::NamedTwice { key: key.clone() });
+            refused = self.check_condition(key, *expect).err();
+            if refused.is_some() {
+                break;
             }
+            staged.push((key, document));
         }
-        Ok(staged)
+        staged.sort_by_key(|(key, _)| *key);
+        // What stands twice among the edits before comes before what is refused.
+        let twice = staged.windows(2).find(|pair| pair[0].0 == pair[1].0);
+        if let Some((key, _)) = twice.and_then(|pair| pair.first()) {
+            let key = (*key).clone();
+            return Err(Refusal::NamedTwice { key });
+        }
+        refused.map_or(Ok(Staged(staged)), Err)
     }
 
     fn check_condition(&self, key: &Key, expect: Expect) -> Result<(), Refusal> {
@@ -196,7 +214,7 @@ impl Registry {
             deleted: 0,
             unchanged: 0,
         };
-        for (key, document) in staged {
+        for (key, document) in &staged.0 {
             match self.action(key, *document) {
                 None => outcome.unchanged += 1,
                 Some(Action::Created) => outcome.created += 1,
@@ -211,9 +229,13 @@ impl Registry {
     }
 
     fn check_references(&self, staged: &Staged<'_>) -> Result<(), Refusal> {
-        for (&key, document) in staged {
+        let mut before: &[Key] = &[];
+        for &(key, document) in &staged.0 {
             match document {
+                // The targets of a group refer to the same one.
+                Some(document) if document.refers() == before => {}
                 Some(document) => {
+                    before = document.refers();
                     let missing = |to: &&Key| self.after(staged, to).is_none();
                     if let Some(to) = document.refers().iter().find(missing) {
                         return Err(Refusal::RefersToNothing {
@@ -244,7 +266,16 @@ impl Registry {
     /// at once, however long the ways are.
     fn check_circles(&self, staged: &Staged<'_>) -> Result<(), Refusal> {
         let mut cleared = BTreeSet::new();
-        for &start in staged.keys() {
+        let refers = staged.0.iter().filter_map(|(_, document)| *document);
+        let mut referred: Vec<&Key> = refers.flat_map(Document::refers).collect();
+        referred.sort();
+        referred.dedup();
+        for (start, _) in &staged.0 {
+            // Nothing leads back to what nobody refers to.
+            if referred.binary_search(start).is_err() && !self.referrers.contains_key(*start) {
+                continue;
+            }
+            let start = *start;
             // The way from `start` to where we are, and how many references of each were followed.
             let mut way: Vec<(&Key, usize)> = vec![(start, 0)];
             let mut on_the_way = BTreeSet::from([start]);
@@ -273,7 +304,7 @@ impl Registry {
     /// The document of a key once the change is made.
     fn after<'a>(&'a self, staged: &Staged<'a>, key: &Key) -> Option<&'a Document> {
         match staged.get(key) {
-            Some(document) => *document,
+            Some(document) => document,
             None => self.settings.get(key).map(|setting| &setting.document),
         }
     }
