@@ -10,6 +10,7 @@ use auscult_agent::AgentHandle;
 use auscult_agent::http::connections::{ConnectionCounters, ConnectionLimits, serve};
 use auscult_agent::http::stop::{Stop, Stopper};
 use auscult_core::monitor::observers::ObserversConfig;
+use auscult_core::monitor::registry::Revision;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::net::TcpListener;
 
@@ -215,10 +216,11 @@ impl SharedSettings {
         &self,
         file: Option<&PathBuf>,
     ) -> Result<Option<Sheet>, ServeError> {
-        let (Some(node), Some(file)) = (&self.node, file.cloned()) else {
+        let Some(file) = file.cloned() else {
             return Ok(None);
         };
-        if self.file_targets() == FileTargets::Own || node.founding() == Founding::Settled {
+        let begun = (self.node.as_ref()).is_some_and(|node| node.founding() == Founding::Settled);
+        if self.file_targets() == FileTargets::Own || begun {
             return Ok(None);
         }
         let read = tokio::task::spawn_blocking(move || Sheet::of_settings_file(&file));
@@ -228,8 +230,8 @@ impl SharedSettings {
     /// Makes live what the settings say that monitors share, beginning with `first`.
     pub(super) fn follow(&self, registry: &Arc<Registry>, first: Option<Sheet>, stop: &Stop) {
         tokio::spawn(Arc::clone(registry).follow(stop.clone()));
-        if let (Some(sheet), Some(node)) = (first, self.node.clone()) {
-            let (registry, stop) = (Arc::clone(registry), stop.clone());
+        if let Some(sheet) = first {
+            let (node, registry, stop) = (self.node.clone(), Arc::clone(registry), stop.clone());
             tokio::spawn(async move {
                 tokio::select! {
                     () = found(node, registry, sheet) => {}
@@ -308,16 +310,18 @@ fn host_of(ip: IpAddr) -> String {
 
 /// Shares what the settings file says that the group begins with, however long it takes until the
 /// group can decide; nothing, where another monitor began the group.
-async fn found(node: Node, registry: Arc<Registry>, sheet: Sheet) {
+async fn found(node: Option<Node>, registry: Arc<Registry>, sheet: Sheet) {
     let mut told = false;
     loop {
-        match node.founding() {
+        match founding(node.as_ref(), &registry).await {
             Founding::Settled => return,
             Founding::Open => {}
             Founding::Owed => match registry.begin_with(sheet.clone()).await {
                 Ok(settings) => {
                     tracing::info!(settings, "the group begins with the settings file");
-                    node.settle_founding().await;
+                    if let Some(node) = &node {
+                        node.settle_founding().await;
+                    }
                     return;
                 }
                 Err(Refused::NoLeader { .. } | Refused::Unclear) => {}
@@ -330,6 +334,19 @@ async fn found(node: Node, registry: Arc<Registry>, sheet: Sheet) {
         }
         tokio::time::sleep(FOUND_AGAIN).await;
     }
+}
+
+/// What the settings file is to the group. Of those who meet in etcd nobody began it: whoever finds
+/// no settings there brings the first.
+async fn founding(node: Option<&Node>, registry: &Registry) -> Founding {
+    let Some(node) = node else {
+        return match registry.shared().confirm().await {
+            Ok(revision) if revision == Revision::NONE => Founding::Owed,
+            Ok(_) => Founding::Settled,
+            Err(_) => Founding::Open,
+        };
+    };
+    node.founding()
 }
 
 /// Different at every start, so that no id is given twice.

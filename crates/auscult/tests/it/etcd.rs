@@ -104,6 +104,43 @@ fn named(etcd: &Etcd, folder: &TempDir, name: &str) -> (Process, String) {
 }
 
 #[test]
+fn whoever_finds_no_settings_brings_those_of_its_file() {
+    let Some(etcd) = Etcd::start() else { return };
+    let folders = [(); 2].map(|()| TempDir::new().unwrap());
+    let with_file = |folder: &TempDir, targets: &str| {
+        let file = folder.path().join("settings.yml");
+        std::fs::write(&file, format!("targets: [{targets}]\n")).unwrap();
+        let mut command = command(&etcd, folder);
+        command.arg("--config").arg(file);
+        let mut process = Process::spawn(&mut command);
+        let http = addr_in(&process.line("page, API and metrics at "));
+        (process, http)
+    };
+    let (one, one_http) = with_file(&folders[0], "{id: shop, push: {}}");
+    until("it is shared", || {
+        let answer = get(&one_http, "/v1/targets/shop");
+        (answer.status == 200).then_some(())
+    });
+    let (_two, two_http) = with_file(&folders[1], "{id: other, push: {}}");
+    until("the second watches what the first brought", || {
+        let answer = get(&two_http, "/v1/targets/shop");
+        (answer.status == 200).then_some(())
+    });
+    let other = get(&two_http, "/v1/targets/other");
+    assert_eq!(other.status, 404, "{other:?}");
+    // What was deleted stays so, whatever the file says.
+    let deleted = ask(&one_http, "DELETE", "/v1/targets/shop", "", "").unwrap();
+    assert_eq!(deleted.status, 204, "{deleted:?}");
+    drop(one);
+    let (_one, one_http) = with_file(&folders[0], "{id: shop, push: {}}");
+    until("it knows that the target is gone", || {
+        let page = get(&one_http, "/v1/settings/targets?consistency=linearizable");
+        let gone = get(&one_http, "/v1/targets/shop");
+        (page.status == 200 && gone.status == 404).then_some(())
+    });
+}
+
+#[test]
 fn a_target_that_one_monitor_is_given_is_watched_by_all() {
     let Some(etcd) = Etcd::start() else { return };
     let (one_folder, two_folder) = (TempDir::new().unwrap(), TempDir::new().unwrap());
