@@ -53,6 +53,23 @@ impl Margin {
         self.deviation = (deviation + gamma * (error.abs() - deviation)) as f32;
     }
 
+    /// Both as words.
+    pub(super) fn words(self) -> [u64; 2] {
+        [self.delay, self.deviation].map(|value| u64::from(value.to_bits()))
+    }
+
+    /// The inverse of [`words`](Self::words); `None` for what is no number.
+    pub(super) fn from_words(words: [u64; 2]) -> Option<Self> {
+        let [delay, deviation] = words.map(|word| {
+            let value = f32::from_bits(u32::try_from(word).ok()?);
+            value.is_finite().then_some(value)
+        });
+        Some(Self {
+            delay: delay?,
+            deviation: deviation?,
+        })
+    }
+
     pub(super) fn nanos(self, params: &BertierParams, spans: &Spans) -> f64 {
         let margin = params.beta * f64::from(self.delay) + params.phi * f64::from(self.deviation);
         margin.clamp(spans.scale, f64::from(f32::MAX))

@@ -49,20 +49,24 @@ impl Decayed {
     }
 
     /// The state as words that can be stored one by one.
-    #[cfg(target_has_atomic = "64")]
     pub(super) const fn to_words(self) -> [u64; 4] {
         let (mean, variance) = (self.mean.to_bits(), self.variance.to_bits());
         [mean, variance, self.seen as u64, 0]
     }
 
     /// The inverse of [`to_words`](Self::to_words).
-    #[cfg(target_has_atomic = "64")]
     pub(super) const fn from_words([mean, variance, seen, _]: [u64; 4]) -> Self {
         Self {
             mean: f64::from_bits(mean),
             variance: f64::from_bits(variance),
             seen: seen as u32,
         }
+    }
+
+    /// Whether these can be the words of one.
+    pub(super) fn is_sound(self) -> bool {
+        let (mean, variance) = (self.mean, self.variance);
+        mean.is_finite() && mean >= 0.0 && variance.is_finite() && variance >= 0.0
     }
 
     /// Mean and standard deviation in nanoseconds.

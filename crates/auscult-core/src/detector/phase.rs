@@ -8,6 +8,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec;
+use alloc::vec::Vec;
 
 /// The offsets of the last arrivals, relative to the newest one.
 #[derive(Clone, Debug)]
@@ -87,6 +88,31 @@ impl Phase {
     /// The slot that the next arrival goes to.
     pub(super) fn next_slot(&self) -> u32 {
         self.steps.get(usize::from(self.next)).copied().unwrap_or(0)
+    }
+
+    /// The differences as words, the newest first.
+    pub(super) fn words(&self) -> Vec<u64> {
+        let len = self.steps.len();
+        let next = usize::from(self.next);
+        let back = |n: usize| self.steps[(next + len - 1 - n) % len];
+        (0..usize::from(self.others))
+            .map(|n| u64::from(back(n)))
+            .collect()
+    }
+
+    /// A phase over `len` arrivals from its words; `None` where they are not those of one.
+    pub(super) fn from_words(len: usize, words: &[u64]) -> Option<Self> {
+        let mut phase = Self::unallocated();
+        phase.begin(len);
+        if words.len() >= len.max(1) {
+            return None;
+        }
+        for &step in words.iter().rev() {
+            let step = u32::try_from(step).ok()?.cast_signed();
+            phase.push(i64::from(step));
+        }
+        // One that began anew meanwhile cannot have been.
+        (usize::from(phase.others) == words.len()).then_some(phase)
     }
 
     fn successor(&self, slot: usize) -> u16 {

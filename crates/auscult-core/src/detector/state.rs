@@ -2,6 +2,8 @@
 //! configurations.
 
 use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::bertier::Margin;
@@ -329,6 +331,64 @@ impl DetectorState {
         if self.last_arrival != Instant::FAR_FUTURE {
             self.start(config, nanos(estimate));
         }
+    }
+
+    /// Everything that it has learnt as words, which mean nothing to anybody else: to go on
+    /// elsewhere with [`from_words`](Self::from_words).
+    #[must_use]
+    pub fn words(&self) -> Vec<u64> {
+        let Numbering { next, anew, last } = self.numbering;
+        let stale = u64::from(last == LastNumber::Stale);
+        let mut words = vec![self.last_arrival.as_nanos(), next, u64::from(anew), stale];
+        match &self.learnt {
+            Learnt::Window(window) => words.extend(window.words()),
+            Learnt::Decayed(decayed) => words.extend(decayed.to_words()),
+            Learnt::Chen(phase) => words.extend(phase.words()),
+            Learnt::Bertier(learnt) => {
+                words.extend(learnt.1.words());
+                words.extend(learnt.0.words());
+            }
+            Learnt::Nothing => {}
+        }
+        words
+    }
+
+    /// A detector that goes on with what another one of the same configuration had learnt; `None`
+    /// where the words cannot be those of one.
+    #[must_use]
+    pub fn from_words(config: &DetectorConfig, words: &[u64]) -> Option<Self> {
+        let (&[last_arrival, next, anew, stale], rest) = words.split_first_chunk()?;
+        let len = config.window();
+        let learnt = match Self::new(config).learnt {
+            Learnt::Window(_) => Learnt::Window(Window::from_words(len, rest)?),
+            Learnt::Decayed(_) => {
+                let decayed = Decayed::from_words(rest.try_into().ok()?);
+                Learnt::Decayed(decayed.is_sound().then_some(decayed)?)
+            }
+            Learnt::Chen(_) => Learnt::Chen(Box::new(Phase::from_words(len, rest)?)),
+            Learnt::Bertier(_) => {
+                let (&margin, rest) = rest.split_first_chunk()?;
+                let phase = Phase::from_words(len, rest)?;
+                Learnt::Bertier(Box::new((phase, Margin::from_words(margin)?)))
+            }
+            Learnt::Nothing => rest.is_empty().then_some(Learnt::Nothing)?,
+        };
+        let state = Self {
+            last_arrival: Instant::from_nanos(last_arrival),
+            numbering: Numbering {
+                next,
+                anew: u32::try_from(anew).ok()?,
+                last: match stale {
+                    0 => LastNumber::Newest,
+                    _ => LastNumber::Stale,
+                },
+            },
+            learnt,
+        };
+        // Whoever was heard has taken its memory.
+        let is_empty = state.samples() == 0;
+        let counts = !matches!(state.learnt, Learnt::Nothing);
+        (!(counts && is_empty && state.last_arrival().is_some())).then_some(state)
     }
 
     /// Reads the memory that the next heartbeat writes, in the state and in the window behind it

@@ -12,6 +12,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec;
+use alloc::vec::Vec;
 
 /// Memory for the intervals of a window and their moments, owned or shared.
 pub(super) trait Slots {
@@ -277,6 +278,59 @@ impl Window {
             place: Place::START,
             slots: Block::default(),
         }
+    }
+
+    /// All of it as words: the place, and the intervals in ticks by their slots.
+    pub(super) fn words(&self) -> Vec<u64> {
+        let Place {
+            next,
+            assumed,
+            tick,
+        } = self.place;
+        let coarse = match tick {
+            Tick::Micro => 0,
+            Tick::Milli => 1 << 8,
+        };
+        let place = u64::from(next) << 32 | coarse | u64::from(assumed);
+        let ticks = self.ticks().map(u64::from);
+        core::iter::once(place).chain(ticks).collect()
+    }
+
+    /// A window of `len` intervals from its words; `None` where they are not those of one.
+    pub(super) fn from_words(len: usize, words: &[u64]) -> Option<Self> {
+        let (&place, ticks) = words.split_first()?;
+        let assumed = place as u8;
+        let next = usize::try_from(place >> 32).ok()?;
+        // A ring that is not full is filled from its first slot on.
+        let fits = if ticks.len() < len {
+            next == ticks.len()
+        } else {
+            ticks.len() == len && next < len
+        };
+        if !fits || usize::from(assumed) > ticks.len() {
+            return None;
+        }
+        let mut window = Self::unallocated();
+        if ticks.is_empty() {
+            return Some(window);
+        }
+        window.allocate(len);
+        let mut moments = Moments::EMPTY;
+        for (index, &tick) in ticks.iter().enumerate() {
+            let tick = u32::try_from(tick).ok()?;
+            window.slots.set(index, tick);
+            moments.add(tick);
+        }
+        window.slots.set_moments(moments);
+        window.place = Place {
+            next: u16::try_from(next).ok()?,
+            assumed,
+            tick: match place >> 8 & 1 {
+                0 => Tick::Micro,
+                _ => Tick::Milli,
+            },
+        };
+        Some(window)
     }
 
     /// Takes memory for `len` intervals, unless there is.

@@ -303,4 +303,4 @@ const HINT_MAX: Duration = Duration::from_secs(31 * 86_400);
 
 /// One or two lone arrivals may be a sender that tries to recover; three with silence between them
 /// are a rhythm.
-const OUTAGES_OF_A_NEW_RHYTHM: u8 = 3;
+pub(super) const OUTAGES_OF_A_NEW_RHYTHM: u8 = 3;

@@ -126,6 +126,10 @@ impl<'a> TargetView<'a> {
 }
 
 impl<'a> SignalView<'a> {
+    pub(super) const fn record(&self) -> &'a signals::Record {
+        self.record
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &'a SignalName {

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 /// What a network can do to a heartbeat.
 #[derive(Clone, Copy, Debug)]
-struct Delivery {
+pub(super) struct Delivery {
     /// How much later than the one before it, or earlier.
-    gap: Duration,
+    pub(super) gap: Duration,
     backwards: bool,
-    sequence: Option<u64>,
-    learn: Learn,
+    pub(super) sequence: Option<u64>,
+    pub(super) learn: Learn,
 }
 
 fn delivery() -> impl Strategy<Value = Delivery> {
@@ -51,11 +51,11 @@ fn rhythm() -> impl Strategy<Value = Vec<Delivery>> {
     })
 }
 
-fn deliveries() -> impl Strategy<Value = Vec<Delivery>> {
+pub(super) fn deliveries() -> impl Strategy<Value = Vec<Delivery>> {
     prop_oneof![prop::collection::vec(delivery(), 0..40), rhythm()]
 }
 
-fn run(config: &DetectorConfig, start: u64, deliveries: &[Delivery]) -> DetectorState {
+pub(super) fn run(config: &DetectorConfig, start: u64, deliveries: &[Delivery]) -> DetectorState {
     let mut state = DetectorState::new(config);
     let mut now = Instant::from_nanos(start);
     for delivery in deliveries {

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod inverse;
+mod memory;
 mod rules;
 mod seed_vectors;
 mod shared;
@@ -12,6 +13,7 @@ use auscult_core::detector::{
     History, PhiParams,
 };
 use proptest::prelude::*;
+use rules::each_kind;
 use std::time::Duration;
 
 /// So many random cases, without a file of past failures: those become tests of their own.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn each_kind() -> [DetectorConfig; 6] {
+pub(super) fn each_kind() -> [DetectorConfig; 6] {
     let decayed = PhiParams {
         history: History::Decayed { samples: 200 },
         ..PhiParams::new()

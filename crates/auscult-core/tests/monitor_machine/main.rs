@@ -9,6 +9,7 @@ mod arrivals;
 mod changes;
 mod drive;
 mod mass;
+mod memory;
 mod random;
 mod scenarios;
 mod stall;

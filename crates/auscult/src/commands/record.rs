@@ -38,7 +38,9 @@ pub(crate) async fn run(args: &RecordArgs) -> Result<(), Stop> {
             began_ns = now_ns;
             began_at = page["now"].clone();
         }
-        specs.push(json!({ "spec": page["spec"], "remembered": page["remembered"] }));
+        specs.push(json!({
+            "spec": page["spec"], "now_ns": now_ns, "remembered": page["remembered"],
+        }));
         targets.push((name.as_str(), page["next"].as_u64().unwrap_or(0)));
     }
     let file = File::create(&args.out).map_err(|error| cannot(args, &error))?;

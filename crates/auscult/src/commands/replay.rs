@@ -6,7 +6,7 @@ use std::io::{self, BufRead as _, BufReader, Write as _};
 
 use auscult_core::monitor::{
     Arrival, Change, EventKind, Failure, Input, Monitor, MonitorConfig, Output as Said,
-    SignalConfig, SignalParams, Source, Status, Target,
+    SignalConfig, SignalMemory, SignalParams, Source, Status, Target, Waits,
 };
 use auscult_core::time::Instant;
 use auscult_monitor::settings::Defaults;
@@ -22,6 +22,7 @@ use crate::render::{Ink, Screen};
 pub(crate) fn run(args: &ReplayArgs) -> Result<(), Stop> {
     let mut trace = Trace::read(args)?;
     trace.heard.sort_by_key(|heard| heard.at);
+    trace.targets.sort_by_key(|recorded| recorded.at);
     let mut replay = Replay::begin(&trace)?;
     for heard in &trace.heard {
         replay.take(heard);
@@ -34,9 +35,22 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<(), Stop> {
 struct Trace {
     begin: Instant,
     end: Instant,
-    targets: Vec<Target>,
+    targets: Vec<Recorded>,
     heard: Vec<Heard>,
     missed: u64,
+}
+
+/// A target, and what its signals remembered when the recording began.
+struct Recorded {
+    target: Target,
+    at: Instant,
+    memories: Vec<Remembered>,
+}
+
+struct Remembered {
+    signal: String,
+    last_arrival: Option<Instant>,
+    memory: SignalMemory,
 }
 
 struct Heard {
@@ -74,9 +88,16 @@ impl Trace {
                     return Err(wrong(1, what));
                 }
                 trace.begin = Instant::from_nanos(value["begin_ns"].as_u64().unwrap_or(0));
-                for target in value["targets"].as_array().into_iter().flatten() {
-                    let target = judged(&target["spec"], args).map_err(|what| wrong(1, &what))?;
-                    trace.targets.push(target);
+                for recorded in value["targets"].as_array().into_iter().flatten() {
+                    let target = judged(&recorded["spec"], args).map_err(|what| wrong(1, &what))?;
+                    let at = recorded["now_ns"].as_u64().map(Instant::from_nanos);
+                    let remembered = recorded["remembered"].as_array();
+                    let memories = remembered.into_iter().flatten().filter_map(memory);
+                    trace.targets.push(Recorded {
+                        target,
+                        at: at.unwrap_or(trace.begin).max(trace.begin),
+                        memories: memories.collect(),
+                    });
                 }
             } else {
                 trace
@@ -107,6 +128,25 @@ impl Trace {
         }
         Some(())
     }
+}
+
+/// What a signal remembered; none where a recording of an earlier version does not say it.
+fn memory(said: &Value) -> Option<Remembered> {
+    let small = |name: &str| u8::try_from(said[name].as_u64()?).ok();
+    let moment = |name: &str| said[name].as_u64().map(Instant::from_nanos);
+    let waits = said["waits"].as_str()?;
+    let learnt = said["learnt"].as_array()?.iter().map(Value::as_u64);
+    Some(Remembered {
+        signal: said["signal"].as_str()?.to_owned(),
+        last_arrival: moment("last_arrival_ns"),
+        memory: SignalMemory {
+            waits: Waits::ALL.into_iter().find(|it| it.as_str() == waits)?,
+            due: moment("due_ns"),
+            streak: small("streak")?,
+            outages: small("outages")?,
+            learnt: learnt.collect::<Option<Vec<u64>>>()?,
+        },
+    })
 }
 
 /// A target as it is to be judged.
@@ -153,6 +193,10 @@ fn failure(text: &str) -> Option<Failure> {
 struct Replay {
     monitor: Monitor,
     begin: Instant,
+    /// The newest arrival of each signal that is in what it remembers.
+    known: BTreeMap<(String, String), Instant>,
+    /// Signals that began as they were, and all.
+    recalled: (u64, u64),
     arrivals: u64,
     said: Vec<Value>,
     downs: BTreeMap<String, u64>,
@@ -169,23 +213,54 @@ impl Replay {
         let mut replay = Self {
             monitor: Monitor::new(config, 0, trace.begin),
             begin: trace.begin,
+            known: BTreeMap::new(),
+            recalled: (0, 0),
             arrivals: 0,
             said: Vec::new(),
             downs: BTreeMap::new(),
             missed: trace.missed,
         };
-        for target in &trace.targets {
-            replay.downs.insert(target.id.to_string(), 0);
-            let put = Change::Put(target.clone());
-            let applied = replay.monitor.apply(trace.begin, put);
-            applied.map_err(|refusal| Stop::new(Exit::No, refusal.to_string()))?;
+        for recorded in &trace.targets {
+            replay.watch(recorded)?;
         }
         replay.listen();
         Ok(replay)
     }
 
+    /// Has a target go on where it was when its recording began.
+    fn watch(&mut self, recorded: &Recorded) -> Result<(), Stop> {
+        let Recorded {
+            target,
+            at,
+            memories,
+        } = recorded;
+        let id = target.id.to_string();
+        let applied = self.monitor.apply(*at, Change::Put(target.clone()));
+        applied.map_err(|refusal| Stop::new(Exit::No, refusal.to_string()))?;
+        self.downs.insert(id.clone(), 0);
+        self.recalled.1 += target.signals.len() as u64;
+        for Remembered {
+            signal,
+            last_arrival,
+            memory,
+        } in memories
+        {
+            if self.monitor.recall(&id, signal, memory) {
+                self.recalled.0 += 1;
+                if let Some(last) = last_arrival {
+                    self.known.insert((id.clone(), signal.clone()), *last);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Lets every verdict fall that is due before, then takes what was heard.
     fn take(&mut self, heard: &Heard) {
+        let of = (heard.target.clone(), heard.signal.clone());
+        if self.known.get(&of).is_some_and(|&last| heard.at <= last) {
+            return;
+        }
         self.pass(heard.at);
         let input = match heard.failure {
             None => {
@@ -265,6 +340,7 @@ impl Replay {
         if output == Output::Json {
             let all = json!({
                 "arrivals": self.arrivals, "missed": self.missed, "downs": self.downs,
+                "recalled": self.recalled.0, "signals": self.recalled.1,
                 "transitions": self.said,
             });
             return Ok(writeln!(out, "{all}")?);
@@ -308,9 +384,16 @@ impl Replay {
             missed => format!("; {missed} arrivals are missing in the recording"),
         };
         let arrivals = self.arrivals;
-        Ok(writeln!(
-            out,
-            "{arrivals} arrivals, {downs} times down{lost}"
-        )?)
+        writeln!(out, "{arrivals} arrivals, {downs} times down{lost}")?;
+        let (recalled, signals) = self.recalled;
+        if recalled < signals {
+            let anew = signals - recalled;
+            writeln!(
+                out,
+                "{anew} of {signals} detectors began empty, as the recording does not say what they \
+                 had learnt, or it was another detector"
+            )?;
+        }
+        Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::net::UdpSocket;
 use std::time::Instant;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::http::get;
 use crate::process::{PATIENCE, auscult, run, stderr, stdout};
@@ -147,6 +147,166 @@ fn what_was_recorded_is_judged_again_as_it_was() {
     let wrong = run(["replay", file.to_str().unwrap()]);
     assert_eq!(wrong.status.code(), Some(1));
     end(server, "TERM");
+}
+
+/// A recording that begins in the middle of a life: the replay's detectors know what the monitor's
+/// knew, so it comes to the same verdicts at the same moments.
+#[test]
+fn a_replay_decides_what_the_monitor_decided_when_it_did() {
+    for detector in [
+        "{kind: phi, min_std_deviation: 5ms}",
+        "{kind: phi, min_std_deviation: 5ms, window: 20}",
+        "{kind: bertier}",
+        "{kind: deadline, timeout: 150ms}",
+    ] {
+        let settings = format!(
+            "targets:\n  - id: job\n    push: {{interval: 30ms}}\n    detector: {detector}\n"
+        );
+        let monitor = Monitor::new();
+        let file = monitor.settings(&settings);
+        let server = monitor.start(&["--config", file.to_str().unwrap()]);
+        let url = format!("http://{}", server.http);
+        let out = monitor.path("trace.auscult").display().to_string();
+        let words = ["record", "--url", &url, "--targets", "job", "--out", &out];
+        // What it learns before is in nothing but what the recording remembers.
+        beats(&server, 1, 40);
+        let mut recorder = auscult(words.into_iter().chain(["--for", "3s"]));
+        let mut recorder = recorder.spawn().unwrap();
+        let mut n = 100;
+        let status = loop {
+            beats(&server, n, 12);
+            n += 100;
+            if let Some(status) = recorder.try_wait().unwrap() {
+                break status;
+            }
+        };
+        assert!(status.success());
+        let trace = Recording::read(&out);
+        let replay = run(["replay", &out, "--output", "json"]);
+        assert!(replay.status.success(), "{}", stderr(&replay));
+        let found = json(&stdout(&replay));
+        let recalled = (&found["recalled"], &found["signals"]);
+        assert_eq!(recalled, (&1.into(), &1.into()));
+        let replayed = trace.replayed(&found);
+        // What happened is on the disk a second later.
+        let until = Instant::now() + PATIENCE;
+        let decided = loop {
+            let decided = trace.decided(&past(&server).unwrap_or_default());
+            if decided.len() >= replayed.len() {
+                break decided;
+            }
+            assert!(
+                Instant::now() < until,
+                "{detector}: {replayed:?} {decided:?}"
+            );
+        };
+        let names = |list: &[(String, i128)]| -> Vec<String> {
+            list.iter().map(|(to, _)| to.clone()).collect()
+        };
+        assert_eq!(names(&decided), names(&replayed), "{detector}");
+        assert!(decided.len() >= 3, "{detector}: {decided:?}");
+        for ((to, at), (_, again)) in decided.iter().zip(&replayed) {
+            // The API tells milliseconds.
+            assert!(
+                at.abs_diff(*again) < 3_000_000,
+                "{detector}: {to} {at} {again}"
+            );
+        }
+        end(server, "TERM");
+    }
+}
+
+/// What of a recording says when it was made.
+struct Recording {
+    /// The wall clock's nanoseconds at the origin of the monitor's clock.
+    origin: i128,
+    /// On the monitor's clock.
+    begin: i128,
+    end: i128,
+}
+
+/// What a target became, and when by the wall clock.
+type Passage = (String, i128);
+
+impl Recording {
+    fn read(path: &str) -> Self {
+        let trace = fs::read_to_string(path).unwrap();
+        let head = json(trace.lines().next().unwrap());
+        let last = json(trace.lines().last().unwrap());
+        let number = |value: &Value| i128::from(value.as_u64().unwrap());
+        let at: jiff::Timestamp = head["recorded_at"].as_str().unwrap().parse().unwrap();
+        Self {
+            origin: at.as_nanosecond() - number(&head["begin_ns"]),
+            begin: number(&head["targets"][0]["now_ns"]),
+            end: number(&last["end_ns"]),
+        }
+    }
+
+    /// What the monitor decided while it was made.
+    fn decided(&self, past: &Value) -> Vec<Passage> {
+        let list = past["transitions"].as_array().cloned().unwrap_or_default();
+        let passages = list.iter().map(|it| {
+            let at: jiff::Timestamp = it["at"].as_str().unwrap().parse().unwrap();
+            (it["to"].as_str().unwrap().to_owned(), at.as_nanosecond())
+        });
+        passages.filter(|&(_, at)| self.is_within(at)).collect()
+    }
+
+    /// What the replay decided.
+    fn replayed(&self, found: &Value) -> Vec<Passage> {
+        let list = found["transitions"].as_array().unwrap().iter();
+        let passages = list.map(|it| {
+            let after = it["after_seconds"].as_f64().unwrap() * 1e9;
+            let at = self.origin + self.begin + after as i128;
+            (it["to"].as_str().unwrap().to_owned(), at)
+        });
+        passages.filter(|&(_, at)| self.is_within(at)).collect()
+    }
+
+    /// Well within: the API tells milliseconds.
+    fn is_within(&self, at: i128) -> bool {
+        let since = at - self.origin;
+        since > self.begin + 5_000_000 && since < self.end - 5_000_000
+    }
+}
+
+/// A recording of an earlier version, or of another detector, is judged anew and says so.
+#[test]
+fn a_recording_that_remembers_nothing_is_replayed_with_a_warning() {
+    let monitor = Monitor::new();
+    let path = monitor.path("old.auscult");
+    let spec = json!({ "id": "job", "push": { "interval": "1s" } });
+    let learnt = json!({ "signal": "heartbeat", "last_arrival_ns": 5, "waits": "next",
+        "due_ns": null, "streak": 0, "outages": 0, "learnt": [5, 0, 0, 0, 77, 78] });
+    for remembered in [json!([]), json!([learnt])] {
+        let head = json!({ "auscult_trace": 1, "begin_ns": 10, "targets": [
+            { "spec": spec, "now_ns": 10, "remembered": remembered }] });
+        let heard = json!({ "at_ns": 20, "target": "job", "signal": "heartbeat" });
+        fs::write(&path, format!("{head}\n{heard}\n{{\"end_ns\":99}}\n")).unwrap();
+        let replay = run(["replay", path.to_str().unwrap()]);
+        assert!(replay.status.success(), "{}", stderr(&replay));
+        let text = stdout(&replay);
+        assert!(text.contains("1 of 1 detectors began empty"), "{text}");
+    }
+}
+
+/// Heartbeats at about their interval, and then a silence until the verdict.
+fn beats(server: &Server, from: u64, count: u64) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for n in from..from + count {
+        // A request and its answer take a while, and no two of them the same.
+        let began = Instant::now();
+        while began.elapsed() < std::time::Duration::from_millis(25 + n % 9) {
+            get(&server.http, "/-/healthy");
+        }
+        socket
+            .send_to(format!("job seq={n}\n").as_bytes(), &server.udp)
+            .unwrap();
+    }
+    let until = Instant::now() + PATIENCE;
+    while json(&get(&server.http, "/v1/targets/job").body)["status"] != "down" {
+        assert!(Instant::now() < until, "it should be down by now");
+    }
 }
 
 /// Some heartbeats, and a silence that is too long.

@@ -1,7 +1,9 @@
 //! `/v1/targets/{id}/arrivals`: raw arrivals of a target, as they reach the monitor.
 
-use auscult_core::id::SignalName;
-use auscult_core::monitor::SignalKey;
+use std::time::Duration;
+
+use auscult_core::id::{SignalName, TargetId};
+use auscult_core::monitor::{SignalKey, SignalView};
 use auscult_core::time::Instant;
 use axum::extract::State;
 use serde::Serialize;
@@ -46,6 +48,35 @@ pub(in crate::api) struct RememberedView {
     last_arrival_ns: Option<u64>,
     /// Intervals before it, newest first, without outages.
     intervals_ns: Vec<u64>,
+    /// What it waits for: `first` arrival, `next` one, `late` one, `enough` of them in a row, or it
+    /// is judged `elsewhere`.
+    waits: &'static str,
+    /// When its next verdict is due, if there is one to come.
+    #[schema(required)]
+    due_ns: Option<u64>,
+    /// Arrivals in a row while it is down.
+    streak: u8,
+    /// Intervals in a row that were outages.
+    outages: u8,
+    /// All that its detector has learnt, for `auscult replay`.
+    learnt: Vec<u64>,
+}
+
+impl RememberedView {
+    fn new(signal: &SignalView<'_>) -> Self {
+        let memory = signal.memory();
+        let nanos = |span: Duration| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
+        Self {
+            signal: signal.name().to_string(),
+            last_arrival_ns: signal.last_arrival().map(Instant::as_nanos),
+            intervals_ns: signal.recent_intervals().map(nanos).collect(),
+            waits: memory.waits.as_str(),
+            due_ns: memory.due.map(Instant::as_nanos),
+            streak: memory.streak,
+            outages: memory.outages,
+            learnt: memory.learnt,
+        }
+    }
 }
 
 /// Something that reached the monitor.
@@ -93,24 +124,12 @@ pub(in crate::api) async fn read(
             _ => limit = whole_number(&key, &value, 1..=10_000)?,
         }
     }
-    let look = state.engine().read(|monitor, now| {
-        let target = monitor.target(&id)?;
-        let mut signals: Vec<(SignalKey, SignalName)> = Vec::new();
-        let mut remembered = Vec::new();
-        for signal in target.signals() {
-            signals.push((signal.key(), signal.name().clone()));
-            let intervals = signal.recent_intervals();
-            remembered.push(RememberedView {
-                signal: signal.name().to_string(),
-                last_arrival_ns: signal.last_arrival().map(Instant::as_nanos),
-                intervals_ns: intervals
-                    .map(|span| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX))
-                    .collect(),
-            });
-        }
-        Some((target.id().clone(), signals, remembered, now))
-    });
-    let Some((target, signals, remembered, now)) = look else {
+    let Some(Look {
+        target,
+        signals,
+        now,
+    }) = look(&state, &id)
+    else {
         return Err(unknown_target(&id));
     };
     let window = (since.unwrap_or(0), usize::try_from(limit).unwrap_or(1_000));
@@ -121,6 +140,12 @@ pub(in crate::api) async fn read(
             .detail(format!("{TARGETS_MAX} targets are being recorded"))
             .hint("a recording ends a minute after it was read last")
     })?;
+    // Read behind the beginning of the recording, so that no arrival is in neither; one that is in
+    // both is not newer than the last one that is remembered.
+    let (now, remembered) = match since {
+        None => remembered(&state, &id, now),
+        Some(_) => (now, Vec::new()),
+    };
     Ok(Json(ArrivalsPage {
         now_ns: now.as_nanos(),
         now: Time::of(state.clock(), now),
@@ -128,16 +153,42 @@ pub(in crate::api) async fn read(
             None => state.registry().spec(&target),
             Some(_) => None,
         },
-        remembered: if since.is_none() {
-            remembered
-        } else {
-            Vec::new()
-        },
+        remembered,
         arrivals: heard.heard.iter().map(ArrivalView::new).collect(),
         missed: heard.missed,
         next: heard.next,
         target: id,
     }))
+}
+
+/// A target, and its signals as the engine knows them.
+struct Look {
+    target: TargetId,
+    signals: Vec<(SignalKey, SignalName)>,
+    now: Instant,
+}
+
+fn look(state: &ApiState, id: &str) -> Option<Look> {
+    state.engine().read(|monitor, now| {
+        let target = monitor.target(id)?;
+        let signals = target.signals();
+        let signals = signals.map(|signal| (signal.key(), signal.name().clone()));
+        Some(Look {
+            target: target.id().clone(),
+            signals: signals.collect(),
+            now,
+        })
+    })
+}
+
+/// What a target's signals remember, and when; nothing of one that is just gone.
+fn remembered(state: &ApiState, id: &str, before: Instant) -> (Instant, Vec<RememberedView>) {
+    let found = state.engine().read(|monitor, now| {
+        let signals = monitor.target(id)?.signals();
+        let all = signals.map(|signal| RememberedView::new(&signal));
+        Some((now, all.collect()))
+    });
+    found.unwrap_or((before, Vec::new()))
 }
 
 impl ArrivalView {
