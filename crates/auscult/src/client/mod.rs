@@ -104,6 +104,17 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
 }
 
+/// What became of bytes that were pushed.
+#[derive(Debug)]
+pub(crate) enum Pushed {
+    /// They were taken.
+    Taken,
+    /// They will never be: what the receiver said.
+    Refused(String),
+    /// They may be later: what the receiver said.
+    Busy(String),
+}
+
 impl Client {
     /// Prepares the way to a monitor; nothing is sent yet.
     pub(crate) fn new(url: &str) -> Result<Self, Stop> {
@@ -204,7 +215,11 @@ impl Client {
     }
 
     /// Sends bytes to where `--to` names, which is another program's: no token of ours goes there.
-    pub(crate) async fn push(&self, headers: &[(&str, &str)], body: Vec<u8>) -> Result<(), Stop> {
+    pub(crate) async fn push(
+        &self,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Result<Pushed, Stop> {
         let mut request = Request::builder()
             .method(Method::POST)
             .uri(self.base.target(""))
@@ -235,13 +250,18 @@ impl Client {
             .map_err(|error| no_answer(&exit::in_words(&error)))?;
         let status = response.status();
         if status.is_success() {
-            return Ok(());
+            return Ok(Pushed::Taken);
         }
         let said = Limited::new(response.into_body(), 4_096).collect().await;
         let said = said.map(|body| body.to_bytes()).unwrap_or_default();
         let said = String::from_utf8_lossy(&said).trim().to_owned();
         let message = format!("{} answers {status}: {said}", self.base);
-        Err(Stop::new(Exit::Refused, message))
+        match status {
+            StatusCode::BAD_REQUEST => Ok(Pushed::Refused(said)),
+            StatusCode::TOO_MANY_REQUESTS => Ok(Pushed::Busy(message)),
+            status if status.is_server_error() => Ok(Pushed::Busy(message)),
+            _ => Err(Stop::new(Exit::Refused, message)),
+        }
     }
 
     async fn refused(&self, response: Response<Incoming>) -> Stop {

@@ -18,6 +18,7 @@ mod node;
 mod observers;
 mod process;
 mod pulser;
+mod remote_write;
 mod serve;
 mod settings;
 mod sim;

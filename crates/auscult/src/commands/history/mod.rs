@@ -1,6 +1,7 @@
 //! `auscult history`: the past of a target, as a summary, as data, as a picture, and for a
 //! Prometheus.
 
+mod export;
 mod plot;
 mod remote;
 
@@ -27,13 +28,18 @@ const ROLLUPS: usize = 1_000;
 
 pub(crate) async fn run(args: &HistoryArgs) -> Result<(), Stop> {
     if let Some(HistoryCommand::Export { targets, past, to }) = &args.command {
-        return export(targets, past, to).await;
+        return export::run(targets, past, to).await;
     }
     let target = args.target.as_deref().unwrap_or_default();
     let client = Client::new(&args.past.url)?;
     let past = read(&client, target, &args.past).await?;
     if let Some(path) = &args.plot {
-        write_file(path, plot::draw(&past).as_bytes())?;
+        // One that is not watched any more has no thresholds, and a picture all the same.
+        let target = format!("/v1/targets/{}", encode(target));
+        let watched = client.ask(Ask::new(Method::GET, &target)).await;
+        let watched: Value = watched.and_then(|it| client.read(&it)).unwrap_or_default();
+        let picture = plot::draw(&past, &watched["thresholds"]);
+        write_file(path, picture.as_bytes())?;
     }
     match args.output {
         HistoryOutput::Json => Ok(writeln!(io::stdout(), "{past}")?),
@@ -131,14 +137,18 @@ async fn csv(client: &Client, target: &str, past: &Value) -> Result<(), Stop> {
 
 /// The moment at which the roll-up behind the one at `at` begins.
 fn after(at: &str, past: &Value) -> String {
-    let length = match past["resolution"].as_str() {
+    let length = jiff::SignedDuration::from_secs(length_seconds(past));
+    let at = moment(&json!(at)).and_then(|at| at.checked_add(length).ok());
+    at.map(|at| at.to_string()).unwrap_or_default()
+}
+
+/// How long each roll-up is.
+fn length_seconds(past: &Value) -> i64 {
+    match past["resolution"].as_str() {
         Some("10s") => 10,
         Some("5m") => 300,
         Some(_) | None => 3_600,
-    };
-    let at = moment(&json!(at))
-        .and_then(|at| at.checked_add(jiff::SignedDuration::from_secs(length)).ok());
-    at.map(|at| at.to_string()).unwrap_or_default()
+    }
 }
 
 fn summary(found: &Value) -> Result<(), Stop> {
@@ -233,37 +243,7 @@ fn transitions(past: &Value) -> Result<(), Stop> {
     )?)
 }
 
-/// Writes roll-ups for a Prometheus.
-async fn export(targets: &[String], args: &PastArgs, to: &str) -> Result<(), Stop> {
-    let client = Client::new(&args.url)?;
-    let mut series = remote::Series::default();
-    for target in targets {
-        let past = read(&client, target, args).await?;
-        series.add(target, &past);
-    }
-    let samples = series.samples();
-    let parts = if to.contains("://") {
-        let receiver = Client::new(to)?;
-        let bodies = series.into_bodies(remote::SAMPLES_AT_ONCE);
-        let parts = bodies.len();
-        for body in bodies {
-            receiver.push(&remote::HEADERS, body).await?;
-        }
-        parts
-    } else {
-        // One body, as a receiver would be sent it.
-        let body = series.into_bodies(usize::MAX).pop().unwrap_or_default();
-        write_file(Path::new(to), &body)?;
-        1
-    };
-    let mut out = io::stdout();
-    Ok(writeln!(
-        out,
-        "exported {samples} samples in {parts} parts to {to}"
-    )?)
-}
-
-pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Stop> {
+fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Stop> {
     fs::write(path, bytes).map_err(|error| {
         let message = format!("{} cannot be written: {}", path.display(), in_words(&error));
         Stop::new(Exit::Cannot, message)

@@ -1,61 +1,72 @@
-//! A target's past as a picture: its level over time, its status as a band, each transition as a
-//! mark. SVG, written by hand: shapes and texts alone, nothing to load.
+//! A target's past as a picture: its level over time, its status as a band, outages and each
+//! transition as marks. SVG, written by hand: shapes and texts alone, nothing to load.
+//!
+//! A level is far below 1 while all is well, a few at the thresholds, and hundreds in an outage: so
+//! the axis is that of the logarithm, unless nothing was ever high.
+
+mod axis;
 
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use self::axis::{Axis, label};
+use super::length_seconds;
 use crate::render::time::moment;
 
 const WIDTH: f64 = 1_000.0;
-const HEIGHT: f64 = 360.0;
+const HEIGHT: f64 = 380.0;
 const LEFT: f64 = 60.0;
-const RIGHT: f64 = 20.0;
-const TOP: f64 = 50.0;
-/// Where the level is 0.
-const GROUND: f64 = 270.0;
+const RIGHT: f64 = 64.0;
+const TOP: f64 = 56.0;
+/// Where the axis begins.
+const GROUND: f64 = 276.0;
 /// The band of statuses below it.
-const BAND: f64 = 282.0;
-const BAND_HEIGHT: f64 = 16.0;
+const BAND: f64 = 286.0;
+const BAND_HEIGHT: f64 = 24.0;
 
 const STYLE: &str = "text{font:12px system-ui,sans-serif;fill:#444}.t{font-size:16px;fill:#111}\
-    .g{stroke:#ddd}.l{fill:none;stroke:#1f5fa8;stroke-width:1.5}.m{stroke:#1f5fa8;opacity:.25}\
-    .up{fill:#3a9a5b}.late{fill:#e0a11b}.down{fill:#c8352b}.unknown{fill:#9aa3ad}\
-    .paused{fill:#c9b6e4}.x{stroke:#c8352b;stroke-dasharray:3 3}";
+    .g{stroke:#e4e4e4}.l{fill:none;stroke:#1f5fa8;stroke-width:1.5}\
+    .m{fill:none;stroke:#7fa8d6;stroke-width:1}.up{fill:#3a9a5b}.late{fill:#e0a11b}\
+    .down{fill:#c8352b}.unknown{fill:#9aa3ad}.paused{fill:#c9b6e4}\
+    .o{fill:#c8352b;opacity:.12}.h{stroke-dasharray:6 4;fill:none}\
+    .late.h{stroke:#b57e0c}.down.h{stroke:#c8352b}.n{fill:#888;font-size:14px}";
 
 /// Marks of transitions at most: more of them would be a wall.
 const MARKS_MAX: usize = 400;
+
+/// Statuses in the band, from its upper edge to its lower one.
+const STATUSES: [&str; 5] = ["up", "paused", "unknown", "late", "down"];
 
 struct Plot<'a> {
     past: &'a Value,
     since: f64,
     until: f64,
     length: f64,
-    level_max: f64,
+    axis: Axis,
     svg: String,
 }
 
-/// Draws what `GET /v1/targets/ID/history` answers.
-pub(super) fn draw(past: &Value) -> String {
+/// Draws what `GET /v1/targets/ID/history` answers, with the thresholds of the target where it has
+/// some.
+pub(super) fn draw(past: &Value, thresholds: &Value) -> String {
     let at = |name: &str| seconds(&past[name]).unwrap_or(0.0);
-    let length = match past["resolution"].as_str() {
-        Some("10s") => 10.0,
-        Some("5m") => 300.0,
-        Some(_) | None => 3_600.0,
-    };
     let rows = past["rollups"].as_array().into_iter().flatten();
     let highest = rows
         .filter_map(|row| row["level_max"].as_f64())
         .fold(0.0, f64::max);
+    let marks = ["late", "down"].map(|name| thresholds[name].as_f64().unwrap_or(0.0));
     let mut plot = Plot {
         past,
         since: at("since"),
         until: at("until").max(at("since") + 1.0),
-        length,
-        level_max: nice(highest.max(1.0)),
+        length: length_seconds(past) as f64,
+        axis: Axis::reaching(marks.into_iter().fold(highest, f64::max)),
         svg: String::new(),
     };
     plot.frame();
+    plot.outages();
+    plot.thresholds(marks);
     plot.band();
     plot.level();
     plot.marks();
@@ -76,12 +87,17 @@ impl Plot<'_> {
     }
 
     fn y(&self, level: f64) -> f64 {
-        GROUND - (level / self.level_max).clamp(0.0, 1.0) * (GROUND - TOP)
+        GROUND - self.axis.share(level) * (GROUND - TOP)
     }
 
     fn rows(&self) -> impl Iterator<Item = (f64, &Value)> {
         let rows = self.past["rollups"].as_array().into_iter().flatten();
         rows.filter_map(|row| Some((seconds(&row["at"])?, row)))
+    }
+
+    fn transitions(&self) -> &[Value] {
+        let list = self.past["transitions"].as_array();
+        list.map_or(&[], Vec::as_slice)
     }
 
     fn frame(&mut self) {
@@ -92,12 +108,13 @@ impl Plot<'_> {
         ));
         let target = escaped(self.past["target"].as_str().unwrap_or_default());
         let resolution = escaped(self.past["resolution"].as_str().unwrap_or_default());
+        let scale = self.axis.name();
         self.put(format_args!(
-            "<text class=\"t\" x=\"{LEFT}\" y=\"24\">{target}</text>\
-             <text x=\"{LEFT}\" y=\"41\">highest and mean level in each {resolution}</text>"
+            "<text class=\"t\" x=\"{LEFT}\" y=\"22\">{target}</text>\
+             <text x=\"{LEFT}\" y=\"39\">highest (dark) and mean level in each {resolution}, \
+             {scale}; times are UTC</text>"
         ));
-        for n in 0..=4 {
-            let level = self.level_max * f64::from(n) / 4.0;
+        for level in self.axis.ticks() {
             let (y, right) = (self.y(level), WIDTH - RIGHT);
             self.put(format_args!(
                 "<line class=\"g\" x1=\"{LEFT}\" x2=\"{right}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
@@ -106,46 +123,138 @@ impl Plot<'_> {
                 y + 4.0
             ));
         }
+        let span = self.until - self.since;
         for n in 0..=4 {
-            let at = self.since + (self.until - self.since) * f64::from(n) / 4.0;
+            let at = self.since + span * f64::from(n) / 4.0;
             let anchor = match n {
                 0 => "start",
                 4 => "end",
                 _ => "middle",
             };
-            let (x, y, text) = (self.x(at), BAND + BAND_HEIGHT + 18.0, label(at));
+            let (x, y, text) = (self.x(at), BAND + BAND_HEIGHT + 18.0, label(at, span));
             self.put(format_args!(
                 "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{text}</text>"
             ));
         }
-    }
-
-    /// The worst status of each roll-up.
-    fn band(&mut self) {
-        let mut pieces: Vec<(&str, f64, f64)> = Vec::new();
-        for (at, row) in self.rows() {
-            let worst = ["down", "late", "unknown", "up", "paused"];
-            let there = |name: &&&str| row[format!("{name}_ms")].as_u64() > Some(0);
-            let Some(status) = worst.iter().find(there) else {
-                continue;
-            };
-            let end = at + self.length;
-            match pieces.last_mut() {
-                Some((before, _, until)) if before == status && *until >= at => *until = end,
-                _ => pieces.push((status, at, end)),
-            }
-        }
-        for (status, from, until) in pieces {
-            let (x, end) = (self.x(from), self.x(until));
-            let width = (end - x).max(0.5);
+        if self.rows().next().is_none() && self.transitions().is_empty() {
+            let (x, y) = (
+                f64::midpoint(LEFT, WIDTH - RIGHT),
+                f64::midpoint(TOP, GROUND),
+            );
             self.put(format_args!(
-                "<rect class=\"{status}\" x=\"{x:.1}\" y=\"{BAND}\" width=\"{width:.1}\" \
-                 height=\"{BAND_HEIGHT}\"/>"
+                "<text class=\"n\" x=\"{x}\" y=\"{y}\" text-anchor=\"middle\">nothing is kept \
+                 of this time</text>"
             ));
         }
     }
 
-    /// The highest level as a line that breaks where nothing is known, and the mean as a shade.
+    /// The times in which it was down, behind everything else. One that nobody saw the end of ends
+    /// with what is known.
+    fn outages(&mut self) {
+        let mut spans = Vec::new();
+        let mut began = None;
+        for row in self.transitions() {
+            let Some(at) = seconds(&row["at"]) else {
+                continue;
+            };
+            match (row["to"].as_str(), began) {
+                (Some("down"), None) => began = Some(at),
+                (Some("down"), Some(_)) => {}
+                (_, Some(from)) => {
+                    spans.push((from, at));
+                    began = None;
+                }
+                (_, None) if row["from"] == "down" => spans.push((self.since, at)),
+                (_, None) => {}
+            }
+        }
+        if let Some(from) = began {
+            spans.push((from, self.until));
+        }
+        for (from, to) in spans {
+            for (from, to) in self.known(from, to) {
+                let (x, end) = (self.x(from), self.x(to));
+                let (width, height) = ((end - x).max(1.5), BAND - TOP);
+                self.put(format_args!(
+                    "<rect class=\"o\" x=\"{x:.1}\" y=\"{TOP}\" width=\"{width:.1}\" \
+                     height=\"{height}\"/>"
+                ));
+            }
+        }
+    }
+
+    /// The parts of a span of which something is kept, and the time since the last roll-up ended.
+    fn known(&self, from: f64, to: f64) -> Vec<(f64, f64)> {
+        let mut parts: Vec<(f64, f64)> = Vec::new();
+        for (at, _) in self.rows() {
+            match parts.last_mut() {
+                Some((_, end)) if at - *end < self.length / 2.0 => *end = at + self.length,
+                _ => parts.push((at, at + self.length)),
+            }
+        }
+        if let Some((_, end)) = parts.last_mut()
+            && self.until - *end < self.length * 1.5
+        {
+            *end = self.until;
+        }
+        let cut = parts.iter().map(|(a, b)| (a.max(from), b.min(to)));
+        cut.filter(|(a, b)| b > a).collect()
+    }
+
+    fn thresholds(&mut self, [late, down]: [f64; 2]) {
+        for (name, level) in [("late", late), ("down", down)] {
+            if level <= 0.0 || (name == "late" && level >= down) {
+                continue;
+            }
+            let (y, right) = (self.y(level), WIDTH - RIGHT);
+            self.put(format_args!(
+                "<path class=\"{name} h\" d=\"M{LEFT} {y:.1}H{right}\"/>\
+                 <text x=\"{}\" y=\"{:.1}\">{name} {level}</text>",
+                right + 4.0,
+                y + 4.0
+            ));
+        }
+    }
+
+    /// Each roll-up as a column that is divided as its time was.
+    fn band(&mut self) {
+        // Neighbours that are alike are one piece.
+        let mut pieces: Vec<([u64; STATUSES.len()], f64, f64)> = Vec::new();
+        for (at, row) in self.rows() {
+            let spans = STATUSES.map(|name| row[format!("{name}_ms")].as_u64().unwrap_or(0));
+            let whole = spans.iter().sum::<u64>();
+            if whole == 0 {
+                continue;
+            }
+            let shares = spans.map(|span| span * 1_000 / whole);
+            let end = at + self.length;
+            match pieces.last_mut() {
+                Some((before, _, until)) if *before == shares && *until >= at => *until = end,
+                _ => pieces.push((shares, at, end)),
+            }
+        }
+        for (shares, from, until) in pieces {
+            let (x, end) = (self.x(from), self.x(until));
+            let width = (end - x).max(0.5);
+            let mut y = BAND;
+            for (status, share) in STATUSES.into_iter().zip(shares) {
+                if share == 0 {
+                    continue;
+                }
+                let height = share as f64 * BAND_HEIGHT / 1_000.0;
+                // What is short is to be seen all the same.
+                let shown = height.max(2.0);
+                let top = y.min(BAND + BAND_HEIGHT - shown);
+                self.put(format_args!(
+                    "<rect class=\"{status}\" x=\"{x:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" \
+                     height=\"{shown:.1}\"/>"
+                ));
+                y += height;
+            }
+        }
+    }
+
+    /// The levels as lines that break where nothing is known.
     fn level(&mut self) {
         for (field, class) in [("level_mean", "m"), ("level_max", "l")] {
             let mut path = String::new();
@@ -161,20 +270,16 @@ impl Plot<'_> {
                     'L'
                 };
                 before = at;
-                let _ = match class {
-                    "m" => write!(path, "M{x:.1} {GROUND}V{y:.1}"),
-                    _ => write!(path, "{step}{x:.1} {y:.1}H{end:.1}"),
-                };
+                let _ = write!(path, "{step}{x:.1} {y:.1}H{end:.1}");
             }
             self.put(format_args!("<path class=\"{class}\" d=\"{path}\"/>"));
         }
     }
 
     fn marks(&mut self) {
-        let list = self.past["transitions"].as_array();
-        let list = list.map_or(&[] as &[Value], Vec::as_slice);
         let kept = |row: &&Value| row["kind"] != "removed" && row["to"] != row["from"];
-        let marks: Vec<(f64, String, String)> = list
+        let mut marks: Vec<(f64, String, String)> = self
+            .transitions()
             .iter()
             .filter(kept)
             .rev()
@@ -185,14 +290,11 @@ impl Plot<'_> {
                 Some((seconds(&row["at"])?, to, escaped(text)))
             })
             .collect();
+        // What is worse is not hidden behind what is better.
+        marks.sort_by_key(|(_, to, _)| STATUSES.iter().position(|status| status == to));
+        let tip = TOP - 2.0;
         for (at, to, text) in marks {
             let x = self.x(at);
-            let tip = TOP - 2.0;
-            if to == "down" {
-                self.put(format_args!(
-                    "<line class=\"x\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{TOP}\" y2=\"{BAND}\"/>"
-                ));
-            }
             self.put(format_args!(
                 "<path class=\"{}\" d=\"M{x:.1} {tip}l-4 -7h8z\"><title>{text}</title></path>",
                 escaped(&to)
@@ -202,7 +304,7 @@ impl Plot<'_> {
 
     fn legend(&mut self) {
         let mut x = LEFT;
-        let y = HEIGHT - 18.0;
+        let y = HEIGHT - 24.0;
         for status in ["up", "late", "down", "unknown", "paused"] {
             self.put(format_args!(
                 "<rect class=\"{status}\" x=\"{x}\" y=\"{y}\" width=\"12\" height=\"12\"/>\
@@ -210,10 +312,11 @@ impl Plot<'_> {
                 x + 17.0,
                 y + 10.5
             ));
-            x += 90.0;
+            x += 84.0;
         }
         self.put(format_args!(
-            "<text x=\"{x}\" y=\"{}\">a triangle is a transition; a dashed line, one to down</text>",
+            "<text x=\"{x}\" y=\"{}\">a triangle is a transition; red behind the level, an \
+             outage; no band, nothing is known</text>",
             y + 10.5
         ));
     }
@@ -221,22 +324,6 @@ impl Plot<'_> {
 
 fn seconds(at: &Value) -> Option<f64> {
     Some(moment(at)?.as_millisecond() as f64 / 1_000.0)
-}
-
-/// The next number that people count in: 1, 2 or 5 and zeros.
-fn nice(value: f64) -> f64 {
-    let power = 10_f64.powf(value.log10().floor());
-    let steps = [1.0, 2.0, 4.0, 10.0];
-    let step = steps.into_iter().find(|step| step * power >= value);
-    step.unwrap_or(10.0) * power
-}
-
-fn label(at: f64) -> String {
-    let moment = jiff::Timestamp::from_second(at as i64).unwrap_or(jiff::Timestamp::MAX);
-    let text = moment.to_string();
-    // 2026-11-21T09:15:00Z, without the seconds.
-    text.get(..16)
-        .map_or(text.clone(), |short| short.replace('T', " "))
 }
 
 fn escaped(text: &str) -> String {
@@ -259,29 +346,71 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    #[test]
-    fn a_name_cannot_leave_its_place_in_the_picture() {
-        let past = json!({
+    fn outage() -> Value {
+        json!({
             "target": "<script>", "resolution": "10s",
-            "since": "2026-11-21T09:00:00Z", "until": "2026-11-21T10:00:00Z",
-            "rollups": [{ "at": "2026-11-21T09:00:10Z", "up_ms": 10_000, "level_max": 0.4,
-                "level_mean": 0.2 }],
-            "transitions": [{ "at": "2026-11-21T09:00:10Z", "kind": "transition", "from": "up",
+            "since": "2026-11-21T09:00:00Z", "until": "2026-11-21T09:01:00Z",
+            "rollups": [
+                { "at": "2026-11-21T09:00:10Z", "up_ms": 6_000, "down_ms": 4_000,
+                    "level_max": 400.0, "level_mean": 0.2 },
+                { "at": "2026-11-21T09:00:40Z", "up_ms": 10_000, "level_max": 0.4 },
+            ],
+            "transitions": [{ "at": "2026-11-21T09:00:16Z", "kind": "transition", "from": "up",
                 "to": "down", "text": "a < \"b\"" }],
-        });
-        let svg = draw(&past);
-        assert!(
-            svg.contains("&lt;script&gt;") && !svg.contains("<script"),
-            "{svg}"
-        );
-        assert!(svg.contains("a &lt; &quot;b&quot;"));
+        })
+    }
+
+    fn is_whole(svg: &str) {
         assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n"));
         assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
     }
 
     #[test]
-    fn an_empty_past_is_an_empty_picture() {
-        let svg = draw(&json!({ "target": "web" }));
-        assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+    fn a_name_cannot_leave_its_place_in_the_picture() {
+        let svg = draw(&outage(), &json!({ "late": 8.0, "down": 16.0 }));
+        let safe = svg.contains("&lt;script&gt;") && !svg.contains("<script");
+        assert!(safe, "{svg}");
+        assert!(svg.contains("a &lt; &quot;b&quot;"));
+        is_whole(&svg);
+    }
+
+    #[test]
+    fn an_outage_is_shaded_where_something_is_known_and_the_band_is_divided_by_time() {
+        let svg = draw(&outage(), &json!({ "late": 8.0, "down": 16.0 }));
+        let shades: Vec<&str> = svg
+            .lines()
+            .filter(|it| it.contains("class=\"o\""))
+            .collect();
+        // From the 16th to the 20th second, and from the 40th to the 50th.
+        assert_eq!(shades.len(), 2, "{svg}");
+        let scale = (WIDTH - LEFT - RIGHT) / 60.0;
+        let expected = format!("x=\"{:.1}\"", LEFT + 16.0 * scale);
+        assert!(shades[0].contains(&expected), "{shades:?}");
+        let shown = BAND_HEIGHT * 0.4;
+        assert!(svg.contains(&format!("height=\"{shown:.1}\"")), "{svg}");
+        for text in ["late 8", "down 16", "logarithmic", ">100<", ">0.1<"] {
+            assert!(svg.contains(text), "{text}: {svg}");
+        }
+    }
+
+    #[test]
+    fn a_past_without_high_levels_has_an_axis_from_nothing_on() {
+        let mut past = outage();
+        past["rollups"][0]["level_max"] = json!(1.2);
+        let svg = draw(&past, &json!({ "late": 1.0, "down": 2.0 }));
+        assert!(svg.contains("linear") && svg.contains(">0.5<"), "{svg}");
+        is_whole(&svg);
+    }
+
+    #[test]
+    fn an_empty_past_says_that_it_is_one() {
+        for past in [
+            json!({ "target": "web" }),
+            json!({ "target": "web", "rollups": [], "transitions": [] }),
+        ] {
+            let svg = draw(&past, &Value::Null);
+            assert!(svg.contains("nothing is kept"), "{svg}");
+            is_whole(&svg);
+        }
     }
 }

@@ -62,78 +62,102 @@ pub(super) struct Sample {
     pub(super) timestamp: i64,
 }
 
-/// Samples by the figure, the target and the resolution.
-#[derive(Debug, Default)]
-pub(super) struct Series(BTreeMap<(&'static str, String, String), Vec<Sample>>);
+/// How long after its end a roll-up may still be added to: the monitor closes them a little later.
+const OPEN_MS: i64 = 5_000;
 
-impl Series {
-    /// Adds the roll-ups of a target. A sample stands at the beginning of its roll-up.
+/// Samples of roll-ups, each with the series that it belongs to.
+#[derive(Debug, Default)]
+pub(super) struct Export {
+    /// Figure, target and resolution.
+    series: Vec<(&'static str, String, String)>,
+    samples: Vec<(Sample, usize)>,
+}
+
+impl Export {
+    /// Adds the roll-ups of a target that are complete. A sample stands at the beginning of its
+    /// roll-up.
     pub(super) fn add(&mut self, target: &str, past: &Value) {
         let resolution = past["resolution"].as_str().unwrap_or_default();
+        let length = super::length_seconds(past) * 1_000;
+        let until = moment(&past["until"]).map_or(i64::MAX, |until| until.as_millisecond());
+        let first = self.series.len();
+        for (_, name) in FIGURES {
+            self.series
+                .push((name, target.to_owned(), resolution.to_owned()));
+        }
         for row in past["rollups"].as_array().into_iter().flatten() {
             let Some(at) = moment(&row["at"]) else {
                 continue;
             };
-            for (field, name) in FIGURES {
+            let timestamp = at.as_millisecond();
+            // What is sent once cannot be sent again with another value.
+            if timestamp.saturating_add(length + OPEN_MS) > until {
+                continue;
+            }
+            for (n, (field, _)) in FIGURES.into_iter().enumerate() {
                 if let Some(value) = row[field].as_f64() {
-                    let key = (name, target.to_owned(), resolution.to_owned());
-                    self.0.entry(key).or_default().push(Sample {
-                        value,
-                        timestamp: at.as_millisecond(),
-                    });
+                    let sample = Sample { value, timestamp };
+                    self.samples.push((sample, first + n));
                 }
             }
         }
     }
 
-    /// How many samples there are.
-    pub(super) fn samples(&self) -> usize {
-        self.0.values().map(Vec::len).sum()
+    /// Everything in the order of time, whatever series it belongs to: a receiver that has the
+    /// newest sample of one may refuse older ones of all.
+    pub(super) fn sort(&mut self) {
+        self.samples
+            .sort_by_key(|&(sample, series)| (sample.timestamp, series));
     }
 
-    /// The bodies, each with at most so many samples; each series in the order of time.
-    pub(super) fn into_bodies(self, samples_max: usize) -> Vec<Vec<u8>> {
-        let mut requests = Vec::new();
-        let mut request = WriteRequest::default();
-        let mut room = samples_max;
-        for ((name, target, resolution), samples) in self.0 {
+    /// The samples, each with the place of its series.
+    pub(super) fn samples(&self) -> &[(Sample, usize)] {
+        &self.samples
+    }
+
+    /// What a receiver is sent of these samples.
+    pub(super) fn body(&self, samples: &[(Sample, usize)]) -> Vec<u8> {
+        let mut all: BTreeMap<usize, Vec<Sample>> = BTreeMap::new();
+        for &(sample, series) in samples {
+            all.entry(series).or_default().push(sample);
+        }
+        let timeseries = all.into_iter().filter_map(|(series, samples)| {
+            let (name, target, resolution) = self.series.get(series)?;
             // In the order of their names, as receivers want them.
             let labels = [
-                ("__name__", name),
-                ("resolution", &resolution),
-                ("target", &target),
+                ("__name__", *name),
+                ("resolution", resolution),
+                ("target", target),
             ];
             let labels = labels.map(|(name, value)| Label {
                 name: name.to_owned(),
                 value: value.to_owned(),
             });
-            let mut rest = samples.as_slice();
-            while !rest.is_empty() {
-                let (part, behind) = rest.split_at(rest.len().min(room));
-                request.timeseries.push(TimeSeries {
-                    labels: labels.to_vec(),
-                    samples: part.to_vec(),
-                });
-                room -= part.len();
-                rest = behind;
-                if room == 0 {
-                    requests.push(std::mem::take(&mut request));
-                    room = samples_max;
-                }
-            }
-        }
-        if !request.timeseries.is_empty() {
-            requests.push(request);
-        }
-        let compress = |request: WriteRequest| {
-            let body = request.encode_to_vec();
-            // It fails for more than 4 GiB, which no answer of a monitor holds.
-            snap::raw::Encoder::new()
-                .compress_vec(&body)
-                .unwrap_or_default()
+            Some(TimeSeries {
+                labels: labels.to_vec(),
+                samples,
+            })
+        });
+        let request = WriteRequest {
+            timeseries: timeseries.collect(),
         };
-        requests.into_iter().map(compress).collect()
+        // It fails for more than 4 GiB, which no answer of a monitor holds.
+        snap::raw::Encoder::new()
+            .compress_vec(&request.encode_to_vec())
+            .unwrap_or_default()
     }
+}
+
+/// Two halves that have no moment in common; `None` for samples of one moment.
+pub(super) fn halves(samples: &[(Sample, usize)]) -> Option<[&[(Sample, usize)]; 2]> {
+    let middle = samples.get(samples.len() / 2)?.0.timestamp;
+    let first = samples.first()?.0.timestamp;
+    let begins = |at: i64| samples.partition_point(|(sample, _)| sample.timestamp < at);
+    let cut = match begins(middle) {
+        0 => samples.partition_point(|(sample, _)| sample.timestamp <= first),
+        cut => cut,
+    };
+    (cut < samples.len()).then(|| samples.split_at(cut).into())
 }
 
 #[cfg(test)]
@@ -150,11 +174,13 @@ mod tests {
             })
             .collect();
         let past = json!({ "resolution": "10s", "rollups": rows });
-        let mut series = Series::default();
-        series.add("web", &past);
-        series.add("db", &past);
-        assert_eq!(series.samples(), 100);
-        let bodies = series.into_bodies(30);
+        let mut export = Export::default();
+        export.add("web", &past);
+        export.add("db", &past);
+        export.sort();
+        assert_eq!(export.samples().len(), 100);
+        let bodies = export.samples().chunks(30).map(|part| export.body(part));
+        let bodies: Vec<Vec<u8>> = bodies.collect();
         assert_eq!(bodies.len(), 4);
         let mut seen: BTreeMap<String, Vec<i64>> = BTreeMap::new();
         for body in &bodies {
@@ -172,6 +198,54 @@ mod tests {
         for times in seen.values() {
             assert_eq!(times.len(), 25);
             assert!(times.is_sorted());
+        }
+    }
+    #[test]
+    fn what_is_still_added_to_is_not_sent() {
+        let rows = [
+            json!({ "at": "2026-11-21T09:00:00Z", "availability": 1.0 }),
+            json!({ "at": "2026-11-21T09:05:00Z", "availability": 1.0 }),
+        ];
+        let past = |until: &str| json!({ "resolution": "5m", "until": until, "rollups": rows });
+        for (until, sent) in [
+            ("2026-11-21T09:05:00Z", 0),
+            ("2026-11-21T09:06:00Z", 1),
+            ("2026-11-21T09:10:04Z", 1),
+            ("2026-11-21T09:10:05Z", 2),
+        ] {
+            let mut export = Export::default();
+            export.add("web", &past(until));
+            assert_eq!(export.samples().len(), sent, "{until}");
+        }
+    }
+
+    #[test]
+    fn halves_have_no_moment_in_common_and_end_at_single_ones() {
+        let samples = |times: &[i64]| -> Vec<(Sample, usize)> {
+            let sample = |&timestamp| {
+                (
+                    Sample {
+                        value: 0.0,
+                        timestamp,
+                    },
+                    0,
+                )
+            };
+            times.iter().map(sample).collect()
+        };
+        assert!(halves(&samples(&[7, 7, 7])).is_none());
+        assert!(halves(&[]).is_none());
+        for times in [
+            vec![1, 2],
+            vec![1, 1, 1, 2],
+            vec![1, 2, 2, 2],
+            vec![1, 2, 2, 3],
+        ] {
+            let all = samples(&times);
+            let [earlier, later] = halves(&all).unwrap();
+            let (end, begin) = (earlier.last().unwrap(), later.first().unwrap());
+            assert!(end.0.timestamp < begin.0.timestamp, "{times:?}");
+            assert_eq!(earlier.len() + later.len(), times.len());
         }
     }
 }
