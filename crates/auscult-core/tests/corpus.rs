@@ -8,8 +8,12 @@ mod heartbeat_datagram;
 mod machine;
 #[path = "../../../fuzz/harness/membership.rs"]
 mod membership;
+#[path = "../../../fuzz/harness/peer_metrics.rs"]
+mod peer_metrics;
 #[path = "../../../fuzz/harness/replay.rs"]
 mod replay;
+#[path = "../../../fuzz/harness/signal_memory.rs"]
+mod signal_memory;
 #[path = "../../../fuzz/harness/swim_machine.rs"]
 mod swim_machine;
 
@@ -26,6 +30,16 @@ fn inputs_of_the_machine() {
 #[test]
 fn messages_of_members() {
     replay::replay("membership", membership::check);
+}
+
+#[test]
+fn metrics_of_peers() {
+    replay::replay("peer_metrics", peer_metrics::check);
+}
+
+#[test]
+fn memories_of_signals() {
+    replay::replay("signal_memory", signal_memory::check);
 }
 
 #[test]

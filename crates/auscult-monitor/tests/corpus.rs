@@ -2,6 +2,8 @@
 
 #[path = "../../../fuzz/harness/check_answer.rs"]
 mod check_answer;
+#[path = "../../../fuzz/harness/metric_json.rs"]
+mod metric_json;
 #[path = "../../../fuzz/harness/replay.rs"]
 mod replay;
 #[path = "../../../fuzz/harness/settings_yaml.rs"]
@@ -12,6 +14,11 @@ mod target_json;
 #[test]
 fn answers_of_checked_targets() {
     replay::replay("check_answer", check_answer::check);
+}
+
+#[test]
+fn metrics_over_http() {
+    replay::replay("metric_json", metric_json::check);
 }
 
 #[test]

@@ -100,6 +100,7 @@ impl MetricLog {
             epoch: None,
             expected_since: at,
             standing: Standing::Awaited,
+            changed: false,
         });
         peer.series.insert(metric.clone(), slot);
         let of_name = self.names.entry(metric.clone()).or_default();
@@ -167,6 +168,7 @@ impl MetricLog {
                 });
             }
             self.counters.series -= 1;
+            self.counters.forgotten += 1;
             let bytes = series.readings.iter().map(|r| r.value.len());
             self.counters.values_bytes -= bytes.sum::<usize>();
             self.free.push(slot);

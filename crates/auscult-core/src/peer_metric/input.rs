@@ -3,6 +3,7 @@
 use core::fmt;
 use core::time::Duration;
 
+use super::series::Kept;
 use crate::bounds::METRIC_VALUE_BYTES_MAX;
 use crate::detector::Level;
 use crate::id::{SignalName, TargetId};
@@ -41,8 +42,28 @@ pub enum Input<'a> {
         /// The metric.
         metric: &'a SignalName,
     },
+    /// What an earlier process kept of a metric of a peer. Where there are readings of it already,
+    /// or no room, nothing happens.
+    Restored(Restored<'a>),
     /// Nothing but that time passed.
     Tick,
+}
+
+/// What an earlier process kept of a metric of a peer.
+///
+/// What it says is good until its time is over, counted from when it arrived. The metric has as
+/// much time again before it fails, as what came meanwhile was not heard. A peer that is not known
+/// has departed, and comes back when it is named, unless anybody may be a peer.
+#[derive(Clone, Copy, Debug)]
+pub struct Restored<'a> {
+    /// The peer, known or not.
+    pub peer: &'a TargetId,
+    /// The metric.
+    pub metric: &'a SignalName,
+    /// Which run of its sender the readings are of, where it says so.
+    pub epoch: Option<u64>,
+    /// Its readings, the newest first; each arrived [`earlier`](Kept::earlier) than now.
+    pub readings: &'a [Kept],
 }
 
 /// Who a reading comes from.
@@ -275,6 +296,10 @@ pub struct Counters {
     pub recovered: u64,
     /// Windows that began anew, as their sender did.
     pub restarts: u64,
+    /// Metrics of peers that an earlier process kept and that are gone on with.
+    pub restored: u64,
+    /// Metrics of peers that were freed with what was kept of them.
+    pub forgotten: u64,
     /// Peers that were named and passed over, as there are too many.
     pub peers_refused: u64,
     /// Times that the process did not run when it should have.

@@ -33,6 +33,7 @@ mod change;
 mod config;
 mod input;
 pub mod message;
+mod restore;
 mod series;
 mod view;
 
@@ -48,9 +49,9 @@ use series::Series;
 
 pub use config::{Accrual, Admission, Decision, MetricLogConfig, MetricLogParams, MetricRule};
 pub use input::{
-    Cause, Counters, Input, Output, Reading, Rejection, Sender, Validity, ttl_of_seconds,
+    Cause, Counters, Input, Output, Reading, Rejection, Restored, Sender, Validity, ttl_of_seconds,
 };
-pub use series::{Kept, Standing};
+pub use series::{Kept, Pause, Standing};
 pub use view::SeriesView;
 
 /// Readings that it takes to know a rhythm.
@@ -76,6 +77,8 @@ pub struct MetricLog {
     wake: Option<Instant>,
     outputs: VecDeque<Output>,
     counters: Counters,
+    /// The slots of what changed since somebody asked.
+    changed: Vec<u32>,
 }
 
 struct Peer {
@@ -111,6 +114,7 @@ impl MetricLog {
             wake: None,
             outputs: VecDeque::new(),
             counters: Counters::default(),
+            changed: Vec::new(),
         }
     }
 
@@ -131,6 +135,7 @@ impl MetricLog {
             Input::Unreadable(reason) => self.reject(reason),
             Input::Peers(peers) => self.take_peers(peers),
             Input::FailedBefore { peer, metric } => self.remember(peer, metric),
+            Input::Restored(kept) => self.restore(&kept),
             Input::Forget { peer, metric } => self.forget(peer, metric),
             Input::Tick => {}
         }
@@ -217,7 +222,12 @@ impl MetricLog {
         let Some(series) = self.series[slot as usize].as_mut() else {
             return Ok(());
         };
-        if series.begins_anew(reading) {
+        let begins_anew = series.begins_anew(reading);
+        let pause = match begins_anew {
+            true => Pause::Unheard,
+            false => series.pause(),
+        };
+        if begins_anew {
             self.counters.restarts += 1;
         }
         series.epoch = reading.epoch.or(series.epoch);
@@ -226,6 +236,8 @@ impl MetricLog {
         series.readings.push_front(Kept {
             value: reading.value.into(),
             received_at,
+            earlier: Duration::ZERO,
+            pause,
             ttl: reading.ttl,
             valid: reading.valid,
             weight: reading.weight,
@@ -233,6 +245,9 @@ impl MetricLog {
         self.counters.values_bytes += reading.value.len();
         self.counters.values_bytes -= freed;
         self.counters.taken += 1;
+        if !core::mem::replace(&mut series.changed, true) {
+            self.changed.push(slot);
+        }
         self.hear(slot);
         Ok(())
     }

@@ -22,6 +22,8 @@ pub(super) struct Series {
     /// Since when it is expected.
     pub(super) expected_since: Instant,
     pub(super) standing: Standing,
+    /// Something of it came that whoever keeps the readings was not told of.
+    pub(super) changed: bool,
 }
 
 /// A reading that is kept.
@@ -29,14 +31,30 @@ pub(super) struct Series {
 pub struct Kept {
     /// The value.
     pub value: Box<str>,
-    /// When it arrived.
+    /// When it arrived. One that an earlier process took arrived [`earlier`](Self::earlier) than
+    /// this by that much: our clock may have no name for that moment.
     pub received_at: Instant,
+    /// How much earlier it arrived, of a reading that an earlier process took; else zero.
+    pub earlier: Duration,
+    /// What the time since the reading before it was.
+    pub pause: Pause,
     /// How long it is good for.
     pub ttl: Duration,
     /// Whether it has a value.
     pub valid: Validity,
     /// How much it counts.
     pub weight: i64,
+}
+
+/// What the time between two readings was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pause {
+    /// An interval of the sender.
+    Interval,
+    /// It ended a failure: the sender was away, and did not keep its rhythm.
+    Outage,
+    /// For some of it nobody listened, or the peer was none, so it says nothing of the sender.
+    Unheard,
 }
 
 /// What is thought of a metric of a peer.
@@ -71,30 +89,45 @@ impl Series {
             let at = self.expected_since.after(grace);
             return Some((at, Cause::NeverReported { grace }));
         };
-        let ttl = newest.ttl;
+        let (silence, cause) = self.silence(rule, newest);
         // A peer that comes back has as much time again.
-        let by_ttl = newest.received_at.max(self.expected_since).after(ttl);
-        let by_ttl = (by_ttl, Cause::Expired { ttl });
-        Some(match rule.decision {
-            Decision::Ttl => by_ttl,
-            Decision::Accrual(accrual) => self.improbable_at(&accrual).unwrap_or(by_ttl),
-            Decision::Either(accrual) => match self.improbable_at(&accrual) {
-                Some(improbable) if improbable.0 < by_ttl.0 => improbable,
-                Some(_) | None => by_ttl,
-            },
-        })
+        let heard_of = newest.received_at.max(self.expected_since);
+        Some((heard_of.after(silence), cause))
     }
 
-    /// The first moment at which its silence is at the threshold.
-    fn improbable_at(&self, accrual: &Accrual) -> Option<(Instant, Cause)> {
+    /// The newest reading, if its time is not over at `now`, by its own arrival.
+    pub(super) fn good(&self, rule: &MetricRule, now: Instant) -> Option<&Kept> {
+        let newest = self.readings.front()?;
+        let (silence, _) = self.silence(rule, newest);
+        let left = silence.checked_sub(newest.earlier)?;
+        (now < newest.received_at.after(left)).then_some(newest)
+    }
+
+    /// How long nothing may come after the newest reading, and what it is when that is over.
+    fn silence(&self, rule: &MetricRule, newest: &Kept) -> (Duration, Cause) {
+        let ttl = newest.ttl;
+        let by_ttl = (ttl, Cause::Expired { ttl });
+        match rule.decision {
+            Decision::Ttl => by_ttl,
+            Decision::Accrual(accrual) => self.improbable(&accrual).unwrap_or(by_ttl),
+            Decision::Either(accrual) => match self.improbable(&accrual) {
+                Some(improbable) if improbable.0 < ttl => improbable,
+                Some(_) | None => by_ttl,
+            },
+        }
+    }
+
+    /// The shortest silence that is at the threshold.
+    fn improbable(&self, accrual: &Accrual) -> Option<(Duration, Cause)> {
         let (mean, deviation) = self.rhythm(accrual)?;
-        let newest = self.readings.front()?.received_at.max(self.expected_since);
         let silence = mean + normal_deviations(accrual.threshold) * deviation;
         // From below, so that the level at that moment is not less than the threshold.
         let silence = libm::ceil(silence.max(0.0));
-        let at = newest.after(Duration::from_nanos(silence as u64));
         let level = accrual.threshold;
-        Some((at, Cause::Silent { level }))
+        Some((
+            Duration::from_nanos(silence as u64),
+            Cause::Silent { level },
+        ))
     }
 
     /// The level of its silence at `now`; none while there are too few readings.
@@ -105,22 +138,52 @@ impl Series {
         Some(normal_level((silence - mean) / deviation))
     }
 
+    /// What the time since the newest reading is, when another one comes.
+    pub(super) fn pause(&self) -> Pause {
+        let newest = self.readings.front();
+        let unheard = newest.is_some_and(|newest| {
+            newest.earlier > Duration::ZERO || newest.received_at < self.expected_since
+        });
+        if unheard {
+            return Pause::Unheard;
+        }
+        // Until there is a rhythm, any pause may be part of it; and who ends every failure has
+        // another one, and is not away each time.
+        let intervals = self.readings.iter();
+        let intervals = intervals.filter(|reading| reading.pause == Pause::Interval);
+        let before = self.readings.iter().take(OUTAGES_OF_A_NEW_RHYTHM - 1);
+        let outages = before.filter(|reading| reading.pause == Pause::Outage);
+        let is_away = intervals.count() >= ACCRUAL_READINGS_MIN
+            && outages.count() + 1 < OUTAGES_OF_A_NEW_RHYTHM;
+        match self.standing {
+            Standing::Failed { .. } if is_away => Pause::Outage,
+            Standing::Failed { .. } | Standing::Awaited | Standing::Fresh | Standing::Departed => {
+                Pause::Interval
+            }
+        }
+    }
+
     /// Mean and standard deviation of its intervals in nanoseconds: over the whole window, each
     /// time, as it is short.
     fn rhythm(&self, accrual: &Accrual) -> Option<(f64, f64)> {
-        if self.readings.len() < ACCRUAL_READINGS_MIN {
+        let pairs = self.readings.iter().zip(self.readings.iter().skip(1));
+        let heard = pairs.filter(|(later, _)| later.pause == Pause::Interval);
+        let intervals = heard.map(|(later, earlier)| {
+            let passed = later.received_at.since(earlier.received_at) + earlier.earlier;
+            nanos(passed.saturating_sub(later.earlier)) as f64
+        });
+        // One reading more than intervals.
+        if intervals.clone().count() + 1 < ACCRUAL_READINGS_MIN {
             return None;
         }
-        let later = self.readings.iter();
-        let earlier = self.readings.iter().skip(1);
-        let intervals = later
-            .zip(earlier)
-            .map(|(later, earlier)| nanos(later.received_at.since(earlier.received_at)) as f64);
         let (mean, deviation) = mean_and_deviation(intervals);
         let least = nanos(accrual.min_std_deviation).max(1) as f64;
         Some((mean, deviation.max(least)))
     }
 }
+
+/// As of the signals of targets: one or two may be a sender that tries to recover.
+const OUTAGES_OF_A_NEW_RHYTHM: usize = 3;
 
 /// Mean and population standard deviation, in two passes.
 pub(super) fn mean_and_deviation(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {

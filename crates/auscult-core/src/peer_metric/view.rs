@@ -41,12 +41,20 @@ impl<'a> SeriesView<'a> {
         self.series.readings.iter()
     }
 
-    /// The newest reading, if it has a value and the metric has not failed.
+    /// The newest reading, if it has a value, its time is not over at `now`, and the metric has not
+    /// failed. One whose peer was away, or that an earlier process took, can be over before the
+    /// metric fails.
     #[must_use]
-    pub fn current(&self) -> Option<&'a Kept> {
-        let newest = self.series.readings.front()?;
+    pub fn current(&self, now: Instant) -> Option<&'a Kept> {
+        let newest = self.series.good(self.rule, now)?;
         let good = self.series.standing == Standing::Fresh && newest.valid == Validity::Valid;
         good.then_some(newest)
+    }
+
+    /// Which run of its sender the readings are of, where it says so.
+    #[must_use]
+    pub const fn epoch(&self) -> Option<u64> {
+        self.series.epoch
     }
 
     /// When it fails if nothing more comes.
@@ -68,13 +76,14 @@ impl<'a> SeriesView<'a> {
 }
 
 impl MetricLog {
-    /// The latest reading of a metric of each present peer that has a good one.
+    /// The latest reading of a metric of each present peer that has a good one at `now`.
     pub fn last_metrics<'a>(
         &'a self,
+        now: Instant,
         metric: &str,
     ) -> impl Iterator<Item = (&'a TargetId, &'a Kept)> + use<'a> {
         let views = self.metric(metric);
-        views.filter_map(|view| Some((view.peer(), view.current()?)))
+        views.filter_map(move |view| Some((view.peer(), view.current(now)?)))
     }
 
     /// A metric of all peers that have it, by peer.
@@ -87,15 +96,16 @@ impl MetricLog {
         slots.filter_map(|&slot| self.view(slot))
     }
 
-    /// The good readings of a peer, by metric.
+    /// The readings of a peer that are good at `now`, by metric.
     pub fn latest_for_peer<'a>(
         &'a self,
+        now: Instant,
         peer: &str,
     ) -> impl Iterator<Item = (&'a SignalName, &'a Kept)> + use<'a> {
         let peer = self.peers.get(peer).into_iter();
         let views = peer.flat_map(|peer| peer.series.values());
         let views = views.filter_map(|&slot| self.view(slot));
-        views.filter_map(|view| Some((view.metric(), view.current()?)))
+        views.filter_map(move |view| Some((view.metric(), view.current(now)?)))
     }
 
     /// One metric of one peer.
@@ -150,7 +160,7 @@ impl MetricLog {
         &self.config
     }
 
-    fn view(&self, slot: u32) -> Option<SeriesView<'_>> {
+    pub(super) fn view(&self, slot: u32) -> Option<SeriesView<'_>> {
         let series = self.series[slot as usize].as_ref()?;
         let rule = self.config.rule(&series.metric);
         Some(SeriesView { series, rule })

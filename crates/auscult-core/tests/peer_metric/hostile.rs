@@ -116,6 +116,38 @@ fn what_arrives_with_an_impossible_time_counts_from_now() {
     assert_eq!(shell.rejected, [Rejection::Stale]);
 }
 
+/// A sender's clock can show in its epochs alone, and those are only told apart.
+#[test]
+fn a_clock_that_is_a_minute_off_leads_to_the_same_verdicts() {
+    let verdicts = |epochs: [u64; 3]| {
+        let mut shell = Shell::new(MetricLogParams::new());
+        shell.peers(&["a"]);
+        for (at, epoch) in [0, 700, 9_000].into_iter().zip(epochs) {
+            shell.run_to(ms(at));
+            let epoch = Some(epoch);
+            shell.publish(Reading { epoch, ..ping("a") }).unwrap();
+        }
+        shell.run_to(ms(60_000));
+        shell.said
+    };
+    let good = verdicts([1_795_252_500, 1_795_252_501, 1_795_252_509]);
+    assert_eq!(
+        good,
+        [
+            "1700 a ping expired",
+            "9000 a ping recovered",
+            "10000 a ping expired"
+        ]
+    );
+    for off in [
+        [1_795_252_500, 1_795_252_441, 1_795_252_449],
+        [1_795_252_560, 1_795_252_501, 1_795_252_569],
+        [0, u64::MAX, 1],
+    ] {
+        assert_eq!(verdicts(off), good, "{off:?}");
+    }
+}
+
 #[test]
 fn nobody_makes_it_grow_beyond_its_limits() {
     let params = MetricLogParams {

@@ -67,6 +67,59 @@ fn the_rhythm_decides_in_place_of_the_time_to_live() {
     assert!(after_six.is_empty(), "{after_six:?}");
 }
 
+/// A full window, or a long outage, changes nothing of that: one failure is one, and whoever comes
+/// back is found as soon as before.
+#[test]
+fn an_outage_is_said_once_and_is_not_learnt_as_a_rhythm() {
+    let accrual = Accrual {
+        threshold: Level::new(3.0),
+        min_std_deviation: Duration::from_millis(100),
+    };
+    let mut shell = judged_by(Decision::Accrual(accrual));
+    regular(&mut shell, 0, 40);
+    shell.run_to(ms(639_000));
+    regular(&mut shell, 639_000, 40);
+    shell.run_to(ms(2_000_000));
+    let found: Vec<(u64, String)> = shell
+        .said
+        .iter()
+        .map(|said| {
+            let (at, what) = said.split_once(' ').unwrap();
+            (at.parse().unwrap(), what.to_owned())
+        })
+        .collect();
+    let whats: Vec<&str> = found.iter().map(|(_, what)| what.as_str()).collect();
+    assert_eq!(
+        whats,
+        ["a ping silent", "a ping recovered", "a ping silent"]
+    );
+    let (first, second) = (found[0].0 - 39_000, found[2].0 - 678_000);
+    assert_eq!(first, second, "as long after the last reading as before");
+}
+
+#[test]
+fn a_sender_with_a_slower_rhythm_is_believed_in_the_end() {
+    let accrual = Accrual {
+        threshold: Level::new(3.0),
+        min_std_deviation: Duration::from_millis(100),
+    };
+    let mut shell = judged_by(Decision::Accrual(accrual));
+    regular(&mut shell, 0, 40);
+    let ttl = Duration::from_secs(60);
+    for n in 1..=60 {
+        shell.run_to(ms(39_000 + n * 5_000));
+        shell.publish(Reading { ttl, ..ping("a") }).unwrap();
+    }
+    let failures = shell.said.iter().filter(|it| it.ends_with("silent"));
+    assert!(failures.count() < 30, "{:?}", shell.said);
+    let before = shell.said.len();
+    for n in 61..=90 {
+        shell.run_to(ms(39_000 + n * 5_000));
+        shell.publish(Reading { ttl, ..ping("a") }).unwrap();
+    }
+    assert_eq!(shell.said.len(), before, "its rhythm is known by now");
+}
+
 #[test]
 fn below_six_readings_the_time_to_live_decides() {
     let mut shell = judged_by(Decision::Accrual(Accrual::new()));

@@ -4,6 +4,7 @@
 mod hostile;
 mod judged;
 mod kept;
+mod restored;
 mod scale;
 mod shell;
 mod twin;

@@ -128,7 +128,7 @@ impl Shell {
     }
 
     pub(crate) fn last(&self, metric: &str) -> Vec<String> {
-        let last = self.log.last_metrics(metric);
+        let last = self.log.last_metrics(self.now, metric);
         last.map(|(peer, reading)| format!("{peer}={}", reading.value))
             .collect()
     }

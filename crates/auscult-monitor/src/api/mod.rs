@@ -10,7 +10,7 @@ mod health;
 mod heartbeats;
 mod history;
 mod metrics;
-mod metrics_log;
+pub(crate) mod metrics_log;
 mod page;
 mod refused;
 mod settings;

@@ -46,7 +46,10 @@
 //! ```
 
 pub(crate) mod feed;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod gossip;
+pub(crate) mod keep;
 pub(crate) mod peers;
 #[cfg(test)]
 mod tests;
@@ -62,6 +65,7 @@ use auscult_core::peer_metric::{
     Cause, Input, Kept, MetricLog, MetricLogConfig, Output, Reading, Rejection, Sender,
 };
 use auscult_core::time::Instant;
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -69,6 +73,8 @@ use tokio::task::JoinHandle;
 use crate::alerts::AlertDesk;
 use crate::clock::Clock;
 use crate::registry::Registry;
+use crate::store::{ReadingStore, SavedReadings};
+use keep::Shelf;
 
 /// Events kept for readers: two for each peer when a site of some thousand fails and comes back. At
 /// most 16 MB, with the longest values.
@@ -89,6 +95,8 @@ struct Shared {
     gossip_missed: AtomicU64,
     stopper: Stopper,
     timer: Mutex<Option<JoinHandle<()>>>,
+    /// Where readings are kept over a restart, if they are.
+    shelf: Mutex<Option<Shelf>>,
 }
 
 struct State {
@@ -112,6 +120,14 @@ pub struct Metric {
     pub peer: TargetId,
     /// What was published.
     pub reading: Kept,
+}
+
+/// When a reading arrived, and when it is good no more, by the wall clock as it counts now.
+pub(crate) fn lifetime(clock: &Clock, reading: &Kept) -> (Timestamp, Timestamp) {
+    let wall = clock.wall(reading.received_at);
+    let arrived = wall.checked_sub(reading.earlier).unwrap_or(Timestamp::MIN);
+    let over = arrived.checked_add(reading.ttl).unwrap_or(Timestamp::MAX);
+    (arrived, over)
 }
 
 /// Something that happened to a metric or a peer.
@@ -172,11 +188,18 @@ impl PeerMonitor {
             gossip_missed: AtomicU64::new(0),
             stopper,
             timer: Mutex::new(None),
+            shelf: Mutex::new(None),
         });
         let earlier = Arc::clone(&shared.earlier);
         let timer = tokio::spawn(run_timer(Arc::downgrade(&shared), earlier, stop));
         *shared.timer.lock() = Some(timer);
         Self(shared)
+    }
+
+    /// Keeps readings in this file from now on. What was found in it is gone on with when the
+    /// monitor follows its settings, which say whose readings are of interest.
+    pub(crate) fn keep_in(&self, store: ReadingStore, found: Vec<SavedReadings>) {
+        *self.0.shelf.lock() = Some(Shelf::new(store, found));
     }
 
     /// Says who the peers are from now on; others have departed. While nobody knows who they are,
@@ -231,14 +254,14 @@ impl PeerMonitor {
     /// The latest good reading of a metric of each present peer, by peer.
     #[must_use]
     pub fn last_metrics(&self, name: &str) -> Vec<Metric> {
-        self.read(|log, _| {
+        self.read(|log, now| {
             let views = log.metric(name);
             views
                 .filter_map(|view| {
                     Some(Metric {
                         name: view.metric().clone(),
                         peer: view.peer().clone(),
-                        reading: view.current()?.clone(),
+                        reading: view.current(now)?.clone(),
                     })
                 })
                 .collect()
@@ -251,8 +274,8 @@ impl PeerMonitor {
         let Ok(peer) = TargetId::new(peer) else {
             return Vec::new();
         };
-        self.read(|log, _| {
-            let readings = log.latest_for_peer(&peer);
+        self.read(|log, now| {
+            let readings = log.latest_for_peer(now, &peer);
             readings
                 .map(|(name, reading)| Metric {
                     name: name.clone(),
@@ -316,6 +339,32 @@ impl PeerMonitor {
         if let Some(timer) = timer {
             let _ended = timer.await;
         }
+        self.save().await;
+    }
+
+    /// Writes what changed, where readings are kept, away from the threads that serve requests.
+    async fn save(&self) {
+        let monitor = self.clone();
+        // It has said itself what it could not write.
+        let _saved = tokio::task::spawn_blocking(move || {
+            if let Some(shelf) = &mut *monitor.0.shelf.lock() {
+                shelf.save(&monitor);
+            }
+        })
+        .await;
+    }
+
+    /// Writes what changed every few seconds, until `stop`.
+    async fn keep(self, stop: Stop) {
+        let mut pace = tokio::time::interval(keep::PACE);
+        let stopped = stop.stopped();
+        tokio::pin!(stopped);
+        loop {
+            tokio::select! {
+                () = &mut stopped => return,
+                _ = pace.tick() => self.save().await,
+            }
+        }
     }
 
     /// Keeps the peers as settings and members are, takes what members publish, and tells the desk
@@ -327,7 +376,13 @@ impl PeerMonitor {
         agent: Option<AgentHandle>,
         stop: &Stop,
     ) {
+        // Limits come before what is to keep to them.
+        self.configure(registry.settings().peer_metrics.config.clone());
         let remembered = feed::remember(self, desk);
+        if let Some(shelf) = &mut *self.0.shelf.lock() {
+            shelf.restore(self);
+        }
+        tokio::spawn(self.clone().keep(stop.clone()));
         let (monitor, desk) = (self.clone(), desk.clone());
         let logged = Arc::clone(&registry);
         tokio::spawn(feed::follow(monitor, desk, logged, stop.clone()));

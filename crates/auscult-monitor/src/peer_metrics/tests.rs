@@ -98,6 +98,81 @@ async fn the_task_ends_with_the_last_one_who_uses_it() {
     ended.expect("it should have ended").unwrap();
 }
 
+/// More failures than are kept: the newest are there, and a reader that is slow learns how many it
+/// missed, and what has failed at present is known all the same.
+#[tokio::test]
+async fn what_is_too_much_to_keep_is_counted_and_the_newest_stay() {
+    let monitor = started();
+    let names: Vec<TargetId> = (0..3_000).map(|n| peer(&format!("p{n:04}"))).collect();
+    monitor.set_peers(&names);
+    let mut alerts = monitor.alerts();
+    let now = monitor.clock().now();
+    for round in 0..2_u64 {
+        for name in &names {
+            monitor
+                .log_metric(Sender::Trusted, &ping(name, 60_000))
+                .unwrap();
+        }
+        let past = now.after(Duration::from_secs(100 * (round + 1)));
+        // The first one is late, as the process may not have run; the second one judges.
+        for at in [past, past.after(Duration::from_secs(2))] {
+            monitor.drive(|log, _| log.handle(at, Input::Tick));
+        }
+    }
+    assert_eq!(monitor.read(|log, _| log.counters().failing), 3_000);
+    let recent = monitor.recent_failures(1_000);
+    assert_eq!(recent.len(), 1_000);
+    assert_eq!(&**recent[0].event.peer(), "p2999", "the newest first");
+    let missed = match alerts.next().await {
+        events::Reading::Lagged(missed) => missed,
+        other => panic!("{other:?}"),
+    };
+    assert!(missed > 1_000, "{missed}");
+    assert_eq!(monitor.read(|log, _| log.failing().count()), 3_000);
+    monitor.shutdown().await;
+}
+
+/// Many publish while many read, and nobody waits for a network.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_publish_and_read_at_once() {
+    let monitor = started();
+    let names: Vec<TargetId> = (0..8).map(|n| peer(&format!("p{n}"))).collect();
+    monitor.set_peers(&names);
+    let writers = names.clone().into_iter().map(|name| {
+        let monitor = monitor.clone();
+        tokio::task::spawn_blocking(move || {
+            for n in 0..2_000 {
+                let ttl_ms = if n % 7 == 0 { 100 } else { 60_000 };
+                let reading = ping(&name, ttl_ms);
+                monitor.log_metric(Sender::Peer(&name), &reading).unwrap();
+                if n % 50 == 0 {
+                    monitor.forget(&name, Some("other"));
+                }
+            }
+        })
+    });
+    let readers = (0..2).map(|_| {
+        let monitor = monitor.clone();
+        tokio::task::spawn_blocking(move || {
+            for _ in 0..2_000 {
+                assert!(monitor.last_metrics("ping").len() <= 8);
+                assert!(monitor.latest_for_peer("p3").len() <= 1);
+                let _names = monitor.metric_names();
+            }
+        })
+    });
+    let all: Vec<_> = writers.chain(readers).collect();
+    for one in all {
+        one.await.unwrap();
+    }
+    monitor.read(|log, _| {
+        log.check_invariants();
+        assert_eq!(log.counters().taken, 16_000);
+    });
+    assert_eq!(monitor.last_metrics("ping").len(), 8);
+    monitor.shutdown().await;
+}
+
 /// A server with these settings, its data in the folder.
 struct Stage {
     monitor: PeerMonitor,
@@ -232,6 +307,74 @@ receivers: [{name: journal, type: log}]
     .await;
     assert!(stage.monitor.last_metrics("ping").is_empty());
     assert_eq!(rejected(&stage.monitor, Rejection::Malformed), 1);
+    stage.end().await;
+}
+
+/// Whatever a member of the group sends: refused with a reason and counted, or kept out of it by
+/// the member's own agent; and nobody's verdict changes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hostile_broadcasts_are_refused_and_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = "
+membership: {name: monitor, bind: \"127.0.0.1:0\", label: test, profile: local}
+peer_metrics: {ttl_max: 1h}
+receivers: [{name: journal, type: log}]
+";
+    let stage = Stage::start(&folder, settings).await;
+    let seed = stage.agent.as_ref().unwrap().address().to_string();
+    let params = Params::local(Label::new("test").unwrap());
+    let name = MemberName::new("web-1").unwrap();
+    let config = AgentConfig::new(name, ([127, 0, 0, 1], 0).into(), params);
+    let member = Agent::start(config).await.unwrap();
+    assert!(member.join(&[seed]).await[0].outcome.is_ok());
+    until("the member is a peer", || {
+        stage.monitor.read(|log, _| log.is_present("web-1"))
+    })
+    .await;
+    let encoded = |reading: Reading<'_>| auscult_core::peer_metric::message::encode(&reading);
+    let good = encoded(ping("web-1", 60_000));
+    let with = |at: usize, byte: u8| {
+        let mut bytes = good.clone();
+        bytes[at] = byte;
+        bytes
+    };
+    let huge = encoded(Reading {
+        ttl: Duration::from_millis(u64::MAX),
+        ..ping("web-1", 1)
+    });
+    for (metric, bytes, reason) in [
+        ("metric/huge", huge, Rejection::Ttl),
+        ("metric/zero", encoded(ping("web-1", 0)), Rejection::Ttl),
+        ("metric/version", with(0, 9), Rejection::Malformed),
+        ("metric/flag", with(1, 7), Rejection::Malformed),
+        ("metric/text", with(26, 0xff), Rejection::Malformed),
+        ("metric/short", good[..25].to_vec(), Rejection::Malformed),
+        ("metric/empty", Vec::new(), Rejection::Malformed),
+        ("metric/", good.clone(), Rejection::Name),
+    ] {
+        let before = rejected(&stage.monitor, reason);
+        member.broadcast(Some(metric), &bytes).await.unwrap();
+        until(metric, || rejected(&stage.monitor, reason) == before + 1).await;
+    }
+    // Ten megabytes never leave the member, and a name that is none does not, either.
+    let value = "x".repeat(10_000_000);
+    let large = Reading {
+        value: &value,
+        ..ping("web-1", 1_000)
+    };
+    member.log_metric(&large).await.unwrap_err();
+    let nameless = Reading {
+        metric: "a b",
+        ..ping("web-1", 1_000)
+    };
+    member.log_metric(&nameless).await.unwrap_err();
+    assert!(stage.monitor.metric_names().is_empty());
+    member.log_metric(&ping("web-1", 60_000)).await.unwrap();
+    until("what is right is taken all the same", || {
+        stage.monitor.last_metrics("ping").len() == 1
+    })
+    .await;
+    stage.monitor.read(|log, _| log.check_invariants());
     stage.end().await;
 }
 

@@ -33,7 +33,7 @@ use crate::replication::{Node, StartError};
 use crate::settings::Settings;
 use crate::settings::documents::Sheet;
 use crate::shared::SettingsStore;
-use crate::store::{AlertStore, Folder, SavedTexts, StoreError};
+use crate::store::{AlertStore, Folder, ReadingStore, SavedReadings, SavedTexts, StoreError};
 use shared::SharedSettings;
 
 pub use shared::GroupConfig;
@@ -246,7 +246,7 @@ impl Server {
             Some(group) => Some(membership::start(&group).await?),
             None => None,
         };
-        let (folder, alert_store) = open_folder(data_dir.clone()).await?;
+        let (folder, alert_store, readings) = open_folder(data_dir.clone()).await?;
         let shared = SharedSettings::start(data_dir.clone(), http.local_addr()?, group).await?;
         let clock = Clock::new();
         let events = EventLog::new(clock.clone());
@@ -270,6 +270,9 @@ impl Server {
         );
         let peer_config = settings.peer_metrics.config.clone();
         let peer_metrics = PeerMonitor::start(peer_config, engine.clock().clone());
+        if let Some((store, found)) = readings {
+            peer_metrics.keep_in(store, found);
+        }
         let (stopper, stop) = Stop::channel();
         Ok(Self {
             alerts,
@@ -462,18 +465,26 @@ impl Server {
     }
 }
 
-type OpenFolder = (Option<Folder>, Option<(AlertStore, SavedTexts)>);
+type OpenFolder = (
+    Option<Folder>,
+    Option<(AlertStore, SavedTexts)>,
+    Option<(ReadingStore, Vec<SavedReadings>)>,
+);
 
-/// Locks the data folder, if there is one, and opens what it has of alerts.
+/// Locks the data folder, if there is one, and opens what it has of alerts and of what peers
+/// published.
 async fn open_folder(path: Option<PathBuf>) -> Result<OpenFolder, ServeError> {
     let Some(path) = path else {
-        return Ok((None, None));
+        return Ok((None, None, None));
     };
     let opened = tokio::task::spawn_blocking(move || {
         let folder = Folder::open(&path)?;
         // The folder is locked by now.
         let alerts = AlertStore::open(&path)?;
-        Ok::<_, StoreError>((Some(folder), Some(alerts)))
+        // What peers said before is no reason not to watch.
+        let readings = ReadingStore::open(&path)
+            .inspect_err(|error| tracing::error!("what peers publish is not kept: {error}"));
+        Ok::<_, StoreError>((Some(folder), Some(alerts), readings.ok()))
     });
     Ok(opened.await??)
 }

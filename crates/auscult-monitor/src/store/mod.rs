@@ -6,6 +6,7 @@ mod disk;
 mod error;
 mod file;
 mod guarded;
+mod readings;
 
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
@@ -17,6 +18,7 @@ pub use error::StoreError;
 pub(crate) use error::Trouble;
 pub(crate) use file::{DataFile, Layout};
 pub(crate) use guarded::run as guarded;
+pub use readings::{ReadingStore, SavedReadings};
 
 /// Locked by the process that uses the data folder.
 const LOCK_NAME: &str = "auscult.lock";

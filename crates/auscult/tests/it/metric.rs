@@ -139,6 +139,78 @@ fn what_is_wrong_is_said_with_an_exit_code_of_its_own() {
     }
 }
 
+/// What peers said outlives the monitor: good values stay good until their time is over, and one
+/// that is not heard of again fails although nothing was expected of it.
+#[test]
+fn what_peers_reported_last_is_known_after_a_restart() {
+    for signal in ["TERM", "KILL"] {
+        let monitor = Monitor::new();
+        let file = monitor.settings(
+            "
+peer_metrics: {peers: [node-1, node-2], metrics: [{name: ping, grace: 1h}]}
+receivers: [{name: journal, type: log}]
+",
+        );
+        let file = file.display().to_string();
+        let server = monitor.start(&["-c", &file]);
+        let log = |words: &str| {
+            let url = format!("http://{}", server.http);
+            let words = ["metric", "log"].into_iter().chain(words.split(' '));
+            let said = run(words.chain(["--url", &url]));
+            assert!(said.status.success(), "{}", stderr(&said));
+        };
+        log("free 1 --ttl 1h --peer node-1");
+        log("free 2 --ttl 1h --peer node-1 --weight 7");
+        log("load 3 --ttl 20s --peer node-2");
+        log("gone 4 --ttl 100ms --peer node-2");
+        let file_size = || {
+            std::fs::metadata(monitor.path("data/peer_metrics.redb"))
+                .unwrap()
+                .len()
+        };
+        assert!(file_size() > 0);
+        if signal == "KILL" {
+            // What is written every few seconds is what a kill leaves.
+            let of_node = |text: String| text.contains("node-1");
+            let deadline = Instant::now() + Duration::from_secs(30);
+            let bytes = || std::fs::read(monitor.path("data/peer_metrics.redb")).unwrap();
+            while !of_node(String::from_utf8_lossy(&bytes()).into_owned()) {
+                assert!(Instant::now() < deadline, "it is never written");
+            }
+        }
+        server.process.signal(signal);
+        server.process.end();
+
+        let server = monitor.start(&["-c", &file]);
+        let url = format!("http://{}", server.http);
+        let ask = |words: &str| {
+            let words = words.split(' ').chain(["-o", "json", "--url", &url]);
+            let said = run(words);
+            serde_json::from_str::<Value>(&stdout(&said)).unwrap_or_default()
+        };
+        let free = ask("health metrics free --history");
+        assert_eq!(free["metrics"][0]["value"], "2", "{signal}: {free}");
+        assert_eq!(free["metrics"][0]["weight"], 7);
+        assert_eq!(free["metrics"][0]["history"][1]["value"], "1", "{free}");
+        let gone = ask("health metrics gone");
+        assert_eq!(gone["metrics"].as_array().map(Vec::len), Some(0), "{gone}");
+        // Nobody publishes it, so it fails, as if it had been heard of at the start.
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let alerts = ask("alerts list --subject node-2");
+            let all = alerts["alerts"].as_array().cloned().unwrap_or_default();
+            let fires = |name: &str| {
+                let mut of_name = all.iter().filter(|alert| alert["signal"] == name);
+                of_name.any(|alert| alert["phase"] == "firing")
+            };
+            if fires("load") && fires("gone") {
+                break;
+            }
+            assert!(Instant::now() < deadline, "{signal}: {alerts}");
+        }
+    }
+}
+
 /// A program beside a member speaks over gRPC to that, the member to its group, and the monitor of
 /// the group keeps it; when the member dies, its metric fails.
 #[test]

@@ -5,6 +5,7 @@ use auscult_core::id::{SignalName, TargetId};
 use auscult_core::peer_metric::{Kept, Validity};
 use auscult_core::time::Instant;
 use axum::extract::State;
+use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -13,7 +14,7 @@ use super::super::extract::Named;
 use super::super::json::Json;
 use super::super::views::Time;
 use crate::clock::Clock;
-use crate::peer_metrics::{Metric, PeerEvent};
+use crate::peer_metrics::{Metric, PeerEvent, lifetime};
 
 /// Alerts that are shown: the newest, as there.
 const ALERTS_SHOWN_MAX: usize = 1_000;
@@ -51,15 +52,16 @@ pub(crate) struct SeedAlert {
 
 impl SeedMetric {
     fn new(clock: &Clock, name: &SignalName, peer: &TargetId, reading: &Kept) -> Self {
+        let (arrived, over) = lifetime(clock, reading);
         Self {
             name: name.to_string(),
             peer: peer.to_string(),
             value: reading.value.to_string(),
-            expire: unix_nanos(clock, reading.received_at.after(reading.ttl)),
+            expire: nanos(over),
             valid: reading.valid == Validity::Valid,
             weight: reading.weight,
             partitionable: false,
-            received_at: unix_nanos(clock, reading.received_at),
+            received_at: nanos(arrived),
         }
     }
 
@@ -68,7 +70,7 @@ impl SeedMetric {
             name: name.to_string(),
             peer: peer.to_string(),
             value: String::new(),
-            expire: unix_nanos(clock, due),
+            expire: nanos(clock.wall(due)),
             valid: false,
             weight: 0,
             partitionable: false,
@@ -77,8 +79,8 @@ impl SeedMetric {
     }
 }
 
-fn unix_nanos(clock: &Clock, at: Instant) -> i64 {
-    i64::try_from(clock.wall(at).as_nanosecond()).unwrap_or(i64::MAX)
+fn nanos(at: Timestamp) -> i64 {
+    i64::try_from(at.as_nanosecond()).unwrap_or(i64::MAX)
 }
 
 /// Lists the names of metrics as ipfs-cluster does.

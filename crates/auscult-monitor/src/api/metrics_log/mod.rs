@@ -1,6 +1,7 @@
 //! `/v1/metrics-log`: metrics that peers publish, each with a time to live.
 
 pub(super) mod publish;
+pub(crate) mod reading;
 mod view;
 
 use auscult_core::peer_metric::Standing;
@@ -59,7 +60,7 @@ pub(super) async fn list(
                     Standing::Awaited | Standing::Fresh => {}
                 }
                 peers += 1;
-                good += usize::from(view.current().is_some());
+                good += usize::from(view.current(now).is_some());
             }
             MetricSummary {
                 name: name.to_string(),

@@ -1,18 +1,16 @@
 //! `POST /v1/metrics-log`: peers say what they measured.
 
-use std::time::Duration;
-
-use auscult_core::peer_metric::{Reading, Rejection, Sender, Validity, ttl_of_seconds};
+use auscult_core::peer_metric::{Rejection, Sender};
 use axum::extract::{Request, State};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::reading::{NotTaken, Written};
 use crate::api::ApiState;
 use crate::api::json::{self, Json};
 use crate::api::problem::{Fault, Kind, Problem};
 use crate::api::who::By;
-use crate::settings::parse_duration;
 
 /// A thousand readings with values of a kilobyte.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -22,8 +20,6 @@ const READINGS_MAX: usize = 1_000;
 
 /// Faults that are told of one request; the others are counted.
 const FAULTS_TOLD_MAX: usize = 100;
-
-const KEYS: [&str; 7] = ["name", "peer", "value", "ttl", "valid", "weight", "epoch"];
 
 /// How many readings were taken.
 #[derive(Debug, Serialize, ToSchema)]
@@ -131,124 +127,14 @@ pub(in crate::api) async fn publish(
     }
 }
 
-/// Why a reading was not taken.
-struct NotTaken {
-    reason: Rejection,
-    /// The field that is wrong.
-    field: &'static str,
-    detail: String,
-}
-
-impl NotTaken {
-    fn new(reason: Rejection, field: &'static str, detail: impl Into<String>) -> Self {
-        let detail = detail.into();
-        Self {
-            reason,
-            field,
-            detail,
-        }
-    }
-}
-
 fn take(state: &ApiState, bound: Option<&str>, item: &Value) -> Result<(), NotTaken> {
     let monitor = state.peer_metrics();
     let unreadable = |error: &NotTaken| monitor.refuse(error.reason);
-    let fields = object(item).inspect_err(unreadable)?;
-    let value = value(fields).inspect_err(unreadable)?;
-    let reading = reading(fields, &value, bound).inspect_err(unreadable)?;
+    let written = Written::read(item).inspect_err(unreadable)?;
+    let reading = written.reading(bound).inspect_err(unreadable)?;
     let sender = bound.map_or(Sender::Trusted, Sender::Peer);
     let logged = monitor.log_metric(sender, &reading);
     logged.map_err(|reason| NotTaken::new(reason, field_of(reason), reason.to_string()))
-}
-
-fn object(item: &Value) -> Result<&Map<String, Value>, NotTaken> {
-    let malformed = |detail: String| NotTaken::new(Rejection::Malformed, "", detail);
-    let fields = item.as_object();
-    let fields = fields.ok_or_else(|| malformed("a reading is a JSON object".into()))?;
-    match fields.keys().find(|key| !KEYS.contains(&key.as_str())) {
-        None => Ok(fields),
-        Some(key) => {
-            let detail = format!("a reading has no field {key}; it has {}", KEYS.join(", "));
-            Err(malformed(detail))
-        }
-    }
-}
-
-/// The value as text: numbers and truth values as they are written.
-fn value(fields: &Map<String, Value>) -> Result<String, NotTaken> {
-    match fields.get("value") {
-        Some(Value::String(text)) => Ok(text.clone()),
-        Some(Value::Number(number)) => Ok(number.to_string()),
-        Some(Value::Bool(truth)) => Ok(truth.to_string()),
-        None | Some(Value::Null) => Ok(String::new()),
-        Some(Value::Array(_) | Value::Object(_)) => Err(NotTaken::new(
-            Rejection::Malformed,
-            "value",
-            "a value is a text, a number or a truth value",
-        )),
-    }
-}
-
-fn reading<'a>(
-    fields: &'a Map<String, Value>,
-    value: &'a str,
-    bound: Option<&'a str>,
-) -> Result<Reading<'a>, NotTaken> {
-    let malformed = |field, detail: &str| NotTaken::new(Rejection::Malformed, field, detail);
-    let text = |field| match fields.get(field) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.as_str())),
-        Some(_) => Err(malformed(field, "it must be a text")),
-    };
-    let metric = text("name")?;
-    let metric = metric.ok_or_else(|| malformed("name", "it is missing"))?;
-    let peer = text("peer")?.or(bound);
-    let peer = peer.ok_or_else(|| malformed("peer", "it is missing"))?;
-    let valid = match fields.get("valid") {
-        None | Some(Value::Null | Value::Bool(true)) => Validity::Valid,
-        Some(Value::Bool(false)) => Validity::Invalid,
-        Some(_) => return Err(malformed("valid", "it must be true or false")),
-    };
-    let weight = match fields.get("weight") {
-        None | Some(Value::Null) => 0,
-        Some(weight) => weight
-            .as_i64()
-            .ok_or_else(|| malformed("weight", "it must be a whole number of 64 bits"))?,
-    };
-    let epoch = match fields.get("epoch") {
-        None | Some(Value::Null) => None,
-        Some(epoch) => Some(
-            epoch
-                .as_u64()
-                .ok_or_else(|| malformed("epoch", "it must be a whole number, at least 0"))?,
-        ),
-    };
-    Ok(Reading {
-        metric,
-        peer,
-        value,
-        ttl: ttl(fields)?,
-        valid,
-        weight,
-        epoch,
-    })
-}
-
-/// A span, or a number of seconds.
-fn ttl(fields: &Map<String, Value>) -> Result<Duration, NotTaken> {
-    let wrong = |detail: String| NotTaken::new(Rejection::Ttl, "ttl", detail);
-    match fields.get("ttl") {
-        None | Some(Value::Null) => Err(wrong("it is missing; write a span such as 30s".into())),
-        Some(Value::String(text)) => parse_duration(text).map_err(wrong),
-        Some(Value::Number(number)) => {
-            let seconds = number.as_f64().unwrap_or(f64::NAN);
-            let detail = || format!("{number} is no number of seconds that a time can last");
-            ttl_of_seconds(seconds).map_err(|_| wrong(detail()))
-        }
-        Some(_) => Err(wrong(
-            "it must be a span such as 30s, or a number of seconds".into(),
-        )),
-    }
 }
 
 const fn field_of(reason: Rejection) -> &'static str {

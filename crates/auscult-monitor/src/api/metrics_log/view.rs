@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::History;
 use crate::api::views::{Time, millis};
 use crate::clock::Clock;
+use crate::peer_metrics::lifetime;
 
 /// A reading.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -62,13 +63,14 @@ pub(super) struct FailingView {
 
 impl ReadingView {
     fn new(clock: &Clock, reading: &Kept) -> Self {
+        let (arrived, over) = lifetime(clock, reading);
         Self {
             value: reading.value.to_string(),
             valid: reading.valid == Validity::Valid,
             weight: reading.weight,
             ttl_ms: millis(reading.ttl),
-            received_at: Time::of(clock, reading.received_at),
-            expires_at: Time::of(clock, reading.received_at.after(reading.ttl)),
+            received_at: Time(arrived),
+            expires_at: Time(over),
         }
     }
 }
@@ -83,7 +85,7 @@ impl MetricView {
     ) -> Option<Self> {
         Some(Self {
             peer: view.peer().to_string(),
-            reading: ReadingView::new(clock, view.current()?),
+            reading: ReadingView::new(clock, view.current(now)?),
             level: view.level(now).map(|level| level.get()),
             history: shown(clock, view, history),
         })
