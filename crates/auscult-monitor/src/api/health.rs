@@ -127,7 +127,7 @@ pub(super) struct MonitorView {
 /// How the history is doing.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct HistoryHealth {
-    /// opening, writing, failing or off.
+    /// opening, writing, slow, failing or off.
     #[schema(example = "writing")]
     state: &'static str,
     /// What keeps it from being written, and what to do about it.

@@ -23,6 +23,7 @@ mod tracked;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -59,6 +60,8 @@ struct Shared {
     tap: Arc<Tap>,
     status: status::Board,
     clock: clock::Timeline,
+    /// What happened before is on the disk: milliseconds since the epoch; 0 before anything is.
+    kept_until_ms: AtomicU64,
     ending: Mutex<Option<mpsc::Sender<()>>>,
     ended: Mutex<Option<mpsc::Receiver<()>>>,
 }
@@ -87,6 +90,7 @@ impl History {
             tap,
             status: status::Board::default(),
             clock: clock::Timeline::new(engine.clock().clone()),
+            kept_until_ms: AtomicU64::new(0),
             ending: Mutex::new(None),
             ended: Mutex::new(None),
         }))
@@ -152,6 +156,18 @@ impl History {
     #[must_use]
     pub fn now_ms(&self) -> u64 {
         self.0.clock.now_ms()
+    }
+
+    /// Up to when everything is on the disk that this process saw, in milliseconds since the epoch:
+    /// some seconds ago, longer where the disk takes nothing, and the present moment before
+    /// anything is written.
+    #[must_use]
+    pub fn kept_until_ms(&self) -> u64 {
+        let now_ms = self.now_ms();
+        match self.0.kept_until_ms.load(Ordering::Relaxed) {
+            0 => now_ms,
+            kept => kept.min(now_ms),
+        }
     }
 
     /// Whether anything is kept of a target of that name, watched or not.

@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use auscult_core::history::{Limits, Resolution, Rollup};
@@ -39,6 +40,9 @@ const NAMES_EVERY_MS: u64 = 3_600_000;
 
 /// How long to wait before a disk that took nothing is tried again.
 const AGAIN_MS: u64 = 10_000;
+
+/// What is written each second should take less than that; beyond this, somebody should know.
+const SLOW_SECONDS: f64 = 2.0;
 
 /// Targets that are read under one lock: some 50 us.
 const TARGETS_AT_ONCE: usize = 256;
@@ -199,10 +203,19 @@ impl Recorder {
             EventKind::Observed { to, evidence, .. } => {
                 self.pass(id, at_ms, *to, Found::Here, None);
                 self.saw_level(id, evidence.level.get());
+                let heard = evidence.last_arrival.map(|at| self.shared.clock.ms(at));
+                if let Some(tracked) = self.tracked.get_mut(id) {
+                    tracked.silent_since_ms = heard.filter(|_| *to == Status::Down);
+                }
             }
             EventKind::Verdict { ruling, .. } => {
                 let to = rows::plain(ruling.verdict);
-                self.pass(id, at_ms, to, Found::Together, None);
+                // How long it was silent is known to those that observe it.
+                let tracked = self.tracked.get(id).filter(|_| to == Status::Down);
+                let since_ms = tracked.and_then(|tracked| tracked.silent_since_ms);
+                let silence = since_ms.map(|since| at_ms.saturating_sub(since));
+                let silence = silence.map(Duration::from_millis);
+                self.pass(id, at_ms, to, Found::Together, silence);
             }
             EventKind::SignalTransition { .. }
             | EventKind::Replaced
@@ -443,6 +456,9 @@ impl Recorder {
         match self.shared.store.write(&self.batch) {
             Ok(written) => {
                 self.batch = Batch::new(self.finest);
+                self.shared
+                    .kept_until_ms
+                    .store(self.closed_ms, Ordering::Relaxed);
                 let took = self.shared.clock.now().since(began).as_secs_f64();
                 let over_limit = self.over_limit;
                 self.shared.status.update(|status| {
@@ -453,7 +469,14 @@ impl Recorder {
                     status.rollups_overlapped += written.overlapped;
                     status.targets_over_limit = over_limit;
                 });
-                self.turn(State::Writing, None);
+                if took > SLOW_SECONDS {
+                    let problem = format!(
+                        "the disk is slow: what is written each second took it {took:.1} s"
+                    );
+                    self.turn(State::Slow, Some(problem));
+                } else {
+                    self.turn(State::Writing, None);
+                }
                 true
             }
             Err(error) => {
@@ -486,7 +509,9 @@ impl Recorder {
                     status.oldest_ms = discarded.oldest_ms;
                     status.file_bytes = discarded.file_bytes;
                 });
-                self.turn(State::Writing, None);
+                if self.state != State::Slow {
+                    self.turn(State::Writing, None);
+                }
             }
             Err(error) => self.fail(&error),
         }
@@ -510,10 +535,18 @@ impl Recorder {
         if self.state == state && self.last_error == problem {
             return;
         }
-        match (&problem, self.state) {
-            (Some(problem), _) => tracing::error!("the history is not written: {problem}"),
-            (None, State::Failing) => tracing::info!("the history is written again"),
-            (None, State::Opening | State::Writing | State::Off) => {}
+        match (state, self.state) {
+            // How slow it is exactly is no news.
+            (State::Slow, State::Slow) => {}
+            (State::Slow, _) => tracing::warn!("{}", problem.as_deref().unwrap_or_default()),
+            (State::Failing, _) => {
+                let problem = problem.as_deref().unwrap_or_default();
+                tracing::error!("the history is not written: {problem}");
+            }
+            (State::Writing, State::Failing) => tracing::info!("the history is written again"),
+            (State::Writing, State::Slow) => tracing::info!("the disk is fast enough again"),
+            (State::Writing, State::Opening | State::Writing | State::Off)
+            | (State::Opening | State::Off, _) => {}
         }
         self.state = state;
         self.last_error.clone_from(&problem);

@@ -13,6 +13,8 @@ pub enum State {
     Opening,
     /// What happens is written.
     Writing,
+    /// What happens is written, and the disk takes long for it.
+    Slow,
     /// The disk takes nothing; what happens waits, and is lost when it waits for too long.
     Failing,
     /// The settings say that nothing is to be kept.
@@ -21,7 +23,13 @@ pub enum State {
 
 impl State {
     /// Every state.
-    pub const ALL: [Self; 4] = [Self::Opening, Self::Writing, Self::Failing, Self::Off];
+    pub const ALL: [Self; 5] = [
+        Self::Opening,
+        Self::Writing,
+        Self::Slow,
+        Self::Failing,
+        Self::Off,
+    ];
 
     /// The name used in every interface.
     #[must_use]
@@ -29,6 +37,7 @@ impl State {
         match self {
             Self::Opening => "opening",
             Self::Writing => "writing",
+            Self::Slow => "slow",
             Self::Failing => "failing",
             Self::Off => "off",
         }

@@ -13,6 +13,8 @@ pub(super) struct Tracked {
     pub(super) course: Course,
     /// Several monitors find its status; what this one sees is a report to them.
     pub(super) by_verdict: bool,
+    /// When this monitor, which finds it down, heard it last.
+    pub(super) silent_since_ms: Option<u64>,
     counted: Counts,
 }
 
@@ -58,6 +60,7 @@ impl Tracked {
             number,
             course: Course::new(at_ms, status),
             by_verdict: false,
+            silent_since_ms: None,
             counted: Counts::default(),
         }
     }

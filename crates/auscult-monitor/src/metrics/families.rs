@@ -204,7 +204,7 @@ families! {
         "Sockets that checks may use at most.";
 
     HISTORY_STATE: Gauge "auscult_history_state" ["state"]
-        "1 for how the history is doing: opening, writing, failing or off.";
+        "1 for how the history is doing: opening, writing, slow, failing or off.";
     HISTORY_LOST: Counter "auscult_history_lost_total" ["kind"]
         "What is not in the history because the disk was too slow or full: transitions or rollups.";
     HISTORY_OVERLAPPED: Counter "auscult_history_overlapped_total" []

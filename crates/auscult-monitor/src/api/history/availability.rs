@@ -1,6 +1,6 @@
 //! `/v1/targets/{id}/availability`: how much of a window a target was there.
 
-use auscult_core::history::{Availability, Objective};
+use auscult_core::history::{Availability, Objective, Rollup};
 use auscult_core::monitor::Status;
 use axum::extract::State;
 use serde::Serialize;
@@ -22,8 +22,8 @@ use crate::history::History;
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::api) struct AvailabilityView {
     target: String,
-    /// The window, at most 10 s longer at each end than asked for; by more where finer roll-ups are
-    /// gone.
+    /// The window, at most 10 s longer at its beginning than asked for; by more where finer
+    /// roll-ups are gone. It ends with what is on the disk, some seconds ago.
     since: Time,
     until: Time,
     /// Percent of the judged time in which it was not down; null when nothing was judged.
@@ -57,7 +57,8 @@ pub(in crate::api) struct AvailabilityView {
     /// Mean time to recover: time down per outage; null without one.
     #[schema(required)]
     mean_to_recover_seconds: Option<f64>,
-    /// Mean time from the last sign of life to the verdict; null when no silence was one.
+    /// Mean time from the last sign of life to the verdict; null when no silence was one. Where
+    /// several monitors observe, those tell it that observe the target.
     #[schema(required)]
     detection_mean_seconds: Option<f64>,
     /// The longest such time.
@@ -65,6 +66,10 @@ pub(in crate::api) struct AvailabilityView {
     detection_max_seconds: Option<f64>,
     /// Roll-ups of 10 s, 5 min and 1 h that this was made of.
     rollups: [u64; 3],
+    /// What of the window is left out and why, as sentences.
+    #[schema(example = json!(["nothing is known of 29d 23h 59m of the window: it was not watched, \
+        or this monitor was not running. That time counts neither as there nor as down"]))]
+    notes: Vec<String>,
 }
 
 /// Tells how much of a window a target was there, and what that leaves of its error budget.
@@ -103,7 +108,23 @@ pub(in crate::api) async fn read(
     let window = window_of("window", &window, history.now_ms())?;
     let objective = Objective::from_percent(slo);
     let objective = objective.ok_or_else(|| bad_value("slo", "it is above 0 and below 100"))?;
-    blocking(move || view(&history, id, window, objective)).await?
+    let is_watched = |id: &str| {
+        state
+            .engine()
+            .read(|monitor, _| monitor.target(id).is_some())
+    };
+    let watched = match is_watched(&id) {
+        true => Watched::Now,
+        false => Watched::NoMore,
+    };
+    blocking(move || view(&history, id, window, objective, watched)).await?
+}
+
+/// Whether the target is watched at present.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Watched {
+    Now,
+    NoMore,
 }
 
 fn view(
@@ -111,6 +132,7 @@ fn view(
     target: String,
     (since_ms, until_ms): (u64, u64),
     objective: Objective,
+    watched: Watched,
 ) -> Result<Json<AvailabilityView>, Problem> {
     let segments = history.cover(since_ms, until_ms);
     let segments = segments.map_err(|error| unreadable(&error))?;
@@ -119,13 +141,15 @@ fn view(
     let found = Availability::of(&sum, objective);
     let since_ms = segments.first().map_or(since_ms, |first| first.since_ms);
     let until_ms = segments.last().map_or(until_ms, |last| last.until_ms);
-    let until_ms = until_ms.min(history.now_ms());
+    let until_ms = until_ms.min(history.kept_until_ms()).max(since_ms);
     let mut rollups = [0; 3];
     for segment in &segments {
         rollups[segment.resolution as usize] += segment.rows();
     }
     let seconds = |status| sum.span_ms(status) as f64 / 1_000.0;
-    let whole = until_ms.saturating_sub(since_ms);
+    let unwatched_ms = until_ms
+        .saturating_sub(since_ms)
+        .saturating_sub(sum.watched_ms());
     let in_seconds = |millis: Option<f64>| millis.map(|millis| millis / 1_000.0);
     Ok(Json(AvailabilityView {
         target,
@@ -140,7 +164,7 @@ fn view(
         down_seconds: seconds(Status::Down),
         unknown_seconds: seconds(Status::Unknown),
         paused_seconds: seconds(Status::Paused),
-        unwatched_seconds: whole.saturating_sub(sum.watched_ms()) as f64 / 1_000.0,
+        unwatched_seconds: unwatched_ms as f64 / 1_000.0,
         error_budget_seconds: found.budget_ms / 1_000.0,
         error_budget_left_seconds: found.budget_left_ms / 1_000.0,
         outages: found.outages,
@@ -149,5 +173,31 @@ fn view(
         detection_mean_seconds: in_seconds(found.detection_ms),
         detection_max_seconds: in_seconds(found.detection_max_ms.map(|millis| millis as f64)),
         rollups,
+        notes: notes(&sum, unwatched_ms, watched),
     }))
+}
+
+/// Why not all of the window is judged.
+fn notes(sum: &Rollup, unwatched_ms: u64, watched: Watched) -> Vec<String> {
+    let mut notes = Vec::new();
+    let mut left_out = |millis: u64, why: &str| {
+        if millis > 0 {
+            let seconds = millis as f64 / 1_000.0;
+            notes.push(format!("{seconds:.1} s of the window are left out: {why}"));
+        }
+    };
+    left_out(
+        unwatched_ms,
+        "nothing is known of them, as it was not watched or this monitor was not running. What is \
+         not known counts neither as there nor as down",
+    );
+    left_out(
+        sum.span_ms(Status::Unknown),
+        "it was watched and nothing could be said of it: not heard yet, or the monitor doubted itself",
+    );
+    left_out(sum.span_ms(Status::Paused), "an operator had paused it");
+    if watched == Watched::NoMore {
+        notes.push("it is not watched any more".to_owned());
+    }
+    notes
 }
