@@ -158,7 +158,7 @@ impl World {
         let epoch = 1_000_000;
         let mut machine = Observers::new(self.config.clone(), name, epoch, self.now());
         for target in &self.targets {
-            machine.watch(self.now(), target);
+            machine.watch(self.now(), target, None);
         }
         Monitor {
             machine,

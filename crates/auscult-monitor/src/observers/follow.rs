@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use auscult_agent::http::stop::Stop;
 use auscult_core::id::TargetId;
@@ -11,11 +12,16 @@ use auscult_core::monitor::{EventKind, Evidence, Status};
 use auscult_core::time::Instant;
 
 use super::{Observatory, wire};
-use crate::events::{Company, Gap, LoggedEvent, sentence};
+use crate::events::{Company, EventLog, Gap, LoggedEvent, sentence};
 use crate::registry::Origin;
 
 /// Events read at a time.
 const EVENTS_AT_ONCE: usize = 500;
+
+/// How often it is looked whether little is said again, and how many times at most: everything that
+/// is seen meanwhile is told a second late.
+const CALM_LOOK: Duration = Duration::from_millis(100);
+const CALM_LOOKS_MAX: usize = 10;
 
 /// Tells the machine of everything that this monitor sees, until `stop`.
 pub(super) async fn follow(observatory: Observatory, stop: Stop) {
@@ -28,6 +34,7 @@ pub(super) async fn follow(observatory: Observatory, stop: Stop) {
         loop {
             let page = events.since(read, EVENTS_AT_ONCE);
             if page.gap != Gap::None {
+                calm(&events).await;
                 read = events.newest_id();
                 observatory.scan();
                 continue;
@@ -49,6 +56,18 @@ pub(super) async fn follow(observatory: Observatory, stop: Stop) {
                 }
             }
             () = stop.clone().stopped() => return,
+        }
+    }
+}
+
+/// More was said than can be read: waits until little is said, so that everything is looked at once
+/// and not again and again. A change of the settings may name a hundred thousand targets.
+async fn calm(events: &EventLog) {
+    for _ in 0..CALM_LOOKS_MAX {
+        let before = events.newest_id();
+        tokio::time::sleep(CALM_LOOK).await;
+        if events.newest_id() - before < EVENTS_AT_ONCE as u64 {
+            return;
         }
     }
 }
@@ -98,8 +117,7 @@ impl Observatory {
         });
         let now = shared.engine.clock().now();
         let mut machine = shared.machine.lock();
-        machine.watch(now, target);
-        machine.see(now, target, seen);
+        machine.watch(now, target, seen);
     }
 
     fn leave(&self, target: &TargetId) {

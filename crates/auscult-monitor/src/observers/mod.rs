@@ -101,8 +101,7 @@ pub fn part(lineup: &Lineup, target: &str) -> Part {
 
 impl Targets for Registry {
     fn names(&self) -> Vec<TargetId> {
-        let specs = self.specs().into_iter();
-        specs.map(|spec| spec.id.clone()).collect()
+        Self::names(self)
     }
 
     fn origin(&self, target: &str) -> Option<Origin> {

@@ -305,12 +305,13 @@ impl Observers {
         self.settle();
     }
 
-    /// Observes a target from now on.
-    pub fn watch(&mut self, now: Instant, target: &TargetId) {
+    /// Observes a target from now on, with what this monitor sees of it.
+    pub fn watch(&mut self, now: Instant, target: &TargetId, seen: Option<Seen>) {
         self.begin(now);
         if let Some(panel) = self.panel(target) {
             panel.watched = true;
         }
+        self.put_report(ME, target, seen);
         self.tell_all(target);
         self.evaluate(target);
         self.settle();
@@ -552,8 +553,9 @@ impl Observers {
     /// Notes that everybody is to be told of a target.
     fn tell_all(&mut self, target: &TargetId) {
         for peer in &mut self.peers[1..] {
-            if peer.in_group {
-                peer.outgoing.dirty.insert(target.clone());
+            let dirty = &mut peer.outgoing.dirty;
+            if peer.in_group && !dirty.contains(target) {
+                dirty.insert(target.clone());
             }
         }
     }

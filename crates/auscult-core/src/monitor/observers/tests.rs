@@ -126,7 +126,7 @@ fn a_monitor_alone_says_nothing_and_keeps_no_ruling() {
     let name = MonitorName::new("m1").expect("a name");
     let mut machine = Observers::new(ObserversConfig::server(), name, 1_000, Instant::ORIGIN);
     let target = TargetId::new("web").expect("a name");
-    machine.watch(Instant::ORIGIN, &target);
+    machine.watch(Instant::ORIGIN, &target, None);
     for second in 0..60 {
         let now = Instant::from_secs(second);
         let seen = Seen {
