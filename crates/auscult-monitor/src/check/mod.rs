@@ -33,7 +33,7 @@ use auscult_core::time::Instant;
 pub use auscult_core::monitor::SignalKey;
 pub use metrics::{CheckMetrics, Histogram, HistogramSnapshot, SignalMetrics};
 pub use report::{Answer, CheckError, CheckReport, Phases};
-pub use runner::{CheckRunner, RunnerConfig};
+pub use runner::{CheckRunner, Prepared, RunnerConfig};
 pub use spec::{CheckSpec, InvalidCheck};
 
 /// Where results go. The engine implements it; tests and benches bring their own.

@@ -5,12 +5,12 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use auscult_core::monitor::SignalKey;
 use parking_lot::Mutex;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{Semaphore, oneshot};
-use tokio::task::AbortHandle;
 
 use super::Sink;
 use super::context::Context;
@@ -50,20 +50,21 @@ impl RunnerConfig {
 pub struct CheckRunner {
     metrics: Arc<CheckMetrics>,
     loops: Vec<EventLoop>,
-    signals: Mutex<HashMap<SignalKey, Entry>>,
+    signals: Mutex<HashMap<SignalKey, Arc<Signal>>>,
     /// The number of signals ever set; each gets the next place in the spread of first checks.
     places: AtomicU32,
     tls_configs: Arc<TlsConfigs>,
 }
 
-struct Entry {
-    signal: Arc<Signal>,
-    task: AbortHandle,
-}
+/// A check that can be made. Cheap to clone.
+#[derive(Clone)]
+pub struct Prepared(Arc<Plan>);
 
 struct EventLoop {
     handle: Handle,
     context: Arc<Context>,
+    /// Signals whose checks are about to begin.
+    new: Arc<Mutex<Vec<Arc<Signal>>>>,
     /// Empty once the loop was ended.
     running: Mutex<Option<Running>>,
 }
@@ -105,29 +106,40 @@ impl CheckRunner {
         })
     }
 
+    /// Makes a check ready, without making it.
+    ///
+    /// # Errors
+    /// When it is no check. State: unchanged.
+    pub fn prepare(&self, spec: CheckSpec) -> Result<Prepared, InvalidCheck> {
+        Ok(Prepared(Arc::new(Plan::new(spec, &self.tls_configs)?)))
+    }
+
     /// Checks a signal from now on, or checks it differently. The first check falls within the
     /// first interval. A connection is kept over a change unless it leads elsewhere now.
     ///
     /// # Errors
     /// When this is no check. State: the signal is checked as before.
     pub fn set(&self, key: SignalKey, spec: CheckSpec) -> Result<(), InvalidCheck> {
+        let prepared = self.prepare(spec)?;
+        self.take(key, &prepared);
+        Ok(())
+    }
+
+    /// As [`set`](Self::set), with a check that was made ready before.
+    pub fn take(&self, key: SignalKey, Prepared(plan): &Prepared) {
         let mut signals = self.signals.lock();
-        let known = signals.get(&key);
-        if known.is_some_and(|known| known.signal.plan().spec == spec) {
-            return Ok(());
+        if let Some(known) = signals.get(&key) {
+            if known.plan().spec != plan.spec {
+                known.replace(Arc::clone(plan));
+            }
+            return;
         }
-        let plan = Arc::new(Plan::new(spec, &self.tls_configs)?);
-        if let Some(known) = known {
-            known.signal.replace(plan);
-            return Ok(());
-        }
+        let plan = Arc::clone(plan);
         let place = self.places.fetch_add(1, Ordering::Relaxed);
         let signal = Arc::new(Signal::new(key, place, plan));
         let host = &self.loops[place as usize % self.loops.len()];
-        let work = task::run(Arc::clone(&signal), Arc::clone(&host.context));
-        let task = host.handle.spawn(work).abort_handle();
-        signals.insert(key, Entry { signal, task });
-        Ok(())
+        host.begin(Arc::clone(&signal));
+        signals.insert(key, signal);
     }
 
     /// Says when in its interval a signal is checked, as a fraction of 2^32 by the wall clock:
@@ -140,8 +152,8 @@ impl CheckRunner {
 
     /// Checks a signal no longer. A check in flight is given up.
     pub fn remove(&self, key: SignalKey) {
-        if let Some(entry) = self.signals.lock().remove(&key) {
-            entry.task.abort();
+        if let Some(signal) = self.signals.lock().remove(&key) {
+            signal.end();
         }
     }
 
@@ -170,14 +182,6 @@ impl CheckRunner {
         self.signals.lock().len()
     }
 
-    /// Tells whether a check can be made, without making it.
-    ///
-    /// # Errors
-    /// When it is no check. State: unchanged.
-    pub fn validate(&self, spec: &CheckSpec) -> Result<(), InvalidCheck> {
-        Plan::new(spec.clone(), &self.tls_configs).map(drop)
-    }
-
     /// Ends all checks at once, for good; those in flight are given up.
     pub async fn shutdown(&self) {
         let ending: Vec<_> = self.loops.iter().filter_map(EventLoop::stop).collect();
@@ -190,7 +194,7 @@ impl CheckRunner {
 
     fn signal_of(&self, key: SignalKey) -> Option<Arc<Signal>> {
         let signals = self.signals.lock();
-        signals.get(&key).map(|entry| Arc::clone(&entry.signal))
+        signals.get(&key).map(Arc::clone)
     }
 }
 
@@ -215,6 +219,7 @@ impl EventLoop {
         Ok(Self {
             handle,
             context,
+            new: Arc::default(),
             running: Mutex::new(Some(Running {
                 stop,
                 ended,
@@ -223,12 +228,35 @@ impl EventLoop {
         })
     }
 
+    /// Begins to check a signal. To wake the loop takes longer than everything else here, so of many
+    /// new signals the first one does it.
+    fn begin(&self, signal: Arc<Signal>) {
+        let mut new = self.new.lock();
+        new.push(signal);
+        if new.len() == 1 {
+            let (new, context) = (Arc::clone(&self.new), Arc::clone(&self.context));
+            self.handle.spawn(begin_all(new, context));
+        }
+    }
+
     fn stop(&self) -> Option<(oneshot::Receiver<()>, JoinHandle<()>)> {
         let running = self.running.lock().take()?;
         drop(running.stop);
         Some((running.ended, running.thread))
     }
 }
+
+/// Begins to check what is new, after a moment in which more may come.
+async fn begin_all(new: Arc<Mutex<Vec<Arc<Signal>>>>, context: Arc<Context>) {
+    tokio::time::sleep(GATHER).await;
+    let signals = std::mem::take(&mut *new.lock());
+    for signal in signals {
+        tokio::spawn(task::run(signal, Arc::clone(&context)));
+    }
+}
+
+/// How long new signals are gathered.
+const GATHER: Duration = Duration::from_millis(1);
 
 fn turn(runtime: &Runtime, stopped: oneshot::Receiver<()>) {
     // The sender is never used, only dropped.

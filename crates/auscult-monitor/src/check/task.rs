@@ -3,7 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
@@ -34,8 +34,9 @@ pub(super) struct Signal {
     /// Its fraction of the interval among several monitors that check it, above a bit that says
     /// that there are several.
     phase: AtomicU64,
-    /// Counts the plans.
+    /// Counts the plans, and the end.
     revision: AtomicU64,
+    ended: AtomicBool,
     waker: AtomicWaker,
 }
 
@@ -49,6 +50,7 @@ impl Signal {
             plan: Mutex::new(plan),
             phase: AtomicU64::new(ALONE),
             revision: AtomicU64::new(0),
+            ended: AtomicBool::new(false),
             waker: AtomicWaker::new(),
         }
     }
@@ -67,6 +69,16 @@ impl Signal {
     /// Gives the task another plan; a check in flight is given up.
     pub(super) fn replace(&self, plan: Arc<Plan>) {
         *self.plan.lock() = plan;
+        self.turn_over();
+    }
+
+    /// Ends the task; a check in flight is given up.
+    pub(super) fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
+        self.turn_over();
+    }
+
+    fn turn_over(&self) {
         self.revision.fetch_add(1, Ordering::Release);
         self.waker.wake();
     }
@@ -78,7 +90,7 @@ const ALONE: u64 = 0;
 /// Others do.
 const SEVERAL: u64 = 1 << 32;
 
-/// Checks a signal until the task is aborted.
+/// Checks a signal until that is [ended](Signal::end).
 pub(super) async fn run(signal: Arc<Signal>, context: Arc<Context>) {
     let plan = signal.plan();
     let now = context.clock.now();
@@ -115,7 +127,8 @@ struct Replaced;
 
 impl Task<'_> {
     async fn run(mut self) {
-        loop {
+        // Whoever ends it counts that as another plan, so no end is waited past.
+        while !self.signal.ended.load(Ordering::Relaxed) {
             if self.turn().await.is_err() {
                 self.take_plan();
             }

@@ -10,7 +10,7 @@ use std::thread;
 
 use auscult_core::monitor::{
     Applied, Arrival, Change, Failure, Input, Monitor, MonitorConfig, Output, Refusal, Rejection,
-    SignalKey, Source, Told,
+    SignalKey, Source, Target, Told,
 };
 use auscult_core::time::Instant;
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -59,6 +59,17 @@ impl Tally {
     pub fn rejected_total(&self) -> u64 {
         self.rejected.iter().sum()
     }
+}
+
+/// What became of a target that was to be watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// What was done.
+    pub applied: Applied,
+    /// Signals that it had, and has no more.
+    pub gone: Vec<SignalKey>,
+    /// Its signals, in their order.
+    pub signals: Vec<SignalKey>,
 }
 
 struct Handle {
@@ -229,11 +240,45 @@ impl Engine {
         applied
     }
 
+    /// Watches a target, or watches it differently.
+    ///
+    /// # Errors
+    /// Why not. State: unchanged.
+    pub fn put(&self, target: Target) -> Result<Placed, Refusal> {
+        let shared = &self.0.shared;
+        let mut driven = shared.driven.lock();
+        let id = target.id.clone();
+        let mut gone = keys(&driven.monitor, &id);
+        let applied = driven
+            .monitor
+            .apply(shared.clock.now(), Change::Put(target))?;
+        let signals = keys(&driven.monitor, &id);
+        gone.retain(|key| !signals.contains(key));
+        shared.settle(&mut driven);
+        Ok(Placed {
+            applied,
+            gone,
+            signals,
+        })
+    }
+
+    /// The signals of a target, in their order; none where it is not watched.
+    #[must_use]
+    pub fn keys(&self, target: &str) -> Vec<SignalKey> {
+        self.read(|monitor, _| keys(monitor, target))
+    }
+
     /// Reads the machine. Nothing else happens meanwhile, so read in pieces what is long.
     pub fn read<R>(&self, read: impl FnOnce(&Monitor, Instant) -> R) -> R {
         let driven = self.0.shared.driven.lock();
         read(&driven.monitor, self.0.shared.clock.now())
     }
+}
+
+fn keys(monitor: &Monitor, target: &str) -> Vec<SignalKey> {
+    monitor.target(target).map_or_else(Vec::new, |target| {
+        target.signals().map(|signal| signal.key()).collect()
+    })
 }
 
 impl Sink for Engine {

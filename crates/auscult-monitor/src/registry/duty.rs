@@ -10,10 +10,9 @@ use auscult_core::id::TargetId;
 use auscult_core::monitor::observers::Lineup;
 use auscult_core::monitor::{Change, SignalKey};
 
-use super::{Places, Refused, Registry, Watched};
-use crate::check::CheckSpec;
+use super::ready::Ready;
+use super::{Origin, Places, Registry};
 use crate::observers::{Part, part};
-use crate::settings::TargetSpec;
 use crate::settings::documents::Inheritance;
 
 /// Whether a target changed hands.
@@ -50,8 +49,8 @@ impl Registry {
             places.resting.remove(id);
             return Handed::AsBefore;
         };
-        let part = self.part(&watched);
-        let (spec, keys) = (&watched.spec, self.keys(id));
+        let (spec, keys) = (&watched.spec, self.engine.keys(id));
+        let part = self.part(&spec.id, watched.origin);
         if (part == Part::None) == places.resting.contains(id) {
             for key in keys {
                 self.set_phase(key, part);
@@ -62,19 +61,22 @@ impl Registry {
             Part::None => places.resting.insert(spec.id.clone()),
             Part::Alone | Part::Among(_) => places.resting.remove(id),
         };
-        if let Err(refused) = self.set_checks(spec, &keys, part) {
+        match self.ready(Arc::clone(spec)) {
+            Ok(ready) => self.set_checks(&ready, &keys, part),
             // It was proven possible when the target came.
-            tracing::error!(%refused, "a target that was taken over is not checked");
+            Err(refused) => {
+                tracing::error!(%refused, "a target that was taken over is not checked")
+            }
         }
         self.judge(&places, &spec.id);
         Handed::Over
     }
 
     /// What this monitor does with a target.
-    pub(super) fn part(&self, watched: &Watched) -> Part {
+    pub(super) fn part(&self, id: &str, origin: Origin) -> Part {
         let lineup = self.lineup.load();
-        match lineup.as_deref().filter(|_| watched.origin.is_shared()) {
-            Some(lineup) => part(lineup, &watched.spec.id),
+        match lineup.as_deref().filter(|_| origin.is_shared()) {
+            Some(lineup) => part(lineup, id),
             None => Part::Alone,
         }
     }
@@ -94,29 +96,16 @@ impl Registry {
     }
 
     /// Has a target checked, if that is this monitor's part, or not any more.
-    pub(super) fn set_checks(
-        &self,
-        spec: &TargetSpec,
-        keys: &[SignalKey],
-        part: Part,
-    ) -> Result<(), Refused> {
-        for (signal, &key) in spec.signals.iter().zip(keys) {
-            let check = CheckSpec::from_source(&signal.source);
-            match check.filter(|_| part != Part::None) {
+    pub(super) fn set_checks(&self, ready: &Ready, keys: &[SignalKey], part: Part) {
+        for (check, &key) in ready.checks.iter().zip(keys) {
+            match check.as_ref().filter(|_| part != Part::None) {
                 Some(check) => {
-                    self.checks
-                        .set(key, check)
-                        .map_err(|error| Refused::Check {
-                            id: spec.id.clone(),
-                            signal: signal.name.clone(),
-                            error,
-                        })?;
+                    self.checks.take(key, check);
                     self.set_phase(key, part);
                 }
                 None => self.checks.remove(key),
             }
         }
-        Ok(())
     }
 
     fn set_phase(&self, key: SignalKey, part: Part) {

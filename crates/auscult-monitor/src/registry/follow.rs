@@ -12,11 +12,12 @@ use std::sync::Arc;
 use auscult_core::id::TargetId;
 use auscult_core::monitor::registry::{Document, Key, Kind, Registry as SharedRegistry, Revision};
 
+use super::ready::Ready;
 use super::tokens::Tokens;
-use super::{Places, Registry};
+use super::{Places, Refused, Registry};
 use crate::api::Stop;
+use crate::settings::Defaults;
 use crate::settings::documents::Inheritance;
-use crate::settings::{Defaults, TargetSpec};
 
 /// The kinds that decide what is watched here, and who may ask.
 const FOLLOWED: [Kind; 5] = [
@@ -56,9 +57,6 @@ struct News {
     revision: Revision,
     documents: Vec<(Key, Option<(Revision, Document)>)>,
 }
-
-/// What becomes of a target: it is this one, or is gone.
-type Next = (TargetId, Option<Arc<TargetSpec>>);
 
 impl Followed {
     pub(super) fn new(defaults: &Defaults) -> Self {
@@ -228,7 +226,7 @@ impl Registry {
     }
 
     fn take_news(&self, followed: &mut Followed, news: News) {
-        let mut targets: Vec<(Next, Key, Option<Revision>)> = Vec::new();
+        let (mut going, mut documents, mut revisions) = (Vec::new(), Vec::new(), Vec::new());
         let mut pauses = Vec::new();
         let mut tokens_changed = false;
         // In the order of kinds: what is inherited comes before those who inherit.
@@ -238,18 +236,16 @@ impl Registry {
             let outcome = match key.kind() {
                 Kind::Defaults => followed.inheritance.set_defaults(body),
                 Kind::Group => followed.inheritance.set_group(key.name(), body),
-                Kind::Target => match body.map(|body| followed.inheritance.target(body)) {
-                    None => {
-                        targets.extend(gone(&key).map(|next| (next, key.clone(), None)));
-                        continue;
+                Kind::Target => {
+                    match found {
+                        None => going.push(key),
+                        Some((revision, document)) => {
+                            documents.push((key, document));
+                            revisions.push(revision);
+                        }
                     }
-                    Some(Ok(spec)) => {
-                        let next = (spec.id.clone(), Some(Arc::new(spec)));
-                        targets.push((next, key, revision));
-                        continue;
-                    }
-                    Some(Err(problems)) => Err(problems),
-                },
+                    continue;
+                }
                 Kind::Token => {
                     tokens_changed = true;
                     followed.tokens.set(key.name(), body)
@@ -267,14 +263,8 @@ impl Registry {
             self.tokens.store(Arc::new(followed.tokens.clone()));
         }
         // First those that go, so that there is room for those that come.
-        targets.sort_by_key(|((_, spec), _, _)| spec.is_some());
-        for some in targets.chunks(TARGETS_AT_ONCE) {
-            let mut places = self.places.lock();
-            for ((id, spec), key, revision) in some {
-                let fault = self.make_shared(&mut places, id, spec.as_ref());
-                followed.note(key, *revision, fault.err());
-            }
-        }
+        self.let_go(followed, &going);
+        self.take_all(followed, &documents, &revisions);
         let mut places = self.places.lock();
         for (id, paused) in pauses {
             self.make_paused(&mut places, &id, paused);
@@ -287,36 +277,69 @@ impl Registry {
         }));
     }
 
-    /// Watches a target as the shared settings have it, or no longer.
-    fn make_shared(
-        &self,
-        places: &mut Places,
-        id: &TargetId,
-        spec: Option<&Arc<TargetSpec>>,
-    ) -> Result<(), String> {
-        let before = places.watched(id).filter(|_| places.taken);
-        match spec {
-            Some(spec) => {
-                self.checkable(spec)
-                    .map_err(|refused| refused.to_string())?;
-                places.stored.insert(id.clone(), Arc::clone(spec));
-            }
-            None => {
-                places.stored.remove(id);
+    /// Watches targets no longer that the shared settings had.
+    fn let_go(&self, followed: &mut Followed, targets: &[Key]) {
+        for some in targets.chunks(TARGETS_AT_ONCE) {
+            let mut places = self.places.lock();
+            for key in some {
+                // What cannot be a target's name was never watched.
+                let id = TargetId::new(key.name());
+                let gone = id.map_or(Ok(()), |id| self.make_gone(&mut places, &id));
+                followed.note(key, None, gone.err().map(fault));
             }
         }
+    }
+
+    /// Watches targets as the shared settings have them.
+    fn take_all(
+        &self,
+        followed: &mut Followed,
+        documents: &[(Key, Document)],
+        revisions: &[Revision],
+    ) {
+        let proven = std::mem::take(&mut *self.proven.lock());
+        let ready = self.ready_all(&followed.inheritance, &proven, documents);
+        drop(proven);
+        let keys = documents.iter().map(|(key, _)| key);
+        let mut targets = keys.zip(revisions).zip(ready).peekable();
+        while targets.peek().is_some() {
+            let mut places = self.places.lock();
+            for ((key, revision), ready) in targets.by_ref().take(TARGETS_AT_ONCE) {
+                let taken = ready.and_then(|ready| self.make_shared(&mut places, &ready));
+                followed.note(key, Some(*revision), taken.err().map(fault));
+            }
+        }
+    }
+
+    /// Watches a target as the shared settings have it.
+    fn make_shared(&self, places: &mut Places, ready: &Ready) -> Result<(), Refused> {
+        let id = &ready.spec.id;
+        let before = places.watched(id).filter(|_| places.taken);
+        places.stored.insert(id.clone(), Arc::clone(&ready.spec));
+        let after = places.watched(id).filter(|_| places.taken);
+        // What hides it is as before.
+        let Some(after) = after.filter(|after| before.is_none_or(|it| it.spec != after.spec))
+        else {
+            return Ok(());
+        };
+        let watched = self.watch_ready(places, ready, after.origin);
+        if let Err(refused) = watched {
+            places.stored.remove(id);
+            return Err(refused);
+        }
+        places.created.remove(id);
+        Ok(())
+    }
+
+    /// Watches a target as whoever says of it what the shared settings hid, if anybody does.
+    fn make_gone(&self, places: &mut Places, id: &TargetId) -> Result<(), Refused> {
+        let before = places.watched(id).filter(|_| places.taken);
+        places.stored.remove(id);
         let after = places.watched(id).filter(|_| places.taken);
         match (before, after) {
             (Some(before), Some(after)) if before.spec == after.spec => {}
             (_, Some(after)) => {
-                let watched = self.watch(places, &after);
-                if let Err(refused) = watched {
-                    places.stored.remove(id);
-                    return Err(refused.to_string());
-                }
-                if after.origin == super::Origin::Api {
-                    places.created.remove(id);
-                }
+                self.watch(places, &after)?;
             }
             (Some(_), None) => self.forget(places, id),
             (None, None) => {}
@@ -336,7 +359,10 @@ impl Registry {
     }
 }
 
-fn gone(key: &Key) -> Option<Next> {
-    let id = TargetId::new(key.name()).ok()?;
-    Some((id, None))
+/// Why a setting cannot be used here. It is told beside the setting, so not of which one.
+fn fault(refused: Refused) -> String {
+    if let Refused::Document { problems, .. } = refused {
+        return problems.to_string();
+    }
+    refused.to_string()
 }

@@ -19,6 +19,7 @@ mod members;
 #[cfg(test)]
 pub(crate) mod memory;
 mod propose;
+mod ready;
 mod refused;
 mod reload;
 mod targets;
@@ -32,7 +33,7 @@ use std::sync::atomic::AtomicUsize;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use auscult_core::id::{SignalName, TargetId};
 use auscult_core::monitor::observers::Lineup;
-use auscult_core::monitor::{Applied, Arrival, Change, SignalKey, Source};
+use auscult_core::monitor::{Applied, Arrival, Change, Source};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -44,13 +45,14 @@ pub use refused::{Refused, ReloadError};
 pub use reload::{ReloadStatus, Reloaded};
 pub use targets::{OnlyIf, Put};
 
-use crate::check::{CheckRunner, CheckSpec};
-use crate::engine::Engine;
+use crate::check::CheckRunner;
+use crate::engine::{Engine, Placed};
 use crate::ingest::{Admission, Admitted, Key};
 use crate::observers::Part;
 use crate::settings::{Settings, TargetSpec};
 use crate::shared::SettingsStore;
 use follow::{Followed, Reached};
+use ready::{Proven, Ready};
 use tokens::Tokens;
 
 /// What is watched. Shared by the API, the receiver of heartbeats and whoever reloads.
@@ -68,6 +70,8 @@ pub struct Registry {
     /// For whoever must not wait while they are followed.
     reached: ArcSwap<Reached>,
     tokens: ArcSwap<Tokens>,
+    /// Of the change that is being made through this monitor.
+    proven: Mutex<Proven>,
     places: Mutex<Places>,
     words: Mutex<BTreeMap<TargetId, MemberWord>>,
     status: Mutex<ReloadStatus>,
@@ -164,6 +168,18 @@ impl Places {
         self.file.len() + self.stored.len() + self.members.len() + self.created.len()
     }
 
+    /// The names of everything that is to be watched, sorted.
+    fn names(&self) -> Vec<TargetId> {
+        let mut names = Vec::with_capacity(self.upper_bound());
+        for place in [&self.file, &self.stored, &self.members, &self.created] {
+            names.extend(place.keys().cloned());
+        }
+        // Each place is sorted already.
+        names.sort();
+        names.dedup();
+        names
+    }
+
     /// Everything that the machine was told to watch, by name.
     fn told(&self) -> BTreeMap<TargetId, Arc<TargetSpec>> {
         if self.taken {
@@ -213,6 +229,7 @@ impl Registry {
             settings: ArcSwap::from_pointee(settings),
             key: Arc::default(),
             tokens: ArcSwap::default(),
+            proven: Mutex::default(),
             places: Mutex::default(),
             words: Mutex::default(),
             status: Mutex::default(),
@@ -270,6 +287,12 @@ impl Registry {
         self.places.lock().all().into_values().collect()
     }
 
+    /// The names of all targets, sorted.
+    #[must_use]
+    pub fn names(&self) -> Vec<TargetId> {
+        self.places.lock().names()
+    }
+
     /// Where a target comes from.
     #[must_use]
     pub fn origin(&self, id: &str) -> Option<Origin> {
@@ -290,34 +313,36 @@ impl Registry {
         }
     }
 
-    /// Refuses what could not be checked, before anything is changed.
-    fn checkable(&self, spec: &TargetSpec) -> Result<(), Refused> {
-        for signal in &spec.signals {
-            if let Some(check) = CheckSpec::from_source(&signal.source) {
-                self.checks
-                    .validate(&check)
-                    .map_err(|error| Refused::Check {
-                        id: spec.id.clone(),
-                        signal: signal.name.clone(),
-                        error,
-                    })?;
-            }
-        }
-        Ok(())
+    /// As [`watch_ready`](Self::watch_ready), of a target that was not made ready.
+    ///
+    /// # Errors
+    /// It cannot be checked, or the machine has no room for it. State: unchanged.
+    fn watch(&self, places: &mut Places, watched: &Watched) -> Result<Applied, Refused> {
+        let ready = self.ready(Arc::clone(&watched.spec))?;
+        self.watch_ready(places, &ready, watched.origin)
     }
 
-    /// Tells the machine and the checks. What is asked for was proven possible, so a refusal here
-    /// is a fault of ours, and is told to the caller as what it is.
-    fn watch(&self, places: &mut Places, watched: &Watched) -> Result<Applied, Refused> {
-        let spec = &watched.spec;
-        let before = self.keys(&spec.id);
-        let applied = self.engine.apply(Change::Put(spec.to_target()))?;
-        let after = self.keys(&spec.id);
-        for key in before.iter().filter(|key| !after.contains(key)) {
-            self.checks.remove(*key);
+    /// Tells the machine and the checks.
+    ///
+    /// # Errors
+    /// The machine has no room for it. State: unchanged.
+    fn watch_ready(
+        &self,
+        places: &mut Places,
+        ready: &Ready,
+        origin: Origin,
+    ) -> Result<Applied, Refused> {
+        let spec = &ready.spec;
+        let Placed {
+            applied,
+            gone,
+            signals,
+        } = self.engine.put(spec.to_target())?;
+        for key in gone {
+            self.checks.remove(key);
         }
         self.tell_again(spec);
-        let part = self.part(watched);
+        let part = self.part(&spec.id, origin);
         let is_news = match part {
             Part::None => places.resting.insert(spec.id.clone()),
             Part::Alone | Part::Among(_) => places.resting.remove(&spec.id),
@@ -325,27 +350,18 @@ impl Registry {
         if is_news || places.paused.contains(&spec.id) {
             self.judge(places, &spec.id);
         }
-        self.set_checks(spec, &after, part)?;
+        self.set_checks(ready, &signals, part);
         Ok(applied)
     }
 
     fn forget(&self, places: &mut Places, id: &TargetId) {
         places.resting.remove(id);
-        for key in self.keys(id) {
+        for key in self.engine.keys(id) {
             self.checks.remove(key);
         }
         if let Err(error) = self.engine.apply(Change::Remove(id.clone())) {
             tracing::error!(%error, "a target that was watched is unknown to the machine");
         }
-    }
-
-    fn keys(&self, id: &str) -> Vec<SignalKey> {
-        self.engine.read(|monitor, _| {
-            let target = monitor.target(id);
-            target.map_or_else(Vec::new, |target| {
-                target.signals().map(|signal| signal.key()).collect()
-            })
-        })
     }
 }
 

@@ -11,9 +11,9 @@ use auscult_core::monitor::registry::{
 };
 use ring::rand::{SecureRandom as _, SystemRandom};
 
+use super::ready::Proven;
 use super::{Refused, Registry};
-use crate::settings::TargetSpec;
-use crate::settings::documents::{DEFAULTS_NAME, Inheritance, Sheet};
+use crate::settings::documents::{DEFAULTS_NAME, Sheet};
 use crate::shared::ChangeError;
 
 /// How often a plan is made anew because what it found has changed meanwhile.
@@ -117,14 +117,18 @@ impl Registry {
     /// # Errors
     /// Why it cannot be done. State: nothing was changed, in every case.
     pub fn plan_shared(&self, wanted: &Wanted) -> Result<Plan, Refused> {
+        self.plan_proven(wanted).map(|(plan, _)| plan)
+    }
+
+    fn plan_proven(&self, wanted: &Wanted) -> Result<(Plan, Proven), Refused> {
         let mut looked = None;
         self.shared.read(&mut |shared, _| {
             looked = Some(look(shared, wanted));
         });
         // Every store lets itself be read.
         let (plan, proof) = looked.unwrap_or_else(|| look(&SharedRegistry::default(), wanted))?;
-        self.prove(&proof)?;
-        Ok(plan)
+        let proven = self.prove(proof)?;
+        Ok((plan, proven))
     }
 
     /// Has the shared settings made as wanted: decided for good and live here when this returns.
@@ -142,7 +146,7 @@ impl Registry {
         loop {
             plans += 1;
             let planned = self.clone().plan_apart(Arc::clone(&wanted)).await;
-            let nothing_to_do = matches!(&planned, Ok(plan) if plan.steps.is_empty());
+            let nothing_to_do = matches!(&planned, Ok((plan, _)) if plan.steps.is_empty());
             if (planned.is_err() || nothing_to_do) && !confirmed {
                 // What is known here may be old: nothing is refused, or said to be done already,
                 // for that.
@@ -150,7 +154,7 @@ impl Registry {
                 confirmed = true;
                 continue;
             }
-            let plan = planned?;
+            let (plan, proven) = planned?;
             if nothing_to_do {
                 let outcome = unchanged(&plan);
                 return Ok(Made { outcome, plan });
@@ -161,7 +165,12 @@ impl Registry {
                 at: WallMillis(self.engine.clock().wall_now().as_millisecond()),
                 edits: edits(&plan, &wanted),
             };
-            match self.decide(change).await {
+            *self.proven.lock() = proven;
+            let decided = self.decide(change).await;
+            if decided.is_err() {
+                *self.proven.lock() = Proven::default();
+            }
+            match decided {
                 Ok(outcome) => {
                     self.arrived(outcome.revision).await;
                     self.clone().catch_up_apart().await;
@@ -198,8 +207,8 @@ impl Registry {
         self.shared.change(change).await.map_err(Refused::from)
     }
 
-    async fn plan_apart(self: Arc<Self>, wanted: Arc<Wanted>) -> Result<Plan, Refused> {
-        let planned = tokio::task::spawn_blocking(move || self.plan_shared(&wanted));
+    async fn plan_apart(self: Arc<Self>, wanted: Arc<Wanted>) -> Result<(Plan, Proven), Refused> {
+        let planned = tokio::task::spawn_blocking(move || self.plan_proven(&wanted));
         planned.await.unwrap_or_else(broken)
     }
 
@@ -225,7 +234,7 @@ impl Registry {
     }
 
     /// Whether everything that a plan concerns makes sense with what it inherits, and fits here.
-    fn prove(&self, proof: &Proof) -> Result<(), Refused> {
+    fn prove(&self, proof: Proof) -> Result<Proven, Refused> {
         let mut inheritance = self.settings.load().inheritance();
         let key = Key::new(Kind::Defaults, DEFAULTS_NAME);
         let body = proof.defaults.as_ref().map(Document::body);
@@ -237,11 +246,13 @@ impl Registry {
                 .set_group(key.name(), Some(document.body()))
                 .map_err(|problems| Refused::of_document(Some(key.clone()), problems))?;
         }
-        for (key, document) in &proof.targets {
-            let spec = target(&inheritance, key, document)?;
-            self.checkable(&spec)?;
+        let ready = self.ready_all(&inheritance, &Proven::default(), &proof.targets);
+        let mut targets = Vec::with_capacity(ready.len());
+        for ((key, document), ready) in proof.targets.into_iter().zip(ready) {
+            targets.push((key, (document, ready?)));
         }
-        self.refuse_too_many(&proof.created)
+        self.refuse_too_many(&proof.created)?;
+        Ok(Proven::new(inheritance, targets.into_iter().collect()))
     }
 
     fn refuse_too_many(&self, created: &[Key]) -> Result<(), Refused> {
@@ -257,15 +268,6 @@ impl Registry {
             false => Ok(()),
         }
     }
-}
-
-fn target(
-    inheritance: &Inheritance,
-    key: &Key,
-    document: &Document,
-) -> Result<TargetSpec, Refused> {
-    let spec = inheritance.target(document.body());
-    spec.map_err(|problems| Refused::of_document(Some(key.clone()), problems))
 }
 
 /// The plan for what is wanted, and what has to be proven of it.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use auscult_core::id::TargetId;
 use jiff::Timestamp;
 
+use super::ready::Ready;
 use super::{FileTargets, Places, Refused, Registry, ReloadError};
 use crate::ingest::Key;
 use crate::settings::{Settings, TargetSpec};
@@ -40,7 +41,7 @@ pub struct ReloadStatus {
 struct Plan {
     settings: Settings,
     key: Option<Key>,
-    file: BTreeMap<TargetId, Arc<TargetSpec>>,
+    file: BTreeMap<TargetId, Ready>,
 }
 
 impl Registry {
@@ -125,9 +126,11 @@ impl Registry {
                 "the settings of the membership have changed; they take effect after a restart"
             );
         }
-        places.file = plan.file;
+        let specs = plan.file.iter();
+        let specs = specs.map(|(id, ready)| (id.clone(), Arc::clone(&ready.spec)));
+        places.file = specs.collect();
         places.taken = true;
-        let reloaded = self.turn(&before, &mut places)?;
+        let reloaded = self.turn(&before, &mut places, &plan.file)?;
         self.key.store(plan.key.map(Arc::new));
         let inherited_anew = self.settings.load().defaults != plan.settings.defaults;
         self.settings.store(Arc::new(plan.settings));
@@ -148,10 +151,10 @@ impl Registry {
         let key = key.map_err(ReloadError::Key)?;
         let mut file = BTreeMap::new();
         for spec in &settings.targets {
-            self.checkable(spec)?;
+            let ready = self.ready(Arc::new(spec.clone()))?;
             match self.file_targets {
                 FileTargets::Own => {
-                    file.insert(spec.id.clone(), Arc::new(spec.clone()));
+                    file.insert(spec.id.clone(), ready);
                 }
                 FileTargets::OfGroup => {}
             }
@@ -173,11 +176,13 @@ impl Registry {
         })
     }
 
-    /// Brings the machine and the checks from one set of targets to the other.
-    pub(super) fn turn(
+    /// Brings the machine and the checks from one set of targets to the other. Those of the file
+    /// are ready.
+    fn turn(
         &self,
         before: &BTreeMap<TargetId, Arc<TargetSpec>>,
         places: &mut Places,
+        file: &BTreeMap<TargetId, Ready>,
     ) -> Result<Reloaded, Refused> {
         let mut reloaded = Reloaded::default();
         let after = places.all();
@@ -195,9 +200,13 @@ impl Registry {
                 Some(_) => reloaded.changed += 1,
                 None => reloaded.added += 1,
             }
-            if let Some(watched) = places.watched(id) {
-                self.watch(places, &watched)?;
-            }
+            let Some(watched) = places.watched(id) else {
+                continue;
+            };
+            match file.get(id) {
+                Some(ready) => self.watch_ready(places, ready, watched.origin)?,
+                None => self.watch(places, &watched)?,
+            };
         }
         Ok(reloaded)
     }

@@ -72,6 +72,12 @@ impl Inheritance {
         Ok(())
     }
 
+    /// Whether a target of this group, or of none, inherits the same from both.
+    #[must_use]
+    pub fn gives_as(&self, other: &Self, group: Option<&str>) -> bool {
+        self.inherited(group) == other.inherited(group)
+    }
+
     /// How many monitors observe each shared target; `usize::MAX` for all of them.
     #[must_use]
     pub fn observers(&self) -> usize {
@@ -93,19 +99,22 @@ impl Inheritance {
     }
 
     fn resolve(&self, report: &mut Report<'_>, own: &Section) -> Option<TargetSpec> {
-        let inherited = match own.text("group") {
-            None => &self.defaults,
-            Some(name) => match self.groups.get(&name) {
-                Some(group) => &group.inherited,
-                None => {
-                    let message = format!("there is no group `{name}`");
-                    let hint = "add the group first, or in the same change".to_owned();
-                    report.value(own.at("group"), message, Some(hint));
-                    return None;
-                }
-            },
+        let group = own.text("group");
+        let Some(inherited) = self.inherited(group.as_deref()) else {
+            let message = format!("there is no group `{}`", group.unwrap_or_default());
+            let hint = "add the group first, or in the same change".to_owned();
+            report.value(own.at("group"), message, Some(hint));
+            return None;
         };
         resolve::target(report, own, inherited, None)
+    }
+
+    /// What a target of this group inherits, or one of none; nothing where there is no such group.
+    fn inherited(&self, group: Option<&str>) -> Option<&Section> {
+        match group {
+            None => Some(&self.defaults),
+            Some(name) => self.groups.get(name).map(|group| &group.inherited),
+        }
     }
 
     fn lay_anew(&mut self) {
