@@ -228,8 +228,8 @@ impl EventLoop {
         })
     }
 
-    /// Begins to check a signal. To wake the loop takes longer than everything else here, so of many
-    /// new signals the first one does it.
+    /// Begins to check a signal. To wake the loop takes longer than everything else here, so of
+    /// many new signals the first one does it.
     fn begin(&self, signal: Arc<Signal>) {
         let mut new = self.new.lock();
         new.push(signal);

@@ -243,7 +243,7 @@ impl Inner {
         };
         let mut compare: Vec<Value> = vec![is_at(&self.keys.head(), known)];
         let entry = if encoded.len() <= INLINE_BYTES_MAX {
-            to_json(&Entry::Change(Command(change.clone())))?
+            to_json(&Entry::Change(Command::from(change.clone())))?
         } else {
             // A name of their own each time: the same change may be tried by two monitors at once.
             let name = format!("change-{:032x}", self.random());
@@ -284,7 +284,7 @@ impl Inner {
         let id = *change.id.get_or_insert_with(|| ChangeId(self.random()));
         let begun = self.clock.now();
         let left = || (self.timing.change).saturating_sub(self.clock.now().since(begun));
-        let command = Command(change);
+        let command = Command::from(change);
         let (command, encoded) = apart(move || {
             let encoded = to_json(&command);
             (command, encoded)

@@ -43,7 +43,7 @@ enum Attempt {
 
 impl Node {
     pub(super) async fn ask_change(&self, change: Change) -> Result<Outcome, ChangeError> {
-        let reply = self.ask_leader(Ask::Change(Command(change))).await?;
+        let reply = self.ask_leader(Ask::Change(change.into())).await?;
         let Reply::Changed { index, answer } = reply else {
             return Err(ChangeError::Unclear);
         };

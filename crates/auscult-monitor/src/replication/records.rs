@@ -2,6 +2,7 @@
 //! messages between monitors: JSON that a later version still reads.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use auscult_core::id::IdError;
 use auscult_core::monitor::registry::{
@@ -11,13 +12,20 @@ use auscult_core::monitor::registry::{
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A change, as it is proposed to the group.
+/// A change, as it is proposed to the group. Clones share it: it goes into the log, to each other
+/// monitor, and to the registry, and may have as many edits as there are settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Command(pub Change);
+pub struct Command(pub Arc<Change>);
+
+impl From<Change> for Command {
+    fn from(change: Change) -> Self {
+        Self(Arc::new(change))
+    }
+}
 
 impl Serialize for Command {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        ChangeRecord::from(&self.0).serialize(serializer)
+        ChangeRecord::from(&*self.0).serialize(serializer)
     }
 }
 
@@ -351,7 +359,7 @@ impl TryFrom<ChangeRecord<'_>> for Command {
                 })
             })
             .collect();
-        Ok(Self(Change {
+        Ok(Self::from(Change {
             id: record.id.as_deref().map(id_of).transpose()?,
             author: Author::new(&record.author),
             at: WallMillis(record.at_ms),

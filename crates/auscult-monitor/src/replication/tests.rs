@@ -73,7 +73,7 @@ fn change(number: u64) -> Change {
 fn entry(index: u64, change: Change) -> Entry<Group> {
     Entry {
         log_id: LogId::new(CommittedLeaderId::new(1, 1), index),
-        payload: EntryPayload::Normal(Command(change)),
+        payload: EntryPayload::Normal(change.into()),
     }
 }
 
@@ -146,7 +146,7 @@ fn a_journal_of_something_else_is_refused_and_left_alone() {
 /// Golden: these stand in logs on disks, and a later version must read them.
 #[test]
 fn records_keep_their_form() {
-    let text = serde_json::to_string(&Command(change(1))).unwrap();
+    let text = serde_json::to_string(&Command::from(change(1))).unwrap();
     assert_eq!(
         text,
         concat!(
@@ -157,7 +157,7 @@ fn records_keep_their_form() {
         )
     );
     let back: Command = serde_json::from_str(&text).unwrap();
-    assert_eq!(back.0, change(1));
+    assert_eq!(*back.0, change(1));
     let foreign = text.replace("\"target\"", "\"spaceship\"");
     let error = serde_json::from_str::<Command>(&foreign).unwrap_err();
     assert!(

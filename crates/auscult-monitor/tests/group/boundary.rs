@@ -93,7 +93,7 @@ fn entry(index: u64) -> Entry<Group> {
     };
     Entry {
         log_id: log_id(index),
-        payload: EntryPayload::Normal(Command(change)),
+        payload: EntryPayload::Normal(change.into()),
     }
 }
 

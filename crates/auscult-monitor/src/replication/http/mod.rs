@@ -9,7 +9,7 @@ mod server;
 
 use std::time::Duration;
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -32,13 +32,14 @@ const LARGE_BYTES: usize = 64 << 10;
 struct NoMessage(String);
 
 fn encode<T: Serialize>(message: &T, tail: &[u8]) -> Result<Bytes, NoMessage> {
-    let head = serde_json::to_vec(message).map_err(|error| NoMessage(error.to_string()))?;
-    let length = u32::try_from(head.len()).map_err(|_| NoMessage("it is too long".to_owned()))?;
-    let mut bytes = BytesMut::with_capacity(4 + head.len() + tail.len());
-    bytes.put_u32(length);
-    bytes.put_slice(&head);
-    bytes.put_slice(tail);
-    Ok(bytes.freeze())
+    let mut bytes = vec![0; 4];
+    let written = serde_json::to_writer(&mut bytes, message);
+    written.map_err(|error| NoMessage(error.to_string()))?;
+    let length = u32::try_from(bytes.len() - 4);
+    let length = length.map_err(|_| NoMessage("it is too long".to_owned()))?;
+    bytes[..4].copy_from_slice(&length.to_be_bytes());
+    bytes.extend_from_slice(tail);
+    Ok(bytes.into())
 }
 
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), NoMessage> {
