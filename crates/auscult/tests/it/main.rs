@@ -8,6 +8,7 @@ mod demo;
 mod etcd;
 mod group;
 mod history;
+mod history_disk;
 mod http;
 mod https;
 mod lab;

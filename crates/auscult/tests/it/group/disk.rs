@@ -66,7 +66,7 @@ fn one_without_room_says_so_and_the_others_go_on() {
     group.members[full].put_all("c", 1);
 }
 
-fn may_mount() -> Result<(), String> {
+pub(crate) fn may_mount() -> Result<(), String> {
     let tried = Command::new("unshare").args(["--mount", "true"]).output();
     let tried = tried.map_err(|error| format!("no unshare here ({error})"))?;
     if tried.status.success() {
@@ -77,7 +77,7 @@ fn may_mount() -> Result<(), String> {
 }
 
 /// The binary with its data folder in memory.
-fn in_memory(args: Vec<String>) -> Command {
+pub(crate) fn in_memory(args: Vec<String>) -> Command {
     let data = args.iter().position(|arg| arg == "--datadir").unwrap() + 1;
     fs::create_dir_all(&args[data]).unwrap();
     let mut command = Command::new("unshare");

@@ -1,7 +1,7 @@
 //! Several monitors that share settings, as processes of their own: killed, stopped, cut off,
 //! without room on the disk, started again and joined by others.
 
-mod disk;
+pub(crate) mod disk;
 mod five;
 mod interface;
 mod leader;
