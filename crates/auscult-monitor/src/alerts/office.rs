@@ -59,9 +59,15 @@ impl Office {
             is_serving: machine.is_serving_now(),
             lineup: machine.lineup(),
         });
+        self.note(now, desks)
+    }
+
+    fn note(&mut self, now: Instant, desks: Desks) -> News {
         if desks != self.desks {
-            let alone = !desks.is_shared || !self.desks.is_shared;
-            let before = std::mem::replace(&mut self.desks, desks);
+            let mut before = std::mem::replace(&mut self.desks, desks);
+            // Whoever has just started cannot know who told so far: in a group it was not this one.
+            before.is_shared |= before.me.is_none();
+            let alone = !self.desks.is_shared || !before.is_shared;
             self.before = (!alone).then_some(before);
             self.takes_over_at = Some(match alone {
                 true => now,
@@ -121,5 +127,55 @@ impl Desks {
             },
             Some(_) | None => Duty::There(owner.cloned()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use auscult_core::monitor::observers::{Observers, ObserversConfig, Seat};
+
+    use super::*;
+
+    /// Desks of this monitor with a lineup of its own alone, so that it owns every target.
+    fn desks(shared: bool) -> Desks {
+        let name = |text: &str| MonitorName::new(text).unwrap();
+        let config = ObserversConfig::server();
+        let mut machine = Observers::new(config, name("m1"), 1, Instant::ORIGIN);
+        let mate = Seat {
+            name: name("m2"),
+            liveness: Liveness::Gone,
+        };
+        let mates: &[Seat] = if shared { &[mate] } else { &[] };
+        machine.set_roster(Instant::ORIGIN, mates);
+        let later = Instant::from_secs(60);
+        machine.tick(later);
+        Desks {
+            me: Some(name("m1")),
+            others: Vec::new(),
+            is_shared: shared,
+            is_isolated: false,
+            is_serving: true,
+            lineup: machine.lineup(),
+        }
+    }
+
+    #[test]
+    fn who_has_just_started_in_a_group_lets_others_say_first_what_they_told() {
+        let mut office = Office::default();
+        assert_eq!(office.note(Instant::ORIGIN, desks(true)), News::Lost);
+        assert_eq!(office.duty("web"), Duty::There(None));
+        let early = Instant::ORIGIN.after(HANDOVER - Duration::from_millis(1));
+        assert_eq!(office.note(early, desks(true)), News::Nothing);
+        assert_eq!(office.duty("web"), Duty::There(None));
+        let now = Instant::ORIGIN.after(HANDOVER);
+        assert_eq!(office.note(now, desks(true)), News::Gained);
+        assert_eq!(office.duty("web"), Duty::Here);
+    }
+
+    #[test]
+    fn who_is_alone_tells_from_its_start_on() {
+        let mut office = Office::default();
+        assert_eq!(office.note(Instant::ORIGIN, desks(false)), News::Gained);
+        assert_eq!(office.duty("web"), Duty::Here);
     }
 }
