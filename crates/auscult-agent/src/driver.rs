@@ -58,6 +58,9 @@ struct Desk {
     /// The digest of the members in the snapshot.
     published: u64,
     stale: bool,
+    /// Events that are told when the snapshot shows what they tell of: whoever is woken by one and
+    /// looks at the members must not see those of before, as nothing wakes it again.
+    said: Vec<(Instant, AgentEvent, String)>,
     body: Vec<u8>,
     datagram: Vec<u8>,
     rejections: Rejections,
@@ -103,6 +106,7 @@ impl Driver {
             leaves: Vec::new(),
             published: self.swim.view_digest(),
             stale: false,
+            said: Vec::new(),
             body: Vec::new(),
             datagram: Vec::new(),
             rejections: Rejections::default(),
@@ -334,8 +338,7 @@ impl Driver {
                     }
                     let text = sentence(&event, &self.swim);
                     tracing::debug!(target: "auscult::membership", "{text}");
-                    let (at, event) = (event.at, AgentEvent::Member(event));
-                    self.shared.events.append(at, event, text);
+                    desk.said.push((event.at, AgentEvent::Member(event), text));
                 }
                 Output::Joined { seed, outcome } => {
                     let asked = |join: &mut (SocketAddr, _)| join.0 == seed;
@@ -361,8 +364,7 @@ impl Driver {
                     if members > 1 {
                         let text = format!("{mode} from now on, among {members} live members");
                         let event = AgentEvent::ModeChanged { mode, members };
-                        let now = self.shared.clock.now();
-                        self.shared.events.append(now, event, text);
+                        desk.said.push((self.shared.clock.now(), event, text));
                     }
                 }
                 Output::Rejected { from, reason } => {
@@ -416,7 +418,7 @@ impl Driver {
         }
     }
 
-    /// Takes a new snapshot, if anybody would see a difference.
+    /// Takes a new snapshot, if anybody would see a difference, and tells what happened.
     fn publish(&self, now: Instant, desk: &mut Desk) {
         let view = self.swim.view_digest();
         let changed = desk.stale || view != desk.published;
@@ -429,6 +431,9 @@ impl Driver {
                 recorder.note(&members);
             }
             self.shared.publish(members);
+        }
+        for (at, event, text) in desk.said.drain(..) {
+            self.shared.events.append(at, event, text);
         }
         desk.counters.swim = self.swim.counters().clone();
         desk.counters.local_health = self.swim.local_health();

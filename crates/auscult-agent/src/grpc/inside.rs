@@ -164,7 +164,7 @@ impl Inside {
         let records = vec![Record {
             name: member.name.clone(),
             address: member.address,
-            claim: Claim::new(member.incarnation, State::Suspect),
+            claim: Claim::new(member.incarnation, State::Dead),
             metadata: Stamp::default(),
         }];
         let label = self.label.clone();
