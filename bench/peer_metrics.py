@@ -114,7 +114,8 @@ def main():
         rate = publish(client, args.peers, "1h", "calm")
         print(f"published over one connection, {AT_ONCE} a request: {rate:,.0f} readings/s")
         client.rest()
-        time.sleep(2)
+        # What was published is written to the disk within seconds.
+        time.sleep(15)
         count = args.peers * METRICS
         print(f"at rest, with {count:,} metrics: {at_rest(process, args.seconds):.2f} % of a core")
         publish(client, EXPIRING, f"{TTL:.0f}s", "brief")
