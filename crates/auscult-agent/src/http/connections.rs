@@ -161,6 +161,7 @@ async fn connection(
 /// read.
 async fn begins_as_http2(stream: &TcpStream) -> bool {
     let mut start = [0; HTTP2_START.len()];
+    let mut pause = Duration::from_millis(1);
     loop {
         let Ok(length) = stream.peek(&mut start).await else {
             return false;
@@ -171,8 +172,10 @@ async fn begins_as_http2(stream: &TcpStream) -> bool {
         if length == start.len() {
             return true;
         }
-        // `P`, of `POST` or of this. The rest is on its way.
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        // `P`, of `POST` or of this. The rest is on its way, and nothing wakes for it: what was
+        // peeked at is ready already. Who never sends it costs less and less.
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(HTTP2_START_PAUSE_MAX);
     }
 }
 
@@ -187,14 +190,7 @@ async fn serve_http1(
         .header_read_timeout(limits.head_timeout)
         .max_header_size(16 * 1024)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    let mut served = std::pin::pin!(served);
-    tokio::select! {
-        outcome = served.as_mut() => outcome,
-        () = stop.stopped() => {
-            served.as_mut().graceful_shutdown();
-            served.await
-        }
-    }
+    until_stopped(served, http1::Connection::graceful_shutdown, stop).await
 }
 
 async fn serve_http2(stream: Patient, router: Router, stop: Stop) -> hyper::Result<()> {
@@ -204,11 +200,19 @@ async fn serve_http2(stream: Patient, router: Router, stop: Stop) -> hyper::Resu
         .max_concurrent_streams(HTTP2_STREAMS_MAX)
         .max_header_list_size(16 * 1024)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    until_stopped(served, http2::Connection::graceful_shutdown, stop).await
+}
+
+/// Serves a connection; from `stop` on only what is under way.
+async fn until_stopped<C>(served: C, end: fn(Pin<&mut C>), stop: Stop) -> hyper::Result<()>
+where
+    C: Future<Output = hyper::Result<()>>,
+{
     let mut served = std::pin::pin!(served);
     tokio::select! {
         outcome = served.as_mut() => outcome,
         () = stop.stopped() => {
-            served.as_mut().graceful_shutdown();
+            end(served.as_mut());
             served.await
         }
     }
@@ -216,6 +220,9 @@ async fn serve_http2(stream: Patient, router: Router, stop: Stop) -> hyper::Resu
 
 /// What HTTP/2 begins with.
 const HTTP2_START: &[u8; 3] = b"PRI";
+
+/// How long what HTTP/2 begins with is waited for at a time.
+const HTTP2_START_PAUSE_MAX: Duration = Duration::from_millis(100);
 
 /// How often a client of HTTP/2 is asked whether it is there; it has 20 s to answer.
 const HTTP2_PING: Duration = Duration::from_secs(20);
