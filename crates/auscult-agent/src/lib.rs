@@ -50,6 +50,7 @@ pub mod roles;
 mod sentence;
 mod stream;
 mod udp;
+pub mod whole_file;
 
 pub use config::{AgentConfig, StartError, Transport};
 pub use counters::Counters;

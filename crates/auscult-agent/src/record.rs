@@ -1,12 +1,12 @@
 //! What a member keeps on disk over restarts: its incarnation, so that a restart contradicts at
 //! once what was said of the run before, and where others were, so that it finds them again.
 //!
-//! A small text file, replaced as a whole: written beside, synced, renamed. Its last line is a
-//! digest of the lines before it. What is no such file is never overwritten.
+//! A small text file, replaced as a whole. Its last line is a digest of the lines before it. What
+//! is no such file is never overwritten.
 
 use std::fmt;
-use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,6 +20,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::sleep;
 
 use crate::members::Members;
+use crate::whole_file::{self, Readers};
 
 /// What the file says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -215,26 +216,8 @@ fn sum_line(text: &str) -> String {
     format!("sum {:?}", MemberId::of(text))
 }
 
-/// Replaces the file as a whole.
 fn write(path: &Path, text: &str) -> io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let beside = PathBuf::from(beside);
-    let written = (|| {
-        let mut file = File::create(&beside)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&beside, path)
-    })();
-    if written.is_err() {
-        let _none_there = fs::remove_file(&beside);
-        return written;
-    }
-    // The name, too, must survive a loss of power.
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    whole_file::replace(path, text.as_bytes(), Readers::Usual)
 }
 
 /// Keeps the file up to date, in a task of its own: a slow disk holds up nobody.
@@ -437,6 +420,8 @@ const _: () = assert!(OTHERS_MAX <= MEMBERS_MAX && OTHERS_MAX * 256 < FILE_BYTES
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use auscult_core::bounds::INCARNATION_MAX;
 
     use super::*;

@@ -21,5 +21,6 @@ pub mod settings;
 pub mod shared;
 pub mod store;
 pub mod template;
+mod tls;
 
 pub use auscult_agent::clock;

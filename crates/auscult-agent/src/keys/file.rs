@@ -1,11 +1,13 @@
 //! The key file: one key a line, the first one is the primary.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
+
+use crate::whole_file::{self, Readers};
 
 use super::ring::{Changed, Key, KeyError, KeyRing, RingRefusal};
 
@@ -117,35 +119,8 @@ impl KeyRing {
             text.push_str(&key.to_base64());
             text.push_str(&format!("  # {}\n", key.id()));
         }
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            Some(_) | None => Path::new("."),
-        };
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}.new", std::process::id()));
-        let beside = folder.join(name);
-        let written = write_anew(&beside, path, text.as_bytes());
-        if written.is_err() {
-            // What is left is no key file; the error that counts is the first one.
-            let _left_behind = fs::remove_file(&beside);
-            return written;
-        }
-        File::open(folder)?.sync_all()
+        whole_file::replace(path, text.as_bytes(), Readers::Owner)
     }
-}
-
-fn write_anew(beside: &Path, path: &Path, text: &[u8]) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(beside)?;
-    if let Ok(facts) = fs::metadata(path) {
-        file.set_permissions(facts.permissions())?;
-    }
-    file.write_all(text)?;
-    file.sync_all()?;
-    fs::rename(beside, path)
 }
 
 #[cfg(unix)]

@@ -1,7 +1,7 @@
 //! How TLS is verified: one configuration per distinct setting, shared by all checks that have it.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
@@ -10,12 +10,12 @@ use parking_lot::Mutex;
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::WebPkiSupportedAlgorithms;
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use super::report::CheckError;
 use crate::settings::{HttpVersion, TlsSpec};
+use crate::tls;
 
 /// Makes and shares TLS configurations.
 #[derive(Default)]
@@ -77,36 +77,32 @@ impl TlsConfigs {
     }
 
     fn make(&self, key: &Key) -> Result<ClientConfig, CheckError> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let algorithms = provider.signature_verification_algorithms;
-        let builder = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| CheckError::new(Failure::Local, error.to_string()))?;
+        let broken = |error: rustls::Error| CheckError::new(Failure::Local, error.to_string());
+        let builder = tls::client().map_err(broken)?;
         let mut config = match &key.trust {
-            Trust::Anyone => builder
-                .dangerous()
-                .with_custom_certificate_verifier(Arc::new(AcceptAnyone { algorithms })),
-            Trust::System => builder.with_root_certificates(self.system_roots()),
-            Trust::File(file) => builder.with_root_certificates(roots_from(file)?),
+            Trust::Anyone => {
+                let algorithms = builder.crypto_provider().signature_verification_algorithms;
+                builder
+                    .dangerous()
+                    .with_custom_certificate_verifier(Arc::new(AcceptAnyone { algorithms }))
+            }
+            Trust::System => {
+                let roots = self
+                    .system_roots
+                    .get_or_init(|| Arc::new(tls::system_roots()));
+                builder.with_root_certificates(Arc::clone(roots))
+            }
+            Trust::File(file) => {
+                // Our own settings are at fault, not the target.
+                let bad = |bad| CheckError::new(Failure::Local, format!("ca_file {bad}"));
+                builder.with_root_certificates(tls::roots_of(file).map_err(bad)?)
+            }
         }
         .with_no_client_auth();
         config.alpn_protocols = key.protocols.iter().map(|name| name.to_vec()).collect();
         // A resumed session shows no certificate: an expired or renewed one would go unnoticed.
         config.resumption = Resumption::disabled();
         Ok(config)
-    }
-
-    /// The system's authorities, or Mozilla's where the system has none (a container from scratch).
-    fn system_roots(&self) -> Arc<RootCertStore> {
-        Arc::clone(self.system_roots.get_or_init(|| {
-            let mut roots = RootCertStore::empty();
-            let found = rustls_native_certs::load_native_certs();
-            roots.add_parsable_certificates(found.certs);
-            if roots.is_empty() {
-                roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-            }
-            Arc::new(roots)
-        }))
     }
 }
 
@@ -117,29 +113,6 @@ const fn protocols(version: HttpVersion) -> &'static [&'static [u8]] {
         HttpVersion::Http1 => &[b"http/1.1"],
         HttpVersion::Http2 => &[b"h2"],
     }
-}
-
-fn roots_from(file: &Path) -> Result<RootCertStore, CheckError> {
-    // Our own settings are at fault, not the target.
-    let failed = |what: String| {
-        CheckError::new(
-            Failure::Local,
-            format!("ca_file {}: {what}", file.display()),
-        )
-    };
-    let certificates =
-        CertificateDer::pem_file_iter(file).map_err(|error| failed(error.to_string()))?;
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates {
-        let certificate = certificate.map_err(|error| failed(error.to_string()))?;
-        roots
-            .add(certificate)
-            .map_err(|error| failed(error.to_string()))?;
-    }
-    if roots.is_empty() {
-        return Err(failed("has no certificate".into()));
-    }
-    Ok(roots)
 }
 
 /// For checks that do not verify: any certificate will do, but the handshake must still be sound.

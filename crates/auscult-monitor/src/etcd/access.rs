@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
+
+use crate::tls::{self, BadPem};
 
 /// What is needed to enter etcd beside its address.
 #[derive(Clone, Debug, Default)]
@@ -90,55 +91,27 @@ impl Access {
     /// at the start already.
     pub(super) fn connector(&self) -> Result<TlsConnector, NoAccess> {
         let roots = match &self.ca {
-            Some(file) => {
-                let mut roots = RootCertStore::empty();
-                for certificate in certificates("--settings-ca", file)? {
-                    roots
-                        .add(certificate)
-                        .map_err(|error| unfit("--settings-ca", file, &error))?;
-                }
-                roots
-            }
-            None => {
-                let mut roots = RootCertStore::empty();
-                let native = rustls_native_certs::load_native_certs();
-                roots.add_parsable_certificates(native.certs);
-                if roots.is_empty() {
-                    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-                }
-                roots
-            }
+            Some(file) => tls::roots_of(file).map_err(|bad| unfit("--settings-ca", bad))?,
+            None => tls::system_roots(),
         };
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| NoAccess(error.to_string()))?
-            .with_root_certificates(roots);
+        let builder = tls::client_trusting(roots);
+        let builder = builder.map_err(|error| NoAccess(error.to_string()))?;
         let config = match &self.certificate {
             None => builder.with_no_client_auth(),
             Some(ClientCertificate { chain, key }) => {
-                let certificates = certificates("--settings-cert", chain)?;
-                let read = PrivateKeyDer::from_pem_file(key);
-                let read = read.map_err(|error| unfit("--settings-key", key, &error))?;
-                let config = builder.with_client_auth_cert(certificates, read);
-                config.map_err(|error| unfit("--settings-key", key, &error))?
+                let chain = tls::certificates_of(chain);
+                let chain = chain.map_err(|bad| unfit("--settings-cert", bad))?;
+                let bad =
+                    |error: &dyn fmt::Display| unfit("--settings-key", BadPem::new(key, error));
+                let read = PrivateKeyDer::from_pem_file(key).map_err(|error| bad(&error))?;
+                let config = builder.with_client_auth_cert(chain, read);
+                config.map_err(|error| bad(&error))?
             }
         };
         Ok(TlsConnector::from(Arc::new(config)))
     }
 }
 
-fn certificates(flag: &str, file: &Path) -> Result<Vec<CertificateDer<'static>>, NoAccess> {
-    let found = CertificateDer::pem_file_iter(file);
-    let found = found.map_err(|error| unfit(flag, file, &error))?;
-    let found: Result<Vec<_>, _> = found.collect();
-    let found = found.map_err(|error| unfit(flag, file, &error))?;
-    if found.is_empty() {
-        return Err(unfit(flag, file, &"it has no certificate"));
-    }
-    Ok(found)
-}
-
-fn unfit(flag: &str, file: &Path, why: &dyn fmt::Display) -> NoAccess {
-    NoAccess(format!("{flag} {} cannot be used: {why}", file.display()))
+fn unfit(flag: &str, bad: BadPem) -> NoAccess {
+    NoAccess(format!("{flag} {bad}"))
 }

@@ -6,11 +6,12 @@
 //! set again and again.
 
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use auscult_agent::whole_file::{self, Readers};
 use auscult_core::monitor::registry::Registry;
 use auscult_core::time::Instant;
 use serde::{Deserialize, Serialize};
@@ -149,11 +150,7 @@ impl Cache {
         bytes.push(b'\n');
         let registry = registry_to_json(registry);
         bytes.extend(registry.map_err(|error| io::Error::other(error.to_string()))?);
-        let beside = self.path.with_extension("new");
-        let mut file = File::create(&beside)?;
-        file.write_all(&bytes)?;
-        file.sync_all()?;
-        fs::rename(&beside, &self.path)
+        whole_file::replace(&self.path, &bytes, Readers::Usual)
     }
 
     /// That it is still all that is known.

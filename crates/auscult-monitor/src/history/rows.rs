@@ -9,6 +9,7 @@ use auscult_core::time::nanos;
 use super::clock::Timeline;
 use crate::events::LoggedEvent;
 use crate::events::sentence::failure_text;
+use crate::store::Fields;
 
 /// Bytes of the part of a row that every change has.
 const HEAD_BYTES: usize = 128;
@@ -244,21 +245,20 @@ fn put_evidence(row: &mut Row, evidence: &Evidence, at_nanos: u64, clock: &Timel
 
 /// The number of the target that a row is about.
 pub(super) fn target_of(row: &[u8]) -> Option<u32> {
-    let number = row.get(HEAD_BYTES - 4..HEAD_BYTES)?;
-    Some(u32::from_le_bytes(number.try_into().ok()?))
+    Fields::of(row.get(HEAD_BYTES - 4..)?).word()
 }
 
 /// The change that a row tells of; `None` if no version of ours wrote it.
 pub(super) fn decode(at_nanos: u64, id: u64, row: &[u8]) -> Option<Change> {
-    let mut read = Reader(row);
+    let mut read = Fields::of(row);
     let [what, from, to, cause] = read.array()?;
     let what = *What::ALL.get(usize::from(what))?;
     let status = |code: u8| Status::ALL.get(usize::from(code)).copied();
     let (from, to) = (status(from)?, status(to)?);
     let (head, tail) = row.split_at_checked(HEAD_BYTES)?;
-    let mut lengths = Reader(head.get(HEAD_BYTES - 8..)?);
-    let signal = usize::from(u16::from_le_bytes(lengths.array()?));
-    let text = usize::from(u16::from_le_bytes(lengths.array()?));
+    let mut lengths = Fields::of(head.get(HEAD_BYTES - 8..)?);
+    let signal = usize::from(lengths.half_word()?);
+    let text = usize::from(lengths.half_word()?);
     let signal = String::from_utf8_lossy(tail.get(..signal)?).into_owned();
     let text = String::from_utf8_lossy(tail.get(tail.len().checked_sub(text)?..)?).into_owned();
     let grounds = match cause {
@@ -276,17 +276,17 @@ pub(super) fn decode(at_nanos: u64, id: u64, row: &[u8]) -> Option<Change> {
     })
 }
 
-fn grounds(read: &mut Reader<'_>, cause: u8, signal: String) -> Option<Grounds> {
+fn grounds(read: &mut Fields<'_>, cause: u8, signal: String) -> Option<Grounds> {
     let [detector, failure] = read.array()?;
-    let status = u16::from_le_bytes(read.array()?);
-    let samples = u32::from_le_bytes(read.array()?);
+    let status = read.half_word()?;
+    let samples = read.word()?;
     let (level, threshold) = (read.float()?, read.float()?);
     let last_arrival = read.number()?;
     let (silence, mean, deviation) = (read.number()?, read.number()?, read.number()?);
     let failed = read.number()?;
     let mut recent_intervals = Vec::with_capacity(INTERVALS);
     for _ in 0..INTERVALS {
-        let micros = u32::from_le_bytes(read.array()?);
+        let micros = read.word()?;
         if micros != u32::MAX {
             recent_intervals.push(Duration::from_micros(u64::from(micros)));
         }
@@ -375,24 +375,6 @@ impl Row {
 
     fn bytes(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
-    }
-}
-
-struct Reader<'a>(&'a [u8]);
-
-impl Reader<'_> {
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (found, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(*found)
-    }
-
-    fn number(&mut self) -> Option<u64> {
-        Some(u64::from_le_bytes(self.array()?))
-    }
-
-    fn float(&mut self) -> Option<f64> {
-        Some(f64::from_le_bytes(self.array()?))
     }
 }
 

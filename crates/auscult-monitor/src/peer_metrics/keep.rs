@@ -17,7 +17,7 @@ use jiff::Timestamp;
 
 use super::PeerMonitor;
 use crate::clock::Clock;
-use crate::store::{ReadingStore, SavedReadings, StoreError};
+use crate::store::{Fields, ReadingStore, SavedReadings, StoreError};
 
 /// How often what changed is written.
 pub(super) const PACE: Duration = Duration::from_secs(5);
@@ -161,7 +161,7 @@ impl Shelf {
 }
 
 /// A metric of a peer as a row: when it was written, the epoch, and each reading with the wall
-/// clock's time of its arrival. Numbers have their lowest byte first.
+/// clock's time of its arrival, for [`Fields`].
 fn encode(view: &SeriesView<'_>, clock: &Clock, saved_at: u64) -> Vec<u8> {
     let mut row = vec![VERSION];
     row.extend(saved_at.to_le_bytes());
@@ -188,33 +188,31 @@ fn encode(view: &SeriesView<'_>, clock: &Clock, saved_at: u64) -> Vec<u8> {
 
 /// Epoch and readings of a row, at this time of the wall clock; `None` for anything else.
 pub(crate) fn decode(row: &[u8], now: u64) -> Option<(Option<u64>, Vec<Kept>)> {
-    let mut rest = row;
-    if byte(&mut rest)? != VERSION {
+    let mut rest = Fields::of(row);
+    if rest.byte()? != VERSION {
         return None;
     }
     // However the wall clock was set, a reading is not younger than when it was written.
-    let now = now.max(number(&mut rest)?);
-    let has_epoch = flag(&mut rest)?;
-    let epoch = number(&mut rest)?;
+    let now = now.max(rest.number()?);
+    let has_epoch = rest.flag()?;
+    let epoch = rest.number()?;
     let mut readings: Vec<Kept> = Vec::new();
     while !rest.is_empty() {
-        let arrived = number(&mut rest)?;
-        let ttl = Duration::from_nanos(number(&mut rest)?);
-        let valid = match flag(&mut rest)? {
+        let arrived = rest.number()?;
+        let ttl = Duration::from_nanos(rest.number()?);
+        let valid = match rest.flag()? {
             true => Validity::Valid,
             false => Validity::Invalid,
         };
-        let pause = match byte(&mut rest)? {
+        let pause = match rest.byte()? {
             0 => Pause::Unheard,
             1 => Pause::Interval,
             2 => Pause::Outage,
             _ => return None,
         };
-        let weight = number(&mut rest)?.cast_signed();
-        let (length, behind) = rest.split_first_chunk::<4>()?;
-        let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
-        let (value, behind) = behind.split_at_checked(length)?;
-        rest = behind;
+        let weight = rest.number()?.cast_signed();
+        let length = usize::try_from(rest.word()?).ok()?;
+        let value = rest.bytes(length)?;
         if value.len() > METRIC_VALUE_BYTES_MAX {
             return None;
         }
@@ -234,26 +232,6 @@ pub(crate) fn decode(row: &[u8], now: u64) -> Option<(Option<u64>, Vec<Kept>)> {
         });
     }
     Some((has_epoch.then_some(epoch), readings))
-}
-
-fn byte(rest: &mut &[u8]) -> Option<u8> {
-    let (first, behind) = rest.split_first()?;
-    *rest = behind;
-    Some(*first)
-}
-
-fn flag(rest: &mut &[u8]) -> Option<bool> {
-    match byte(rest)? {
-        0 => Some(false),
-        1 => Some(true),
-        _ => None,
-    }
-}
-
-fn number(rest: &mut &[u8]) -> Option<u64> {
-    let (bytes, behind) = rest.split_first_chunk::<8>()?;
-    *rest = behind;
-    Some(u64::from_le_bytes(*bytes))
 }
 
 fn nanos(at: Timestamp) -> u64 {
@@ -318,11 +296,11 @@ mod tests {
         let (_, readings) = decode(&row_of(&monitor, now + 7_000_000_000), 0).unwrap();
         assert!(readings[0].earlier >= Duration::from_secs(6));
 
-        let (whole, _) = (decode(&row, now).unwrap(), ());
+        let (_, whole) = decode(&row, now).unwrap();
         for length in 0..row.len() {
             // What is cut between two readings has fewer of them, and what is cut in one is none.
             if let Some((_, some)) = decode(&row[..length], now) {
-                assert!(some.len() < whole.1.len() && whole.1.starts_with(&some));
+                assert!(some.len() < whole.len() && whole.starts_with(&some));
             }
         }
         for at in 0..row.len() {

@@ -246,7 +246,7 @@ impl Server {
             Some(group) => Some(membership::start(&group).await?),
             None => None,
         };
-        let (folder, alert_store, readings) = open_folder(data_dir.clone()).await?;
+        let kept = open_folder(data_dir.clone()).await?;
         let shared = SharedSettings::start(data_dir.clone(), http.local_addr()?, group).await?;
         let clock = Clock::new();
         let events = EventLog::new(clock.clone());
@@ -266,11 +266,11 @@ impl Server {
             engine.clock().clone(),
             &settings.alerts,
             &*shared.store(),
-            alert_store,
+            kept.alerts,
         );
         let peer_config = settings.peer_metrics.config.clone();
         let peer_metrics = PeerMonitor::start(peer_config, engine.clock().clone());
-        if let Some((store, found)) = readings {
+        if let Some((store, found)) = kept.readings {
             peer_metrics.keep_in(store, found);
         }
         let (stopper, stop) = Stop::channel();
@@ -291,7 +291,7 @@ impl Server {
             agent,
             shared,
             first_settings,
-            _folder: folder,
+            _folder: kept.folder,
         })
     }
 
@@ -465,17 +465,20 @@ impl Server {
     }
 }
 
-type OpenFolder = (
-    Option<Folder>,
-    Option<(AlertStore, SavedTexts)>,
-    Option<(ReadingStore, Vec<SavedReadings>)>,
-);
+/// What is kept over restarts: nothing, without a data folder.
+#[derive(Default)]
+struct OpenFolder {
+    /// Holds the lock.
+    folder: Option<Folder>,
+    alerts: Option<(AlertStore, SavedTexts)>,
+    readings: Option<(ReadingStore, Vec<SavedReadings>)>,
+}
 
 /// Locks the data folder, if there is one, and opens what it has of alerts and of what peers
 /// published.
 async fn open_folder(path: Option<PathBuf>) -> Result<OpenFolder, ServeError> {
     let Some(path) = path else {
-        return Ok((None, None, None));
+        return Ok(OpenFolder::default());
     };
     let opened = tokio::task::spawn_blocking(move || {
         let folder = Folder::open(&path)?;
@@ -484,7 +487,11 @@ async fn open_folder(path: Option<PathBuf>) -> Result<OpenFolder, ServeError> {
         // What peers said before is no reason not to watch.
         let readings = ReadingStore::open(&path)
             .inspect_err(|error| tracing::error!("what peers publish is not kept: {error}"));
-        Ok::<_, StoreError>((Some(folder), Some(alerts), readings.ok()))
+        Ok::<_, StoreError>(OpenFolder {
+            folder: Some(folder),
+            alerts: Some(alerts),
+            readings: readings.ok(),
+        })
     });
     Ok(opened.await??)
 }

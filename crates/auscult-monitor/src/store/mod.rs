@@ -4,6 +4,7 @@
 mod alerts;
 mod disk;
 mod error;
+mod fields;
 mod file;
 mod guarded;
 mod readings;
@@ -16,6 +17,7 @@ pub use disk::{Disk, Work};
 pub(crate) use disk::{InFolder, InMemory};
 pub use error::StoreError;
 pub(crate) use error::Trouble;
+pub(crate) use fields::Fields;
 pub(crate) use file::{DataFile, Layout};
 pub(crate) use guarded::run as guarded;
 pub use readings::{ReadingStore, SavedReadings};

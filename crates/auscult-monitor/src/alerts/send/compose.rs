@@ -1,6 +1,7 @@
 //! What a receiver is sent: by its template, where it has one.
 
 use std::borrow::Cow;
+use std::cell::LazyCell;
 
 use auscult_core::alert::Message;
 use serde_json::{Value, json};
@@ -27,7 +28,8 @@ pub(super) fn compose(
     message: &Message,
     way: &Way,
 ) -> Result<Composed, SendError> {
-    let values = payload::webhook(message);
+    // Not every way shows them.
+    let values = LazyCell::new(|| payload::webhook(message));
     let text = || payload::text(message);
     let title = || values["title"].as_str().unwrap_or_default().to_owned();
     let (body, templates) = match way {

@@ -11,12 +11,12 @@ use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, RETRY_AFTER, 
 use hyper::{Method, Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::SendError;
+use crate::tls;
 
 /// What is read of an answer, to tell why it was refused.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -47,29 +47,17 @@ impl Post {
     }
 }
 
-/// How servers are verified: by the system's certificates, or by Mozilla's where it has none.
-pub(super) struct Tls(Arc<ClientConfig>);
-
-impl Tls {
-    pub(super) fn new() -> Self {
-        let mut roots = RootCertStore::empty();
-        let native = rustls_native_certs::load_native_certs();
-        roots.add_parsable_certificates(native.certs);
-        if roots.is_empty() {
-            roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("the provider has ciphers for every version")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Self(Arc::new(config))
-    }
+/// How servers are verified: by the system's authorities.
+pub(super) fn connector() -> Result<TlsConnector, rustls::Error> {
+    let config = tls::client_trusting(tls::system_roots())?.with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
 }
 
 /// Sends it and judges the answer.
-pub(super) async fn send(post: Post, tls: &Tls) -> Result<(), SendError> {
+pub(super) async fn send(
+    post: Post,
+    tls: &Result<TlsConnector, rustls::Error>,
+) -> Result<(), SendError> {
     let is_tls = post.url.scheme_str() == Some("https");
     let host = post.url.host().unwrap_or_default().to_owned();
     let bare = host
@@ -86,7 +74,7 @@ pub(super) async fn send(post: Post, tls: &Tls) -> Result<(), SendError> {
         return exchange(stream, request).await;
     }
     let name = ServerName::try_from(bare).map_err(|error| broken(&error))?;
-    let connector = TlsConnector::from(Arc::clone(&tls.0));
+    let connector = tls.as_ref().map_err(|error| broken(error))?;
     let stream = connector.connect(name, stream).await;
     exchange(stream.map_err(|error| broken(&error))?, request).await
 }

@@ -17,6 +17,7 @@ use auscult_core::id::ReceiverName;
 use hyper::Uri;
 use ring::hmac;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 
 use super::AlertClock;
 use crate::settings::{Address, Pulse, Way};
@@ -102,7 +103,7 @@ pub struct Tested {
 
 /// Sends messages.
 pub(super) struct Sender {
-    tls: OnceLock<http::Tls>,
+    tls: OnceLock<Result<TlsConnector, rustls::Error>>,
 }
 
 impl Sender {
@@ -217,7 +218,7 @@ impl Sender {
     }
 
     async fn post(&self, post: Post) -> Result<(), SendError> {
-        let tls = self.tls.get_or_init(http::Tls::new);
+        let tls = self.tls.get_or_init(http::connector);
         http::send(post, tls).await
     }
 }
