@@ -13,7 +13,7 @@ Examples:
   auscult serve --config servers.yml
   auscult serve --config servers.yml --http-bind 0.0.0.0:8000 --datadir /var/lib/auscult
   RUST_LOG=debug auscult serve -c servers.yml --log-format json
-  auscult serve --bootstrap --raft-bind 10.0.0.1:7000 --http-bind 10.0.0.1:8000   # the first
+  auscult serve -c servers.yml --bootstrap --raft-bind 10.0.0.1:7000 --http-bind 10.0.0.1:8000
   auscult serve --join 10.0.0.1:7000 --raft-bind 10.0.0.2:7000 --http-bind 10.0.0.2:8000
 
 Signals:
@@ -24,7 +24,8 @@ Signals:
 #[derive(Debug, clap::Args)]
 #[command(after_help = SERVE_EXAMPLES)]
 pub(crate) struct ServeArgs {
-    /// What to watch (YAML); without it only what was added over the API is watched
+    /// What to watch (YAML); without it only what was added over the API is watched. Of several
+    /// monitors the first one's becomes what all of them watch, once
     #[arg(short, long, value_name = "FILE", env = "AUSCULT_CONFIG")]
     pub(crate) config: Option<PathBuf>,
     /// Where the page, the API and the metrics are served
