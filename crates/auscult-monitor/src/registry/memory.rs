@@ -19,6 +19,8 @@ pub(crate) enum Mood {
     NoLeader,
     /// They are decided, but the answer is lost.
     Loses,
+    /// As [`Loses`](Self::Loses), and from then on nobody decides.
+    LosesLast,
 }
 
 pub(crate) struct Memory {
@@ -50,6 +52,10 @@ impl Memory {
         self.revision.send_replace(registry.revision());
         match mood {
             Mood::Loses => Err(ChangeError::Unclear),
+            Mood::LosesLast => {
+                self.set_mood(Mood::NoLeader);
+                Err(ChangeError::Unclear)
+            }
             Mood::Decides | Mood::NoLeader => decided,
         }
     }
@@ -73,7 +79,7 @@ impl SettingsStore for Memory {
     fn confirm(&self) -> BoxFuture<'_, Result<Revision, ChangeError>> {
         let confirmed = match *self.mood.lock() {
             Mood::NoLeader => Err(no_leader()),
-            Mood::Decides | Mood::Loses => Ok(self.registry.lock().revision()),
+            Mood::Decides | Mood::Loses | Mood::LosesLast => Ok(self.registry.lock().revision()),
         };
         ready(confirmed).boxed()
     }

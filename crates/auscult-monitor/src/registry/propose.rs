@@ -198,13 +198,18 @@ impl Registry {
 
     /// Has a change made, asking again with its id while it is unclear whether it was.
     async fn decide(&self, change: Change) -> Result<Outcome, Refused> {
-        for _ in 1..ASKED_MAX {
+        let mut unclear = false;
+        for _ in 0..ASKED_MAX {
             match self.shared.change(change.clone()).await {
-                Err(ChangeError::Unclear) => {}
+                Err(ChangeError::Unclear) => unclear = true,
+                // That nothing was done this time says nothing of the times before: the change may
+                // stand in somebody's log, and be made yet.
+                Err(ChangeError::NoLeader { .. } | ChangeError::Store(_)) if unclear => {}
+                // Whoever decided it knows its id, so this is how it was decided the first time.
                 decided => return decided.map_err(Refused::from),
             }
         }
-        self.shared.change(change).await.map_err(Refused::from)
+        Err(ChangeError::Unclear.into())
     }
 
     async fn plan_apart(self: Arc<Self>, wanted: Arc<Wanted>) -> Result<(Plan, Proven), Refused> {

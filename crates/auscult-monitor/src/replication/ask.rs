@@ -202,11 +202,9 @@ impl Node {
                 index: response.log_id.index,
                 answer: response.data,
             },
-            Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward))) => {
-                Reply::NotLeader {
-                    leader: forward.leader_id,
-                }
-            }
+            // It was the leader a moment ago. What it wrote down and had to give up for entries of
+            // another leader may have reached a third one, which may lead next.
+            Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_))) => Reply::Unclear,
             Err(RaftError::APIError(ClientWriteError::ChangeMembershipError(error))) => {
                 Reply::Failed {
                     text: error.to_string(),

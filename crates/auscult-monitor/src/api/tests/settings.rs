@@ -312,6 +312,14 @@ async fn without_a_leader_nothing_is_half_done() {
         .ask(Method::PUT, "/v1/settings/targets/b", &[], body)
         .await;
     assert_eq!(again.json()["revision"], 2, "made once");
+
+    // It was asked for again, and then nobody led: that says nothing of the first time.
+    bench.shared.set_mood(Mood::LosesLast);
+    let unclear = bench
+        .ask(Method::PUT, "/v1/settings/targets/c", &[], body)
+        .await;
+    unclear.problem(503, "unclear");
+    assert_eq!(bench.get("/v1/settings").await.json()["revision"], 3);
 }
 
 #[tokio::test]
