@@ -74,6 +74,17 @@ pub struct Journal {
     /// Kept here, as the log must know what becomes of it.
     delivery: watch::Sender<Delivery>,
     unsynced: watch::Sender<Unsynced>,
+    writing: watch::Sender<Writing>,
+}
+
+/// What is being written to the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Writing {
+    /// Nothing, or what takes no time.
+    #[default]
+    Nothing,
+    /// Something that takes longer than the others may have to wait for a word of their leader.
+    Much,
 }
 
 /// What becomes of a snapshot that another monitor sends.
@@ -139,6 +150,7 @@ impl Journal {
             recent: Mutex::default(),
             delivery: watch::Sender::new(Delivery::Done),
             unsynced: watch::Sender::default(),
+            writing: watch::Sender::default(),
         })
     }
 
@@ -149,6 +161,11 @@ impl Journal {
     /// Whether the note beside the file is on the disk.
     pub(super) const fn unsynced(&self) -> &watch::Sender<Unsynced> {
         &self.unsynced
+    }
+
+    /// What is being written to the log.
+    pub(super) const fn writing(&self) -> &watch::Sender<Writing> {
+        &self.writing
     }
 
     /// What went wrong when it was last written to, if anything did.

@@ -11,7 +11,10 @@ use openraft::{
 use redb::ReadableTable as _;
 
 use super::Group;
-use super::journal::{self, Broken, Delivery, ENTRIES, Item, Journal, SnapshotMeta, apart};
+use super::journal::{
+    self, Broken, Delivery, ENTRIES, Item, Journal, SnapshotMeta, Writing, apart,
+};
+use super::large;
 
 /// The log of one monitor. Clones share the file.
 #[derive(Clone, Debug)]
@@ -161,6 +164,9 @@ impl RaftLogStorage<Group> for Log {
         I::IntoIter: OptionalSend,
     {
         let entries: Vec<Entry<Group>> = entries.into_iter().collect();
+        if large::is_large(&entries) {
+            self.0.writing().send_replace(Writing::Much);
+        }
         let written = apart(&self.0, move |file| {
             file.write(|transaction| {
                 let mut table = transaction.open_table(ENTRIES)?;
@@ -174,7 +180,9 @@ impl RaftLogStorage<Group> for Log {
             })
             .map(|sizes| file.recent().add(entries.into_iter().zip(sizes)))
         });
-        written.await.map_err(Broken::write_logs)?;
+        let written = written.await;
+        self.0.writing().send_replace(Writing::Nothing);
+        written.map_err(Broken::write_logs)?;
         callback.log_io_completed(Ok(()));
         Ok(())
     }

@@ -30,6 +30,8 @@ pub struct Machine {
 pub(super) struct Applied {
     /// The last entry of the log that is; 0 before the first one.
     pub(super) index: u64,
+    /// The same with the term in which it was written; none before the first one.
+    pub(super) entry: Option<LogId<u64>>,
     /// What the settings came to.
     pub(super) revision: Revision,
 }
@@ -129,6 +131,7 @@ impl State {
     fn applied(&self) -> Applied {
         Applied {
             index: self.applied.map_or(0, |id| id.index),
+            entry: self.applied,
             revision: self.registry.revision(),
         }
     }

@@ -10,6 +10,7 @@
 mod agreed;
 mod answer;
 mod ask;
+mod beat;
 mod campaign;
 mod contact;
 pub mod http;

@@ -25,7 +25,7 @@ use super::log::Log;
 use super::machine::Machine;
 use super::peers::Peers;
 use super::rpc::Network;
-use super::{Group, Monitor, agreed, campaign, join, repair};
+use super::{Group, Monitor, agreed, beat, campaign, join, repair};
 use crate::shared::{Age, ChangeError, MonitorId, SettingsStore, StoreStatus};
 use crate::store::StoreError;
 
@@ -222,6 +222,7 @@ impl Node {
         tasks.spawn(campaign::run(node.clone()));
         tasks.spawn(repair::run(node.clone()));
         tasks.spawn(agreed::run(node.clone()));
+        tasks.spawn(beat::run(node.clone()));
         tasks.spawn(join::run(node.clone()));
         drop(tasks);
         Ok(node)

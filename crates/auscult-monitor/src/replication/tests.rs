@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use super::*;
 
 mod alone;
+mod busy;
 mod several;
 pub(super) mod stage;
 mod suite;

@@ -13,6 +13,7 @@ use auscult_core::monitor::observers::ObserversConfig;
 use auscult_core::monitor::registry::Revision;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
 
 use super::ServeError;
 use crate::engine::Engine;
@@ -50,6 +51,10 @@ pub struct GroupConfig {
     pub etcd_access: etcd::Access,
 }
 
+/// Threads that the group has to itself. Beside a change of a hundred thousand targets, which
+/// keeps every other thread busy, a leader has to be heard several times a second.
+const THREADS: usize = 2;
+
 /// Ends with its owner.
 pub(super) struct SharedSettings {
     store: Arc<dyn SettingsStore>,
@@ -61,11 +66,51 @@ pub(super) struct SharedSettings {
     raft_addr: Option<SocketAddr>,
     agent_addr: Option<SocketAddr>,
     stopper: Stopper,
+    /// What the group runs on.
+    threads: Threads,
+}
+
+/// A runtime that may be dropped anywhere.
+#[derive(Default)]
+struct Threads(Option<Runtime>);
+
+impl Threads {
+    fn start() -> io::Result<Self> {
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(THREADS).thread_name("auscult-group");
+        Ok(Self(Some(builder.enable_all().build()?)))
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl SharedSettings {
     /// The folder, if there is one, must be locked by this process.
     pub(super) async fn start(
+        folder: Option<PathBuf>,
+        http: SocketAddr,
+        group: GroupConfig,
+    ) -> Result<Self, ServeError> {
+        let threads = Threads::start()?;
+        let started = threads.0.as_ref().map(|runtime| {
+            let start = Self::start_here(folder, http, group);
+            runtime.spawn(start)
+        });
+        let Some(started) = started else {
+            return Err(io::Error::other("there are no threads").into());
+        };
+        let mut shared = started.await??;
+        shared.threads = threads;
+        Ok(shared)
+    }
+
+    async fn start_here(
         folder: Option<PathBuf>,
         http: SocketAddr,
         group: GroupConfig,
@@ -116,6 +161,7 @@ impl SharedSettings {
             raft_addr,
             agent_addr,
             stopper,
+            threads: Threads::default(),
         })
     }
 
@@ -168,6 +214,7 @@ impl SharedSettings {
             raft_addr: Some(raft),
             agent_addr: Some(agent),
             stopper,
+            threads: Threads::default(),
         })
     }
 
