@@ -11,7 +11,7 @@ use auscult_core::monitor::observers::Seen;
 use auscult_core::monitor::{EventKind, Evidence, Status};
 use auscult_core::time::Instant;
 
-use super::{Observatory, wire};
+use super::{HANDED_AT_ONCE, Observatory, wire};
 use crate::events::{Company, EventLog, Gap, LoggedEvent, sentence};
 use crate::registry::Origin;
 
@@ -28,7 +28,7 @@ pub(super) async fn follow(observatory: Observatory, stop: Stop) {
     let events = observatory.0.engine.events().clone();
     let mut changed = events.subscribe();
     let mut read = events.newest_id();
-    observatory.scan();
+    observatory.scan().await;
     loop {
         changed.mark_unchanged();
         loop {
@@ -36,7 +36,7 @@ pub(super) async fn follow(observatory: Observatory, stop: Stop) {
             if page.gap != Gap::None {
                 calm(&events).await;
                 read = events.newest_id();
-                observatory.scan();
+                observatory.scan().await;
                 continue;
             }
             let Some(last) = page.events.last() else {
@@ -73,16 +73,19 @@ async fn calm(events: &EventLog) {
 }
 
 impl Observatory {
-    /// Looks at every target that is this monitor's to observe.
-    pub(super) fn scan(&self) {
+    /// Looks at every target that is this monitor's to observe, and lets others have their turn
+    /// meanwhile. What changes in that time stands in the log behind what was read before.
+    pub(super) async fn scan(&self) {
         let shared = &self.0;
         let mut there = BTreeSet::new();
-        for target in shared.targets.names() {
-            if self.is_shared(&target) {
-                shared.targets.hand(&target);
-                self.look(&target);
-                there.insert(target);
+        for some in shared.targets.names().chunks(HANDED_AT_ONCE) {
+            for target in some.iter().filter(|target| self.is_shared(target)) {
+                shared.targets.hand(target);
+                self.look(target);
+                there.insert(target.clone());
             }
+            self.say();
+            tokio::task::yield_now().await;
         }
         let known = shared.machine.lock().watched();
         for target in known.iter().filter(|target| !there.contains(*target)) {

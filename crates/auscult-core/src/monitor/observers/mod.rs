@@ -311,8 +311,7 @@ impl Observers {
         if let Some(panel) = self.panel(target) {
             panel.watched = true;
         }
-        self.put_report(ME, target, seen);
-        self.tell_all(target);
+        self.note_own(target, seen);
         self.evaluate(target);
         self.settle();
     }
@@ -320,12 +319,11 @@ impl Observers {
     /// Observes a target no longer, and forgets what was found.
     pub fn unwatch(&mut self, now: Instant, target: &TargetId) {
         self.begin(now);
-        self.put_report(ME, target, None);
+        self.note_own(target, None);
         if let Some(panel) = self.panels.get_mut(target) {
             panel.watched = false;
             panel.candidate = None;
         }
-        self.tell_all(target);
         self.drop_if_idle(target);
         self.settle();
     }
@@ -333,8 +331,7 @@ impl Observers {
     /// Notes what this monitor sees of a target; none when it does not look.
     pub fn see(&mut self, now: Instant, target: &TargetId, seen: Option<Seen>) {
         self.begin(now);
-        self.put_report(ME, target, seen);
-        self.tell_all(target);
+        self.note_own(target, seen);
         self.evaluate(target);
         self.settle();
     }
@@ -505,7 +502,7 @@ impl Observers {
         if known.is_none() && self.peers.len() < MONITORS_MAX {
             let session = self.epoch.saturating_add(self.millis());
             let mut peer = Peer::new(name.clone(), session);
-            peer.outgoing.restart(self.panels.keys().cloned());
+            peer.outgoing.restart(self.sayable());
             self.peers.push(peer);
             return Some(self.peers.len() - 1);
         }
@@ -540,6 +537,22 @@ impl Observers {
         let was_down = panel::is_down(panel.put(slot, seen).as_ref());
         let downs = &mut self.peers[slot].downs;
         *downs = *downs + usize::from(is_down) - usize::from(was_down);
+    }
+
+    /// Keeps what this monitor sees. The others are told of it, unless it said nothing before and
+    /// says nothing now: that is what they take it for while they hear nothing of the target.
+    fn note_own(&mut self, target: &TargetId, seen: Option<Seen>) {
+        let said = self.panels.get(target).is_some_and(Panel::says_something);
+        self.put_report(ME, target, seen);
+        if said || self.panels.get(target).is_some_and(Panel::says_something) {
+            self.tell_all(target);
+        }
+    }
+
+    /// The targets of which there is something to say to one that knows nothing.
+    fn sayable(&self) -> Vec<TargetId> {
+        let sayable = self.panels.iter().filter(|(_, it)| it.says_something());
+        sayable.map(|(target, _)| target.clone()).collect()
     }
 
     fn drop_if_idle(&mut self, target: &TargetId) {

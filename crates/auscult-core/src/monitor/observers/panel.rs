@@ -7,6 +7,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::super::status::Status;
+use super::ME;
 use super::verdict::{Held, Ruling, Verdict};
 use crate::time::Instant;
 
@@ -62,6 +63,12 @@ impl Panel {
     pub(super) fn report(&self, slot: usize) -> Option<&Seen> {
         let found = self.reports.iter().find(|(who, _)| *who == slot);
         found.map(|(_, seen)| seen)
+    }
+
+    /// Whether this monitor has found something about the target, or knows of a ruling.
+    pub(super) fn says_something(&self) -> bool {
+        let seen = self.report(ME);
+        self.ruling.turn.number > 0 || seen.is_some_and(|seen| seen.status != Status::Unknown)
     }
 
     /// Keeps a report, and gives back the one before.

@@ -31,14 +31,14 @@ pub(super) struct Flight {
 
 impl Outgoing {
     /// Begins anew: the other one knows nothing.
-    pub(super) fn restart(&mut self, everything: impl Iterator<Item = TargetId>) {
+    pub(super) fn restart(&mut self, everything: Vec<TargetId>) {
         self.session += 1;
         self.sequence = 0;
         self.answered = 0;
         self.flight = None;
         self.sent_at = None;
         self.later.clear();
-        self.dirty = everything.collect();
+        self.dirty = everything.into_iter().collect();
     }
 
     /// No answer came: what was in the message is to be sent again.

@@ -142,3 +142,50 @@ fn a_monitor_alone_says_nothing_and_keeps_no_ruling() {
     assert!(machine.view("web").is_none());
     assert_eq!(machine.counters().told, 0);
 }
+
+/// A batch of a hundred thousand new targets is not a hundred thousand lines that say nothing.
+#[test]
+fn of_a_target_of_which_nothing_is_known_nothing_is_sent() {
+    let now = Instant::ORIGIN;
+    let name = |text| MonitorName::new(text).expect("a name");
+    let other = name("m2");
+    let seats = ["m1", "m2"].map(|text| Seat {
+        name: name(text),
+        liveness: Liveness::Live,
+    });
+    let mut machine = Observers::new(ObserversConfig::server(), name("m1"), 1_000, now);
+    machine.set_roster(now, &seats);
+    let seen = |status| {
+        Some(Seen {
+            status,
+            level: 0.0,
+            since: now,
+            why: "seen".into(),
+        })
+    };
+    let targets: Vec<TargetId> = (0..100)
+        .map(|n| TargetId::new(&format!("t{n}")).expect("a name"))
+        .collect();
+    for target in &targets {
+        machine.watch(now, target, seen(Status::Unknown));
+    }
+    let sent = |machine: &mut Observers, reply| {
+        let batch = machine.poll_batch(now, &other).expect("something to say");
+        machine.take_reply(now, &other, reply);
+        let names = batch.items.iter().map(|item| item.target.to_string());
+        (batch.complete, names.collect::<Vec<String>>())
+    };
+    let taken = || Reply::Taken {
+        refused: Vec::new(),
+    };
+    assert_eq!(sent(&mut machine, taken()), (true, Vec::new()));
+    let t7 = || (true, Vec::from(["t7".to_string()]));
+    machine.see(now, &targets[7], seen(Status::Up));
+    assert_eq!(sent(&mut machine, taken()), t7());
+    // What was said is taken back.
+    machine.see(now, &targets[7], seen(Status::Unknown));
+    assert_eq!(sent(&mut machine, taken()), t7());
+    machine.see(now, &targets[7], seen(Status::Down));
+    assert_eq!(sent(&mut machine, Reply::Resync), t7());
+    assert_eq!(sent(&mut machine, taken()), t7());
+}

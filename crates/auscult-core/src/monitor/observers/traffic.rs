@@ -193,9 +193,8 @@ impl Observers {
 
     fn restart(&mut self, slot: usize) {
         self.counters.resyncs += 1;
-        let panels = &self.panels;
-        let outgoing = &mut self.peers[slot].outgoing;
-        outgoing.restart(panels.keys().cloned());
+        let sayable = self.sayable();
+        self.peers[slot].outgoing.restart(sayable);
     }
 
     fn item(&self, target: &TargetId) -> Item {
