@@ -117,6 +117,17 @@ impl Node {
         let raft = self.raft();
         let leads = raft.server_metrics().borrow().state == ServerState::Leader;
         let lease = self.0.timing.lease;
+        let is_behind = last < raft.data_metrics().borrow().last_log;
+        let is_voter = {
+            let metrics = raft.server_metrics();
+            let metrics = metrics.borrow();
+            let mut voters = metrics.membership_config.membership().voter_ids();
+            voters.any(|voter| voter == from)
+        };
+        // It was removed while it was away, and nobody who leads would ever tell it.
+        if is_behind && !is_voter {
+            return Canvass::NoVoter;
+        }
         let has_leader = if leads {
             !self.leads_alone()
         } else {
@@ -127,17 +138,10 @@ impl Node {
         if has_leader {
             return Canvass::HasLeader;
         }
-        if last < raft.data_metrics().borrow().last_log {
-            let metrics = raft.server_metrics();
-            let metrics = metrics.borrow();
-            let mut voters = metrics.membership_config.membership().voter_ids();
-            return if voters.any(|voter| voter == from) {
-                Canvass::LogBehind
-            } else {
-                Canvass::NoVoter
-            };
+        match is_behind {
+            true => Canvass::LogBehind,
+            false => Canvass::Yes,
         }
-        Canvass::Yes
     }
 }
 

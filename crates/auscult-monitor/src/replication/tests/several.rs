@@ -94,6 +94,21 @@ async fn one_leaves_be_it_the_leader_and_a_dead_one_is_removed() {
     made(&nodes[1], "b").await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn one_that_was_removed_while_it_was_away_says_so() {
+    let wires = Wires::default();
+    let mut nodes = wires.group(3).await;
+    let away = nodes.remove((leader(&nodes).unwrap() + 1) % 3);
+    // It hears nobody, and reaches all the same those whom it asks.
+    wires.cut(&format!("m{}:7000", away.id().0));
+    nodes[0].remove(away.id().0).await.unwrap();
+    until("it knows", || away.status().role == Role::Outside).await;
+    let trouble = away.status().trouble.unwrap_or_default();
+    assert!(trouble.contains("was removed"), "{trouble}");
+    assert_eq!(away.status().counters.campaigns, 0);
+    made(&nodes[0], "a").await;
+}
+
 /// Cut off one way: it hears nothing, and could ask for votes. Nobody would vote for it, so it does
 /// not ask, and when it is back the same one leads in the same term.
 #[tokio::test(start_paused = true)]
