@@ -86,8 +86,9 @@ def settled(process):
 def alone(binary, folder, count):
     """What a monitor holds that has the targets in its own file, more than an empty one."""
     held = []
-    for arguments in ([], ["--config", f"{folder}/many.yml"]):
-        command = [binary, "serve", "--http-bind", f"127.0.0.1:{HTTP[0] + 9}", "--udp-bind", "none"]
+    for number, arguments in enumerate(([], ["--config", f"{folder}/many.yml"])):
+        command = [binary, "serve", "--http-bind", f"127.0.0.1:{HTTP[0] + 9}", "--udp-bind", "none",
+                   "--datadir", f"{folder}/alone{number}"]
         environment = dict(os.environ, RUST_LOG="error")
         process = subprocess.Popen(command + arguments, env=environment, stdout=subprocess.DEVNULL)
         try:
