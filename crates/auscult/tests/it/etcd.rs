@@ -12,7 +12,7 @@ use crate::http::{addr_in, ask, get};
 use crate::process::{Process, auscult, run, stderr, stdout};
 
 /// Killed when dropped.
-struct Etcd {
+pub(crate) struct Etcd {
     process: Option<Child>,
     client: String,
     peer: String,
@@ -29,7 +29,7 @@ impl Drop for Etcd {
 impl Etcd {
     /// `None` where none is installed; the reason is printed.
     #[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
-    fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         let free = || {
             let any = TcpListener::bind("127.0.0.1:0").unwrap();
             format!("127.0.0.1:{}", any.local_addr().unwrap().port())
@@ -95,7 +95,7 @@ fn command(etcd: &Etcd, folder: &TempDir) -> Command {
 }
 
 /// One that the others know by a name.
-fn named(etcd: &Etcd, folder: &TempDir, name: &str) -> (Process, String) {
+pub(crate) fn named(etcd: &Etcd, folder: &TempDir, name: &str) -> (Process, String) {
     let mut command = command(etcd, folder);
     command.args(["--name", name]);
     let mut process = Process::spawn(&mut command);
@@ -328,7 +328,7 @@ fn a_password_in_the_address_is_refused_and_not_repeated() {
     assert!(!stderr(&refused).contains("not-to-be-seen"));
 }
 
-fn counts(http: &str, line: &str) -> bool {
+pub(crate) fn counts(http: &str, line: &str) -> bool {
     get(http, "/metrics").body.contains(line)
 }
 

@@ -6,6 +6,7 @@ mod client;
 mod command_line;
 mod demo;
 mod etcd;
+mod etcd_alerts;
 mod group;
 mod history;
 mod history_disk;
