@@ -31,6 +31,8 @@ pub(super) struct Row {
     pub(super) cause: Option<(u64, u64)>,
     /// The ruling that was seen last.
     pub(super) ruling: Option<(u64, u64)>,
+    /// While most of the group do not know of its episode: until when nobody is told of it.
+    pub(super) announcing: Option<Instant>,
     /// What the last status meant.
     pub(super) seen: Seen,
     /// Since when the condition is met, while that is not for long enough.
@@ -67,6 +69,18 @@ impl Row {
     /// Whether those who depend on its subject are excused.
     pub(super) const fn is_active(&self) -> bool {
         self.pending.is_some() || self.record.fires()
+    }
+
+    /// Whether it is the group's affair and nobody rules on it: nobody does on peers.
+    pub(super) const fn is_unruled(&self) -> bool {
+        matches!(self.record.scope, Scope::Group)
+            && matches!(self.record.key.subject, Subject::Peer(_))
+    }
+
+    /// Whether it begins and ends where another monitor says so, and what is seen here counts when
+    /// the duty comes here.
+    fn is_found_elsewhere(&self) -> bool {
+        self.is_unruled() && self.duty != Duty::Here
     }
 
     pub(super) fn attempt(&self, receiver: &str) -> Option<&Attempt> {
@@ -188,6 +202,7 @@ impl Alerts {
             duty,
             cause: None,
             ruling: None,
+            announcing: None,
             seen: Seen::Unclear,
             pending: None,
             clear_since: None,
@@ -264,7 +279,15 @@ impl Alerts {
     pub(super) fn forget_subject(&mut self, subject: &Subject) {
         let ids = self.subjects.get(subject).cloned().unwrap_or_default();
         for id in ids {
-            self.end_alert(id, Ending::SubjectGone);
+            match self.rows.get_mut(&id) {
+                Some(row) if row.is_found_elsewhere() => {
+                    row.seen = Seen::Unclear;
+                    row.pending = None;
+                    row.clear_since = None;
+                    self.unsettled.insert(id);
+                }
+                Some(_) | None => self.end_alert(id, Ending::SubjectGone),
+            }
         }
     }
 
@@ -351,9 +374,11 @@ impl Alerts {
     }
 
     fn fire(&mut self, id: AlertId, at: Instant, rule: Option<Flapping>, severity: Severity) {
+        let announce_until = self.announce_until();
         let Some(row) = self.rows.get_mut(&id) else {
             return;
         };
+        row.announcing = announce_until.filter(|_| row.is_unruled());
         let record = &mut row.record;
         record.since = row.pending.take().unwrap_or(at);
         record.severity = severity;
@@ -512,6 +537,9 @@ impl Alerts {
                 Owed::Nothing => {}
                 Owed::Later(at) => outlook = outlook.at(at),
                 Owed::Now(_) if row.duty != Duty::Here => {}
+                Owed::Now(_) if row.announcing.is_some_and(|until| until > now) => {
+                    outlook = row.announcing.map_or(outlook, |until| outlook.at(until));
+                }
                 Owed::Now(_) => {
                     outlook = outlook.queued();
                     if let Entry::Vacant(place) = lane.queue.entry(id) {
@@ -635,6 +663,7 @@ fn new_row(key: AlertKey, severity: Severity, observation: &Observation<'_>) -> 
         duty: Duty::Here,
         cause: None,
         ruling: None,
+        announcing: None,
         seen: Seen::Unclear,
         pending: None,
         clear_since: None,
@@ -647,6 +676,9 @@ fn new_row(key: AlertKey, severity: Severity, observation: &Observation<'_>) -> 
 /// When an alert fires or ends, if its condition stays as it is.
 fn next_step(row: &Row, rule: Option<&Rule>) -> Option<Instant> {
     let rule = rule?;
+    if row.is_found_elsewhere() {
+        return None;
+    }
     match (row.seen, row.pending, row.clear_since) {
         (Seen::Met, Some(since), _) => Some(since.after(rule.hold)),
         (Seen::Clear, _, Some(since)) if row.record.fires() => {

@@ -3,6 +3,7 @@
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::Alerts;
 use super::episodes::Row;
@@ -14,6 +15,10 @@ use super::rule::Seen;
 use crate::bounds::{ALERTS_MAX, ALERTS_PER_LETTER_MAX};
 use crate::monitor::observers::MonitorName;
 use crate::time::Instant;
+
+/// How long nobody is told of an episode that most of the group do not know of yet: one that died
+/// and is not missed yet answers nothing, and in a group of two nobody else can.
+pub const ANNOUNCE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Who tells of an alert.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,13 +41,19 @@ pub enum Concern<'a> {
         /// Who tells of it.
         duty: &'a Duty,
     },
+    /// The group's, and nobody rules on it, as with metrics of peers: each monitor sees for itself,
+    /// and what the one sees who tells of it holds.
+    Unruled {
+        /// Who tells of it.
+        duty: &'a Duty,
+    },
 }
 
 impl Concern<'_> {
     /// The ruling, where a group rules.
     pub(super) const fn ruling(&self) -> Option<(u64, u64)> {
         match self {
-            Self::Own => None,
+            Self::Own | Self::Unruled { .. } => None,
             Self::Group { ruling, .. } => Some(*ruling),
         }
     }
@@ -87,6 +98,14 @@ pub(super) struct Outbox {
     greeted: bool,
     /// The other one's process, as far as it is known.
     session: Option<u64>,
+}
+
+impl Outbox {
+    /// Whether the other one knows an alert as it is by now.
+    fn told(&self, id: AlertId) -> bool {
+        let waits = self.dirty.contains(&id);
+        self.greeted && !waits && self.flight.as_ref().is_none_or(|it| !it.contains(&id))
+    }
 }
 
 impl Alerts {
@@ -139,12 +158,36 @@ impl Alerts {
     /// The letter on its way was taken, by the process with this number.
     pub fn letter_taken(&mut self, now: Instant, by: &MonitorName, session: u64) {
         self.begin(now);
+        let mut taken = BTreeSet::new();
         if let Some(outbox) = self.outboxes.get_mut(by) {
-            outbox.flight = None;
+            taken = outbox.flight.take().unwrap_or_default();
             outbox.greeted = true;
         }
         self.note_session(by, session);
+        for id in taken {
+            self.note_announced(id);
+        }
         self.end();
+    }
+
+    /// Notes whether most of the group know an alert as it is by now.
+    fn note_announced(&mut self, id: AlertId) {
+        let knowing = self.outboxes.values().filter(|outbox| outbox.told(id));
+        let most = knowing.count() >= self.outboxes.len().div_ceil(2);
+        if let Some(row) = self.rows.get_mut(&id)
+            && row.announcing.is_some()
+            && most
+        {
+            row.announcing = None;
+            self.unsettled.insert(id);
+        }
+    }
+
+    /// Until when nobody is told of an episode that begins here, unless most of the group know of
+    /// it before: else whoever is to tell next could call it by another name.
+    pub(super) fn announce_until(&self) -> Option<Instant> {
+        let others = !self.outboxes.is_empty();
+        others.then(|| self.now.after(ANNOUNCE_PATIENCE))
     }
 
     /// The letter on its way may not have been taken: what was in it is told again.
@@ -245,7 +288,7 @@ impl Alerts {
     pub(super) fn concern(&mut self, id: AlertId, concern: &Concern<'_>) {
         let (scope, duty) = match concern {
             Concern::Own => (Scope::Own, &Duty::Here),
-            Concern::Group { duty, .. } => (Scope::Group, *duty),
+            Concern::Group { duty, .. } | Concern::Unruled { duty } => (Scope::Group, *duty),
         };
         if let Some(row) = self.rows.get_mut(&id)
             && row.record.scope != scope
@@ -326,7 +369,8 @@ impl Alerts {
         let adopted = match (&row.duty, on_duty) {
             (Duty::Here, _) => join::joined(mine, &theirs),
             (Duty::There(_), true) => join::with_acknowledgement_of(theirs, mine),
-            (Duty::There(_), false) => join::with_acknowledgement_of(mine.clone(), &theirs),
+            // Who tells it this expects it to have the duty soon.
+            (Duty::There(_), false) => join::joined(mine, &theirs),
         };
         if !join::say_the_same(mine, &adopted) {
             self.adopt(id, adopted);
@@ -343,9 +387,13 @@ impl Alerts {
         // On whom it depends is known here as well as there.
         let parents = Arc::clone(&row.record.parents);
         row.record = Record { parents, ..record };
+        if row.record.episode != before.1 {
+            row.announcing = None;
+        }
         let (fires, episode) = (row.record.fires(), row.record.episode);
         // The other monitor knows of a ruling that is not known here yet.
         let is_behind = match row.seen {
+            Seen::Met | Seen::Clear if row.is_unruled() => false,
             Seen::Met => !fires && row.cause.is_none_or(|it| episode.is_not_before(it)),
             Seen::Clear => fires && row.ruling.is_none_or(|it| episode.is_not_before(it)),
             Seen::Unclear => false,

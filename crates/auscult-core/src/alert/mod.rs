@@ -39,6 +39,11 @@
 //! the duty is told by the others what they know, and joins it with what it knows itself, so that
 //! nothing that anybody may have been told of is forgotten.
 //!
+//! On peers nobody rules ([`Concern::Unruled`]). There each monitor sees for itself; the one that
+//! has the duty says when an episode begins and ends, and tells nobody before most of the group
+//! know the episode by its name, or [`ANNOUNCE_PATIENCE`] is over. What the others see counts when
+//! the duty comes to them.
+//!
 //! # Crashes
 //! A message is handed out when everything that it tells is written down, with the mark that the
 //! receiver may know of it from now on; and what it confirmed is written down, too. Thus nothing is
@@ -81,7 +86,7 @@ use sending::InFlight;
 use writing::Writing;
 
 pub use counters::Counters;
-pub use group::{Concern, Duty, Letter, Shared, Taken};
+pub use group::{ANNOUNCE_PATIENCE, Concern, Duty, Letter, Shared, Taken};
 pub use input::{Change, Input, Observation, Output, Phase, Refusal, Sent, Wake};
 pub use key::{AlertId, AlertKey, Episode, Subject};
 pub use lane::{Breaker, LaneCounters};

@@ -144,7 +144,8 @@ impl Alerts {
     /// What a receiver is owed of an alert now, or when it is worth looking again in the queue.
     fn owed_to(&self, id: AlertId, receiver: &Receiver) -> Result<Telling, Option<Instant>> {
         let row = self.rows.get(&id).ok_or(None)?;
-        if row.duty != Duty::Here {
+        let waits = row.announcing.is_some_and(|until| until > self.now);
+        if row.duty != Duty::Here || waits {
             return Err(None);
         }
         let attempt = row.attempt(&receiver.name);

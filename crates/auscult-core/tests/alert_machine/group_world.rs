@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auscult_core::alert::{
-    AlertConfig, AlertId, AlertParams, Alerts, Change, Concern, Duty, Input, Letter, Message,
-    Notice, Observation, Output, Receiver, Record, Rule, Saved, Sent, Subject, Taken,
+    AlertConfig, AlertId, AlertKey, AlertParams, Alerts, Change, Concern, Duty, Input, Letter,
+    Message, Notice, Observation, Output, Receiver, Record, Rule, Saved, Sent, Subject, Taken,
 };
 use auscult_core::id::{SignalName, TargetId};
 use auscult_core::monitor::Status;
@@ -19,10 +19,12 @@ use auscult_core::monitor::observers::MonitorName;
 use auscult_core::rng::Rng;
 use auscult_core::time::Instant;
 
-use crate::drive::{self, key, receiver, receiver_name, rule_name, seconds, target};
+use crate::drive::{receiver, receiver_name, rule_name, seconds, target};
 
 pub(crate) const MONITORS: usize = 3;
-const TARGETS: usize = 4;
+/// The last two are peers, on which nobody rules: each monitor sees for itself.
+const TARGETS: usize = 6;
+const RULED: usize = 4;
 const RECEIVERS: [&str; 2] = ["dev", "ops"];
 const STEP: Duration = Duration::from_millis(10);
 
@@ -138,7 +140,18 @@ fn name(number: usize) -> MonitorName {
 }
 
 fn subject(number: usize) -> Subject {
-    target(&format!("t{number}"))
+    match target(&format!("t{number}")) {
+        Subject::Target(name) if number >= RULED => Subject::Peer(name),
+        subject => subject,
+    }
+}
+
+fn alert_id(number: usize) -> AlertId {
+    AlertId::of(&AlertKey {
+        subject: subject(number),
+        signal: SignalName::new("http").unwrap(),
+        rule: rule_name("down"),
+    })
 }
 
 fn config() -> AlertConfig {
@@ -465,9 +478,12 @@ impl World {
         let observation = Observation {
             subject: &subject(target),
             signal: &SignalName::new("http").unwrap(),
-            concern: Concern::Group {
-                ruling: (1_000, ruling),
-                duty: &duty,
+            concern: match target < RULED {
+                true => Concern::Group {
+                    ruling: (1_000, ruling),
+                    duty: &duty,
+                },
+                false => Concern::Unruled { duty: &duty },
             },
             at: self.now,
             status,
@@ -583,8 +599,7 @@ impl World {
             let (early, late) = (at.before(WINDOW), at.after(WINDOW));
             (early..=late).contains(moment)
         };
-        let ids =
-            (0..TARGETS).map(|t| AlertId::of(&drive::key(&format!("t{t}"), "down")).to_string());
+        let ids = (0..TARGETS).map(|t| alert_id(t).to_string());
         let target = ids.into_iter().position(|id| key.1.starts_with(&id));
         let moved = target.is_some_and(|target| self.moved[target].iter().any(is_near));
         let died = self.deaths[first].iter().any(is_near);
@@ -658,7 +673,7 @@ impl World {
             if self.now.since(since) != PATIENCE {
                 continue;
             }
-            let id = AlertId::of(&key(&format!("t{target}"), "down"));
+            let id = alert_id(target);
             for receiver in RECEIVERS
                 .into_iter()
                 .filter(|name| !self.failing.contains(name))
@@ -677,7 +692,7 @@ impl World {
 
     fn check_beginnings(&mut self) {
         for target in 0..TARGETS {
-            let id = AlertId::of(&key(&format!("t{target}"), "down"));
+            let id = alert_id(target);
             for receiver in RECEIVERS {
                 let told = self.told.get(&(receiver.to_owned(), id));
                 let last = told.and_then(|told| told.iter().max_by_key(|n| n.episode));
@@ -707,7 +722,7 @@ impl World {
 
     /// Somebody says at a monitor that does not tell of an alert that it is looked after.
     fn check_acknowledgement(&mut self) {
-        let alert = AlertId::of(&key("t0", "down"));
+        let alert = alert_id(0);
         let change = Change::Acknowledge {
             alert,
             by: "kim".into(),
