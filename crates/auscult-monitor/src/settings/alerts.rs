@@ -16,6 +16,7 @@ use super::load::stands_twice;
 use super::report::Report;
 use super::schema::DEAD_MAN_SWITCH;
 use super::section::Section;
+use super::suggest;
 use super::templates::{self, Templates};
 use super::url::CheckUrl;
 
@@ -28,6 +29,8 @@ pub struct AlertSettings {
     pub ways: BTreeMap<ReceiverName, Way>,
     /// The rules that are for all receivers, those that others share included.
     pub told_all: BTreeSet<RuleName>,
+    /// The rules that name receivers that monitors share, and those.
+    pub told_shared: Vec<(Rule, Vec<ReceiverName>)>,
     /// When nobody is told.
     pub windows: Vec<Window>,
     /// Who is to notice that this monitor is gone.
@@ -94,6 +97,25 @@ pub enum Way {
     Log,
 }
 
+impl Way {
+    /// The files that are read for each message.
+    pub(crate) fn files(&self) -> Vec<&PathBuf> {
+        let files = match self {
+            Self::Webhook {
+                address,
+                token_file,
+                secret_file,
+                ..
+            } => [address.file(), token_file.as_ref(), secret_file.as_ref()],
+            Self::Alertmanager { token_file, .. } => [token_file.as_ref(), None, None],
+            Self::Slack { address, .. } => [address.file(), None, None],
+            Self::Mail(mail) => [mail.password_file.as_ref(), mail.ca_file.as_ref(), None],
+            Self::Command { .. } | Self::Log => [None; 3],
+        };
+        files.into_iter().flatten().collect()
+    }
+}
+
 /// Mail over SMTP.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mail {
@@ -107,6 +129,8 @@ pub struct Mail {
     pub username: Option<Box<str>>,
     /// A file with the password for it.
     pub password_file: Option<PathBuf>,
+    /// Authorities to trust beside those of the host, as PEM.
+    pub ca_file: Option<PathBuf>,
     /// What is written in the place of our own text.
     pub templates: Templates,
 }
@@ -120,6 +144,15 @@ pub enum Address {
     File(PathBuf),
 }
 
+impl Address {
+    const fn file(&self) -> Option<&PathBuf> {
+        match self {
+            Self::Url(_) => None,
+            Self::File(file) => Some(file),
+        }
+    }
+}
+
 /// How often an Alertmanager is reminded, and for how long after the end: it forgets what it does
 /// not hear of for five minutes.
 const REFRESH: Refresh = Refresh {
@@ -131,19 +164,22 @@ impl AlertSettings {
     pub(super) fn read(report: &mut Report<'_>, root: &Section) -> Self {
         let (receivers, names) = receivers(report, root);
         let mut rules: Vec<Rule> = Vec::new();
-        let mut told_all = BTreeSet::new();
+        let (mut told_all, mut told_shared) = (BTreeSet::new(), Vec::new());
         for section in root.list("rules") {
-            for name in section.names("receivers") {
-                if !names.contains(name) {
-                    let message = format!("there is no receiver named `{name}`");
-                    report.value(section.at("receivers"), message, None);
-                }
-            }
-            let rule = rule(report, section, &receivers);
+            let shared = shared_names(report, section, &names);
+            let Some(mut rule) = rule(report, section, &receivers) else {
+                continue;
+            };
             if !section.says("receivers") {
-                told_all.extend(rule.iter().map(|rule| rule.name.clone()));
+                told_all.insert(rule.name.clone());
             }
-            rules.extend(rule);
+            rule.receivers.retain(|name| names.contains(name.as_str()));
+            if !shared.is_empty() {
+                told_shared.push((rule.clone(), shared));
+            }
+            if !rule.receivers.is_empty() || !told_shared.iter().any(|(it, _)| *it == rule) {
+                rules.push(rule);
+            }
         }
         let default = RuleName::new("down")
             .ok()
@@ -181,6 +217,7 @@ impl AlertSettings {
             config,
             ways,
             told_all,
+            told_shared,
             windows: windows(report, root),
             pulse: match root.says("dead_man_switch") {
                 true => pulse(report, &root.section("dead_man_switch", &DEAD_MAN_SWITCH)),
@@ -189,6 +226,37 @@ impl AlertSettings {
         }
     }
 }
+
+/// The shared receivers that a rule names. Whether there are any of that name is not the file's to
+/// say. A name that is neither theirs nor one of the file is told.
+fn shared_names(
+    report: &mut Report<'_>,
+    section: &Section,
+    names: &BTreeSet<Box<str>>,
+) -> Vec<ReceiverName> {
+    let mut shared = Vec::new();
+    for name in section
+        .names("receivers")
+        .iter()
+        .filter(|name| !names.contains(*name))
+    {
+        let named = name.strip_prefix(SHARED).map(ReceiverName::new);
+        if let Some(Ok(name)) = named {
+            shared.push(name);
+            continue;
+        }
+        let message = format!("there is no receiver named `{name}`");
+        let hint = suggest::nearest(name, names.iter().map(|name| &**name)).map_or_else(
+            || format!("one that monitors share is called `{SHARED}{name}` here"),
+            |known| format!("did you mean `{known}`?"),
+        );
+        report.value(section.at("receivers"), message, Some(hint));
+    }
+    shared
+}
+
+/// What stands before the name of a receiver that monitors share.
+const SHARED: &str = "shared:";
 
 /// The receivers of a file, and their names, those of wrong ones included.
 fn receivers(
@@ -369,6 +437,7 @@ fn way(section: &Section) -> Option<Way> {
             to: words("to"),
             username: section.text("username"),
             password_file: section.path("password_file"),
+            ca_file: section.path("ca_file"),
             templates: templates::read(section),
         }),
         "log" => Way::Log,

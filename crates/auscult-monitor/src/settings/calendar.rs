@@ -185,6 +185,33 @@ mod tests {
                 "2026-03-29T01:30:00Z",
                 "2026-03-29T02:30:00Z",
             ),
+            // It shows half past two twice on the day on which summer ends: the first one counts.
+            (
+                window(&sunday, "02:30", 1, "Europe/Berlin"),
+                "2026-10-24T12:00:00Z",
+                "2026-10-25T00:30:00Z",
+                "2026-10-25T01:30:00Z",
+            ),
+            // Open for two hours as they pass, though the clock goes back in between.
+            (
+                window(&sunday, "02:30", 2, "Europe/Berlin"),
+                "2026-10-25T02:29:59Z",
+                "2026-10-25T00:30:00Z",
+                "2026-10-25T02:30:00Z",
+            ),
+            // It is Sunday in Auckland and in Los Angeles at different times.
+            (
+                window(&sunday, "00:30", 1, "Pacific/Auckland"),
+                "2026-06-06T00:00:00Z",
+                "2026-06-06T12:30:00Z",
+                "2026-06-06T13:30:00Z",
+            ),
+            (
+                window(&sunday, "23:30", 1, "America/Los_Angeles"),
+                "2026-06-06T00:00:00Z",
+                "2026-06-08T06:30:00Z",
+                "2026-06-08T07:30:00Z",
+            ),
         ] {
             let time = |text: &str| text.parse::<Timestamp>().unwrap();
             assert_eq!(

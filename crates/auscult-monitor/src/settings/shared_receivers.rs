@@ -76,9 +76,18 @@ impl SharedReceivers {
             config,
             ways,
             told_all: file.told_all.clone(),
+            told_shared: file.told_shared.clone(),
             windows: file.windows.clone(),
             pulse: file.pulse.clone(),
         })
+    }
+
+    /// The shared receivers that rules of a file name and that there are not.
+    pub(crate) fn missing<'a>(&self, file: &'a AlertSettings) -> BTreeSet<&'a ReceiverName> {
+        let named = file.told_shared.iter().flat_map(|(_, names)| names);
+        named
+            .filter(|name| !self.known.contains_key(*name))
+            .collect()
     }
 
     fn rules(&self, file: &AlertSettings, ways: &BTreeMap<ReceiverName, Way>) -> Vec<Rule> {
@@ -100,6 +109,13 @@ impl SharedReceivers {
                     rule.receivers.push((*name).clone());
                 }
             }
+        }
+        for (rule, names) in &file.told_shared {
+            let known = names.iter().filter(|name| self.known.contains_key(*name));
+            let mut rule = rule.clone();
+            rule.receivers.extend(known.cloned());
+            rules.retain(|other| other.name != rule.name);
+            rules.extend(Some(rule).filter(|rule| !rule.receivers.is_empty()));
         }
         rules.retain(|rule| !rule.receivers.is_empty() || !file.told_all.contains(&rule.name));
         for (group, names) in &self.groups {
@@ -165,6 +181,13 @@ mod tests {
             told(own, &["a", "shop"], &[("web", "\"shop\", \"own\"")]),
             ["down[] own,a", "web:down[\"group=web\"] shop,own"]
         );
+        let named =
+            format!("{own}rules: [{{name: some, receivers: [own, \"shared:a\", \"shared:b\"]}}]\n");
+        assert_eq!(told(&named, &["a"], &[]), ["some[] own,a"]);
+        assert_eq!(told(&named, &[], &[]), ["some[] own"]);
+        let only = "rules: [{name: some, receivers: [\"shared:a\"]}]\n";
+        assert_eq!(told(only, &["a", "b"], &[]), ["some[] a"]);
+        assert_eq!(told(only, &[], &[]), [""; 0]);
         // One that is gone, or of a later version, keeps nobody else from being told.
         assert_eq!(told("{}", &["a"], &[("web", "\"gone\"")]), ["down[] a"]);
         assert_eq!(

@@ -3,11 +3,14 @@
 use auscult_core::alert::Message as News;
 use lettre::message::header::ContentType;
 use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Tls, TlsParameters};
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters, TlsParametersBuilder};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+
 use super::compose::Composed;
-use super::{SendError, payload, secret};
+use super::{SendError, payload, secret, whole};
 use crate::settings::Mail;
 
 /// TLS from the first byte, by custom.
@@ -29,7 +32,8 @@ pub(super) async fn send(mail: &Mail, news: &News, composed: &Composed) -> Resul
         .rsplit_once(':')
         .unwrap_or((&mail.smarthost, "25"));
     let port: u16 = port.parse().unwrap_or(25);
-    let parameters = TlsParameters::new(host.to_owned()).map_err(broken)?;
+    let parameters = TlsParameters::builder(host.to_owned());
+    let parameters = trusting(parameters, mail).await?.build().map_err(broken)?;
     let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host)
         .port(port)
         .timeout(Some(news.timeout));
@@ -47,6 +51,31 @@ pub(super) async fn send(mail: &Mail, news: &News, composed: &Composed) -> Resul
     }
     transport.build().send(message).await.map_err(broken)?;
     Ok(())
+}
+
+/// Trusts the authorities of the file, too. It is read anew each time, as secrets are.
+async fn trusting(
+    mut parameters: TlsParametersBuilder,
+    mail: &Mail,
+) -> Result<TlsParametersBuilder, SendError> {
+    let Some(file) = &mail.ca_file else {
+        return Ok(parameters);
+    };
+    let wrong =
+        |error: &dyn std::fmt::Display| SendError::File(format!("{}: {error}", file.display()));
+    let pem = whole(file).await?;
+    let certificates = CertificateDer::pem_slice_iter(pem.as_bytes());
+    let certificates: Result<Vec<_>, _> = certificates.collect();
+    let certificates = certificates.map_err(|error| wrong(&error))?;
+    if certificates.is_empty() {
+        return Err(wrong(&"there is no certificate in it"));
+    }
+    for certificate in certificates {
+        let certificate = Certificate::from_der(certificate.to_vec());
+        let certificate = certificate.map_err(|error| wrong(&error))?;
+        parameters = parameters.add_root_certificate(certificate);
+    }
+    Ok(parameters)
 }
 
 fn message(mail: &Mail, news: &News, composed: &Composed) -> Result<Message, SendError> {

@@ -13,6 +13,7 @@ use ring::digest::{Context, SHA256};
 use serde_json::{Map, Value, json};
 
 use crate::alerts::AlertClock;
+use crate::events::sentence::seconds;
 
 /// How long an Alertmanager takes an alert for firing when it is not reminded: four reminders.
 const FIRING_FOR: Duration = Duration::from_secs(240);
@@ -163,8 +164,9 @@ fn line(notice: &Notice) -> String {
             format!("[{severity}] {subject} {signal}: still {rule}, since {fired}")
         }
         News::Resolved { at, .. } => {
+            let span = seconds(at.since(notice.fired));
             let at = moment(at);
-            format!("[resolved] {subject} {signal}: {rule} from {fired} to {at}")
+            format!("[resolved] {subject} {signal}: {rule} from {fired} to {at}, for {span}")
         }
     };
     if !notice.news.is_resolved() {

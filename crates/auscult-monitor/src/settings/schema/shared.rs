@@ -318,6 +318,13 @@ const MAILING: &[Key] = &[
         "A file with the password for it.",
     )
     .only(&["email"]),
+    Key::new(
+        "ca_file",
+        Path,
+        Nothing,
+        "A file with authorities (PEM) to trust at the mail server, beside those of the host.",
+    )
+    .only(&["email"]),
 ];
 
 /// A silence.
