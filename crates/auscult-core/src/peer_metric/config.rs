@@ -152,6 +152,12 @@ impl Default for MetricLogParams {
 pub struct MetricLogConfig(pub(super) MetricLogParams);
 
 impl MetricLogConfig {
+    /// Who can be a peer.
+    #[must_use]
+    pub const fn admission(&self) -> Admission {
+        self.0.admission
+    }
+
     /// Checks the parameters.
     ///
     /// # Errors

@@ -116,7 +116,6 @@ pub(super) async fn follow(feed: Arc<Feed>, mut called: mpsc::Receiver<Call>, st
     revisions.mark_changed();
     let mut looks = tokio::time::interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    feed.look();
     // Settings may have been taken between the start and now.
     taken.mark_changed();
     let stopped = stop.stopped();
@@ -277,7 +276,7 @@ impl Feed {
     }
 
     /// Looks who tells of alerts, and says what changed.
-    fn look(&self) {
+    pub(super) fn look(&self) {
         let Some(observatory) = &self.observatory else {
             return;
         };
@@ -286,7 +285,10 @@ impl Feed {
         match news {
             News::Nothing => {}
             News::Lost => self.hand_over(),
-            News::Gained => self.tell_all(),
+            News::Gained => {
+                self.tell_all();
+                self.desk.say_handed();
+            }
         }
         if news != News::Nothing {
             let colleagues = self.office.lock().colleagues();
@@ -301,7 +303,7 @@ impl Feed {
             .desk
             .read(|alerts, _| alerts.subjects().cloned().collect());
         for subject in &subjects {
-            let duty = self.office.lock().duty(subject.name());
+            let duty = self.office.lock().duty_of(subject);
             if duty != Duty::Here {
                 let duty = &duty;
                 self.desk.handle(Input::Duty { subject, duty });
@@ -311,6 +313,10 @@ impl Feed {
 
     /// Says how a subject is of which another monitor told first, and who tells of it.
     pub(super) fn introduce(&self, subject: &Subject) {
+        if let Subject::Peer(peer) = subject {
+            self.desk.introduce_peer(peer);
+            return;
+        }
         let duty = &self.office.lock().duty(subject.name());
         self.desk.handle(Input::Duty { subject, duty });
         if let Some(seen) = self.see(subject.name()) {

@@ -18,13 +18,15 @@ mod silences;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use auscult_core::alert::{Alerts, Change, Input, Letter, Message, Output, Phase, Refusal, Write};
-use auscult_core::id::ReceiverName;
+use auscult_core::alert::{
+    Alerts, Change, Duty, Input, Letter, Message, Output, Phase, Refusal, Subject, Write,
+};
+use auscult_core::id::{ReceiverName, TargetId};
 use auscult_core::monitor::observers::MonitorName;
 use auscult_core::time::Instant;
 use jiff::Timestamp;
@@ -42,8 +44,10 @@ use crate::shared::SettingsStore;
 use crate::store::{AlertStore, SavedTexts};
 use auscult_agent::http::stop::Stop;
 use feed::Feed;
+use office::Office;
 use send::Sender;
 
+pub(crate) use office::Roll;
 pub use pulse::Pulses;
 pub use record::LetterRecord;
 pub(crate) use send::templating;
@@ -77,6 +81,12 @@ struct Shared {
     changed: Notify,
     /// There may be something to say to other monitors.
     spoke: Notify,
+    /// Who tells of what.
+    office: Arc<Mutex<Office>>,
+    /// Changes when alerts of peers are told of elsewhere, or of peers unknown here.
+    handed: watch::Sender<()>,
+    /// Peers of whose alerts other monitors told first.
+    introduced: Mutex<BTreeSet<TargetId>>,
     /// Who wrote to the file does not any more.
     released: Notify,
     /// Asks the feed whether it still follows.
@@ -215,6 +225,9 @@ impl AlertDesk {
             counting: pulse::Counting::default(),
             changed: Notify::new(),
             spoke: Notify::new(),
+            office: Arc::default(),
+            handed: watch::Sender::new(()),
+            introduced: Mutex::default(),
             released: Notify::new(),
             calls,
             called: Mutex::new(Some(called)),
@@ -229,6 +242,7 @@ impl AlertDesk {
         observatory: Option<Observatory>,
         stop: Stop,
     ) {
+        receivers::complain(self.0.ways.load().as_ref().clone());
         // Before anybody is told of anything.
         self.open_windows();
         self.take_silences(&registry);
@@ -243,8 +257,10 @@ impl AlertDesk {
             engine,
             registry,
             observatory: observatory.clone(),
-            office: Arc::default(),
+            office: Arc::clone(&self.0.office),
         });
+        // Before anybody is told of anything, it must be known who tells.
+        feed.look();
         if let Some(observatory) = observatory {
             observatory.set_correspondent(Box::new(correspondence::Desk(Arc::clone(&feed))));
             let letters = correspondence::correspond(Arc::clone(&feed), observatory, stop.clone());
@@ -342,7 +358,10 @@ impl AlertDesk {
     /// Takes what the file and the shared settings say together.
     fn adopt(&self) {
         let settings = &receivers::over(&self.0.shared.load(), &self.0.file.load());
-        self.0.ways.store(Arc::new(settings.ways.clone()));
+        if **self.0.ways.load() != settings.ways {
+            self.0.ways.store(Arc::new(settings.ways.clone()));
+            receivers::complain(settings.ways.clone());
+        }
         self.0.windows.store(Arc::new(settings.windows.clone()));
         self.0.windows_changed.notify_waiters();
         if self.0.pulse.load().as_deref() != settings.pulse.as_ref() {
@@ -357,6 +376,50 @@ impl AlertDesk {
     /// Something to wait on: it changes whenever other rules hold.
     pub(crate) fn configured(&self) -> watch::Receiver<()> {
         self.0.configured.subscribe()
+    }
+
+    /// Something to wait on: it changes whenever [`duty_of_peer`](Self::duty_of_peer) may have, or
+    /// another monitor told of an alert of a peer first.
+    pub(crate) fn handed(&self) -> watch::Receiver<()> {
+        self.0.handed.subscribe()
+    }
+
+    fn say_handed(&self) {
+        self.0.handed.send_replace(());
+    }
+
+    fn introduce_peer(&self, peer: &TargetId) {
+        self.0.introduced.lock().insert(peer.clone());
+        self.say_handed();
+    }
+
+    /// The peers of whose alerts other monitors told first, since this was asked last.
+    pub(crate) fn introduced(&self) -> BTreeSet<TargetId> {
+        std::mem::take(&mut *self.0.introduced.lock())
+    }
+
+    /// Who tells of the alerts of a peer; none where this monitor is alone with them.
+    pub(crate) fn duty_of_peer(&self, peer: &TargetId) -> Option<Duty> {
+        let office = self.0.office.lock();
+        let is_shared = office.is_shared();
+        is_shared.then(|| office.duty_of(&Subject::Peer(peer.clone())))
+    }
+
+    /// Notes which peers a monitor judges; none that it is gone.
+    pub(crate) fn note_roll(&self, of: &MonitorName, roll: Option<Roll>) {
+        if self.0.office.lock().note_roll(of, roll) {
+            self.say_handed();
+        }
+    }
+
+    /// The other monitors that live.
+    pub(crate) fn colleagues(&self) -> Vec<MonitorName> {
+        self.0.office.lock().colleagues()
+    }
+
+    /// Tells this process from those before it, for other monitors.
+    pub(crate) fn session(&self) -> u64 {
+        self.read(|alerts, _| alerts.session())
     }
 
     /// What was counted of heartbeats to the outside; none where there are none.

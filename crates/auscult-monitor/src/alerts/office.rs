@@ -1,8 +1,13 @@
-//! Who tells of which alerts: the owner of their target, as this monitor sees it.
+//! Who tells of which alerts: the owner of their target, as this monitor sees it. Of the metrics of
+//! a peer it is found in the same way, of those that judge that peer: the settings of one monitor
+//! may name a peer that others do not know.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use auscult_core::alert::Duty;
+use auscult_core::alert::{Duty, Subject};
+use auscult_core::id::TargetId;
 use auscult_core::monitor::observers::{Lineup, Liveness, MonitorName};
 use auscult_core::time::Instant;
 
@@ -20,6 +25,27 @@ pub(super) struct Office {
     before: Option<Desks>,
     /// When what was gained is taken over.
     takes_over_at: Option<Instant>,
+    /// Which peers the monitors judge, as far as they said so.
+    rolls: BTreeMap<MonitorName, Roll>,
+}
+
+/// Which peers a monitor judges.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Roll {
+    /// Whoever publishes.
+    Anybody,
+    /// These.
+    Named(Arc<BTreeSet<TargetId>>),
+}
+
+impl Roll {
+    /// Whether this peer is judged.
+    pub(crate) fn has(&self, peer: &str) -> bool {
+        match self {
+            Self::Anybody => true,
+            Self::Named(peers) => peers.contains(peer),
+        }
+    }
 }
 
 /// Who sits where, as it was seen at one moment.
@@ -100,10 +126,35 @@ impl Office {
         }
     }
 
+    /// Notes which peers a monitor judges; none that it is not known any more. Tells whether that
+    /// is news.
+    pub(super) fn note_roll(&mut self, of: &MonitorName, roll: Option<Roll>) -> bool {
+        match roll {
+            Some(roll) if self.rolls.get(of) == Some(&roll) => false,
+            Some(roll) => {
+                self.rolls.insert(of.clone(), roll);
+                true
+            }
+            None => self.rolls.remove(of).is_some(),
+        }
+    }
+
+    /// Who tells of the alerts of a subject that monitors share.
+    pub(super) fn duty_of(&self, subject: &Subject) -> Duty {
+        match subject {
+            Subject::Target(target) => self.duty(target),
+            Subject::Peer(peer) => self.handed_over(|desks| desks.duty_of_peer(peer, &self.rolls)),
+        }
+    }
+
     /// Who tells of the alerts of a target that monitors share.
     pub(super) fn duty(&self, target: &str) -> Duty {
-        let duty = self.desks.duty(target);
-        let before = self.before.as_ref().map(|desks| desks.duty(target));
+        self.handed_over(|desks| desks.duty(target))
+    }
+
+    fn handed_over(&self, find: impl Fn(&Desks) -> Duty) -> Duty {
+        let duty = find(&self.desks);
+        let before = self.before.as_ref().map(find);
         match duty == Duty::Here && before.is_some_and(|before| before != Duty::Here) {
             true => Duty::There(None),
             false => duty,
@@ -116,8 +167,20 @@ impl Desks {
         if !self.is_shared {
             return Duty::Here;
         }
-        let observers = self.lineup.observers(target);
-        let owner = observers.first().copied();
+        self.duty_with(self.lineup.observers(target).first().copied())
+    }
+
+    fn duty_of_peer(&self, peer: &str, rolls: &BTreeMap<MonitorName, Roll>) -> Duty {
+        if !self.is_shared {
+            return Duty::Here;
+        }
+        let judges = |name: &MonitorName| rolls.get(name).is_some_and(|roll| roll.has(peer));
+        let first = self.lineup.teller(peer, judges);
+        // Where nobody judges it any more, somebody is to say that it is over.
+        self.duty_with(first.or_else(|| self.lineup.teller(peer, |_| true)))
+    }
+
+    fn duty_with(&self, owner: Option<&MonitorName>) -> Duty {
         match owner {
             // Who is cut off cannot know who else tells.
             _ if self.is_isolated => Duty::There(None),

@@ -1,10 +1,13 @@
 //! Receivers are settings that monitors share, too: those of the shared settings are laid over the
 //! file's own whenever they change.
 
+use std::collections::BTreeMap;
+
+use auscult_core::id::ReceiverName;
 use auscult_core::monitor::registry::Kind;
 
 use super::AlertDesk;
-use crate::settings::{AlertSettings, SharedReceivers};
+use crate::settings::{AlertSettings, SharedReceivers, Way};
 use crate::shared::SettingsStore;
 
 /// What the shared settings say of receivers by now. What cannot be used here is logged, and left
@@ -31,10 +34,36 @@ pub(super) fn read(store: &dyn SettingsStore) -> SharedReceivers {
 
 /// Both together, or the file's alone where they do not go together.
 pub(super) fn over(receivers: &SharedReceivers, file: &AlertSettings) -> AlertSettings {
+    for receiver in receivers.missing(file) {
+        tracing::warn!(
+            %receiver,
+            "a rule names this shared receiver, and there is none; whoever else it names is told"
+        );
+    }
     receivers.over(file).unwrap_or_else(|fault| {
         tracing::error!("the shared receivers cannot be used with those of the file: {fault}");
         file.clone()
     })
+}
+
+/// Says which files of receivers cannot be read here. A file's own were read when it was taken; what
+/// monitors share may name one that only others have, and that would show when somebody is to be
+/// told.
+pub(super) fn complain(ways: BTreeMap<ReceiverName, Way>) {
+    tokio::task::spawn_blocking(move || {
+        for (receiver, way) in &ways {
+            for file in way.files() {
+                if let Err(error) = std::fs::File::open(file) {
+                    let file = file.display();
+                    tracing::warn!(
+                        %receiver, %file,
+                        "this receiver cannot be told of anything from here: the file cannot be \
+                         read: {error}"
+                    );
+                }
+            }
+        }
+    });
 }
 
 impl AlertDesk {

@@ -94,7 +94,7 @@ impl Bench {
         alerts.start(engine.clone(), Arc::clone(&registry), None, stop.clone());
         let config = registry.settings().peer_metrics.config.clone();
         let peer_metrics = PeerMonitor::start(config, engine.clock().clone());
-        peer_metrics.follow(&alerts, Arc::clone(&registry), None, &stop);
+        peer_metrics.follow(&alerts, Arc::clone(&registry), None, None, &stop);
         let state = ApiState::new(ApiParts {
             engine,
             registry,

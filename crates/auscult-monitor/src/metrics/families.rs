@@ -167,6 +167,8 @@ families! {
         "Readings that peers published and that were taken.";
     PEER_READINGS_REJECTED: Counter "auscult_peer_readings_rejected_total" ["reason"]
         "Readings that were not taken, by reason.";
+    PEER_READINGS_PASSED: Counter "auscult_peer_readings_passed_on_total" ["outcome"]
+        "Readings between monitors: sent, dropped (the newest are sent in their place) or taken.";
     PEER_METRICS_FAILED: Counter "auscult_peer_metrics_failed_total" []
         "Times that a metric of a peer failed.";
     PEER_METRICS_RECOVERED: Counter "auscult_peer_metrics_recovered_total" []
@@ -369,6 +371,7 @@ pub(crate) static SECTIONS: &[&Section] = &[
             &PEER_METRIC_VALUES,
             &PEER_READINGS,
             &PEER_READINGS_REJECTED,
+            &PEER_READINGS_PASSED,
             &PEER_METRICS_FAILED,
             &PEER_METRICS_RECOVERED,
             &PEER_METRIC_RESTARTS,

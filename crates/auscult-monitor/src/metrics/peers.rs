@@ -5,7 +5,7 @@ use auscult_agent::http::figures::Count;
 use auscult_core::peer_metric::{Counters, Rejection};
 
 use super::families as family;
-use crate::peer_metrics::PeerMonitor;
+use crate::peer_metrics::{ExchangeCounters, PeerMonitor};
 
 /// The metrics of peers.
 #[derive(Debug, Default)]
@@ -15,6 +15,7 @@ pub(crate) struct PeerFigures {
     counters: Counters,
     wakeups: u64,
     gossip_missed: u64,
+    exchanged: ExchangeCounters,
 }
 
 impl PeerFigures {
@@ -29,6 +30,7 @@ impl PeerFigures {
             counters,
             wakeups: monitor.wakeups(),
             gossip_missed: monitor.gossip_missed(),
+            exchanged: monitor.exchanged(),
         }
     }
 }
@@ -44,6 +46,13 @@ pub(super) fn write_peers(out: &mut Exposition, figures: &PeerFigures) {
     let rejected = |reason: Rejection| -> Count { (reason.as_str(), counters.rejections(reason)) };
     let rejected = Rejection::ALL.into_iter().map(rejected);
     out.by(&family::PEER_READINGS_REJECTED, rejected);
+    let exchanged = &figures.exchanged;
+    let passed: [Count; 3] = [
+        ("sent", exchanged.sent),
+        ("dropped", exchanged.dropped),
+        ("taken", exchanged.taken),
+    ];
+    out.by(&family::PEER_READINGS_PASSED, passed.into_iter());
     out.single(&family::PEER_METRICS_FAILED, counters.failed);
     out.single(&family::PEER_METRICS_RECOVERED, counters.recovered);
     out.single(&family::PEER_METRIC_RESTARTS, counters.restarts);

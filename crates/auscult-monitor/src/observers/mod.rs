@@ -43,6 +43,7 @@ use crate::alerts::LetterRecord;
 use crate::engine::Engine;
 use crate::events::Company;
 use crate::ingest::Admission;
+use crate::peer_metrics::ReadingsRecord;
 use crate::registry::{Handed, Origin, Registry};
 use crate::replication::Colleague;
 use wire::{Answer, Letter};
@@ -155,6 +156,15 @@ struct Shared {
     letters_refused: AtomicU64,
     /// Takes what other monitors say of alerts.
     alerts: OnceLock<Box<dyn Correspondent>>,
+    /// Takes what peers published to other monitors.
+    readings: OnceLock<Box<dyn Hearer>>,
+}
+
+/// Takes what peers published to other monitors.
+pub trait Hearer: Send + Sync {
+    /// Takes a letter of the monitor of that name, and answers it. Soon: it is called on an event
+    /// loop.
+    fn take(&self, from: &MonitorName, letter: ReadingsRecord) -> Answer;
 }
 
 /// Takes what other monitors say of alerts.
@@ -191,6 +201,7 @@ impl Observatory {
             forwarder: Arc::new(Forwarder::new(clock)),
             letters_refused: AtomicU64::new(0),
             alerts: OnceLock::new(),
+            readings: OnceLock::new(),
         });
         shared.engine.set_forwarder(&shared.forwarder);
         let observatory = Self(shared);
@@ -269,6 +280,10 @@ impl Observatory {
                 Some(alerts) => alerts.take(&from, letter),
                 None => refuse("this monitor does not tell of alerts yet".to_owned()),
             },
+            Letter::Readings(letter) => match shared.readings.get() {
+                Some(readings) => readings.take(&from, letter),
+                None => refuse("this monitor does not judge peers yet".to_owned()),
+            },
         }
     }
 
@@ -276,6 +291,13 @@ impl Observatory {
     pub fn set_correspondent(&self, correspondent: Box<dyn Correspondent>) {
         // A second one would be a mistake of the program, and changes nothing.
         let _taken = self.0.alerts.set(correspondent);
+    }
+
+    /// Says who takes what peers published to other monitors. The first one does; before, it is
+    /// refused.
+    pub fn set_hearer(&self, hearer: Box<dyn Hearer>) {
+        // A second one would be a mistake of the program, and changes nothing.
+        let _taken = self.0.readings.set(hearer);
     }
 
     /// Has another monitor answer a letter.

@@ -13,6 +13,7 @@ use auscult_core::time::nanos;
 use serde::{Deserialize, Serialize};
 
 use crate::alerts::LetterRecord;
+use crate::peer_metrics::ReadingsRecord;
 
 /// What one monitor sends to another.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,6 +25,8 @@ pub enum Letter {
     Heartbeats(Vec<Heartbeat>),
     /// What is known of alerts.
     Alerts(LetterRecord),
+    /// Metrics that peers published there.
+    Readings(ReadingsRecord),
 }
 
 /// What is answered.
@@ -39,6 +42,8 @@ pub enum Answer {
         /// The process that took it.
         session: u64,
     },
+    /// To [`Letter::Readings`].
+    ReadingsTaken,
     /// It cannot be taken. Nothing was changed.
     Refused {
         /// Why.

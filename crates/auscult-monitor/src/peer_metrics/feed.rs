@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use auscult_agent::events::{LoggedEvent, Reading};
 use auscult_agent::http::stop::Stop;
-use auscult_core::alert::{Concern, Input, Observation, Subject};
+use auscult_core::alert::{Concern, Duty, Input, Observation, Subject};
 use auscult_core::id::{SignalName, TargetId};
 use auscult_core::monitor::{Labels, Status};
 use auscult_core::peer_metric::Standing;
@@ -39,6 +39,7 @@ pub(crate) async fn follow(
     stop: Stop,
 ) {
     let mut configured = desk.configured();
+    let mut handed = desk.handed();
     let mut reader = monitor.alerts();
     tell_all(&monitor, &desk);
     let stopped = stop.stopped();
@@ -53,6 +54,12 @@ pub(crate) async fn follow(
                     return;
                 }
                 tell_all(&monitor, &desk);
+            }
+            changed = handed.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                take_over(&monitor, &desk);
             }
             reading = reader.next() => match reading {
                 Reading::Event(logged) => {
@@ -95,8 +102,43 @@ fn tell(monitor: &PeerMonitor, desk: &AlertDesk, event: &PeerEvent) {
             let reason = "it is not judged any more";
             observe(desk, peer, metric, now, Status::Paused, reason);
         }
-        PeerEvent::Departed { peer } => desk.handle(Input::Gone(&Subject::Peer(peer.clone()))),
+        PeerEvent::Departed { peer } => gone(desk, peer),
     }
+}
+
+/// Others tell of peers now, or this monitor does: says who, and how everything is.
+fn take_over(monitor: &PeerMonitor, desk: &AlertDesk) {
+    let introduced = desk.introduced();
+    for (peer, metric) in alerting(desk) {
+        // Another monitor found it failed, and nothing of it ever came here.
+        let unheard =
+            || monitor.read(|log, _| log.is_present(&peer) && log.series(&metric, &peer).is_none());
+        if introduced.contains(&peer) && unheard() {
+            monitor.failed_before(&peer, &metric);
+        }
+    }
+    let is_peer = |subject: &&Subject| matches!(subject, Subject::Peer(_));
+    let subjects: Vec<Subject> = desk.read(|alerts, _| {
+        let subjects = alerts.subjects().filter(is_peer);
+        subjects.cloned().collect()
+    });
+    for subject in &subjects {
+        say_duty(desk, subject);
+    }
+    tell_all(monitor, desk);
+}
+
+/// Says who tells of a peer: this monitor, where it is alone with it.
+fn say_duty(desk: &AlertDesk, subject: &Subject) {
+    let duty = desk.duty_of_peer(subject.name()).unwrap_or(Duty::Here);
+    let duty = &duty;
+    desk.handle(Input::Duty { subject, duty });
+}
+
+fn gone(desk: &AlertDesk, peer: &TargetId) {
+    let subject = Subject::Peer(peer.clone());
+    say_duty(desk, &subject);
+    desk.handle(Input::Gone(&subject));
 }
 
 /// Tells of everything that has failed, and of everything that has an alert and has not.
@@ -125,7 +167,7 @@ fn tell_all(monitor: &PeerMonitor, desk: &AlertDesk) {
         if present.contains(known) {
             observe(desk, peer, metric, now, Status::Up, "it has not failed");
         } else {
-            desk.handle(Input::Gone(&Subject::Peer(peer.clone())));
+            gone(desk, peer);
         }
     }
 }
@@ -140,11 +182,14 @@ fn observe(
 ) {
     // When a target of that name has an alert itself, its metrics are no news.
     let parents: Arc<[TargetId]> = Arc::from([peer.clone()]);
+    let duty = desk.duty_of_peer(peer);
     desk.handle(Input::Observed(Observation {
         subject: &Subject::Peer(peer.clone()),
         signal,
-        // The group does not rule on peers.
-        concern: Concern::Own,
+        concern: match &duty {
+            Some(duty) => Concern::Unruled { duty },
+            None => Concern::Own,
+        },
         at: desk.clock().of(at),
         status,
         labels: &LABELS,

@@ -45,6 +45,8 @@
 //! # }
 //! ```
 
+mod colleagues;
+mod exchange;
 pub(crate) mod feed;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -54,6 +56,7 @@ pub(crate) mod peers;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -62,7 +65,8 @@ use auscult_agent::events::{EventLog, EventReader, LoggedEvent};
 use auscult_agent::http::stop::{Stop, Stopper};
 use auscult_core::id::{SignalName, TargetId};
 use auscult_core::peer_metric::{
-    Cause, Input, Kept, MetricLog, MetricLogConfig, Output, Reading, Rejection, Sender,
+    Admission, Cause, Input, Kept, MetricLog, MetricLogConfig, Output, Reading, Rejection, Sender,
+    SeriesView,
 };
 use auscult_core::time::Instant;
 use jiff::Timestamp;
@@ -70,11 +74,15 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use crate::alerts::AlertDesk;
+use crate::alerts::{AlertDesk, Roll};
 use crate::clock::Clock;
+use crate::observers::Observatory;
 use crate::registry::Registry;
 use crate::store::{ReadingStore, SavedReadings};
+use exchange::Exchange;
 use keep::Shelf;
+
+pub use exchange::{ExchangeCounters, ReadingsRecord};
 
 /// Events kept for readers: two for each peer when a site of some thousand fails and comes back. At
 /// most 16 MB, with the longest values.
@@ -95,8 +103,17 @@ struct Shared {
     gossip_missed: AtomicU64,
     stopper: Stopper,
     timer: Mutex<Option<JoinHandle<()>>>,
+    /// What other monitors of the group are to be told.
+    exchange: Exchange,
+    judged: Mutex<Judged>,
     /// Where readings are kept over a restart, if they are.
     shelf: Mutex<Option<Shelf>>,
+}
+
+/// Who is judged, as it was said last.
+struct Judged {
+    admission: Admission,
+    named: Option<Arc<BTreeSet<TargetId>>>,
 }
 
 struct State {
@@ -177,6 +194,10 @@ impl PeerMonitor {
     #[must_use]
     pub fn start(config: MetricLogConfig, clock: Clock) -> Self {
         let (stopper, stop) = Stop::channel();
+        let judged = Judged {
+            admission: config.admission(),
+            named: None,
+        };
         let log = MetricLog::new(config, clock.now());
         let stage = Stage::Running;
         let shared = Arc::new(Shared {
@@ -188,6 +209,8 @@ impl PeerMonitor {
             gossip_missed: AtomicU64::new(0),
             stopper,
             timer: Mutex::new(None),
+            exchange: Exchange::default(),
+            judged: Mutex::new(judged),
             shelf: Mutex::new(None),
         });
         let earlier = Arc::clone(&shared.earlier);
@@ -205,11 +228,33 @@ impl PeerMonitor {
     /// Says who the peers are from now on; others have departed. While nobody knows who they are,
     /// say nothing: those of before go on being judged.
     pub fn set_peers(&self, peers: &[TargetId]) {
+        let named = peers.iter().cloned().collect();
+        self.0.judged.lock().named = Some(Arc::new(named));
         self.drive(|log, now| log.handle(now, Input::Peers(peers)));
+    }
+
+    /// Which peers are judged here, as soon as it is known.
+    fn roll(&self) -> Option<Roll> {
+        let judged = self.0.judged.lock();
+        match judged.admission {
+            Admission::Anybody => Some(Roll::Anybody),
+            Admission::Named => judged.named.clone().map(Roll::Named),
+        }
+    }
+
+    /// Every metric of every peer of which there is anything.
+    fn all_series(&self) -> Vec<(SignalName, TargetId)> {
+        self.read(|log, _| {
+            let names = log.metric_names();
+            let views = names.flat_map(|name| log.metric(name));
+            let pair = |view: SeriesView<'_>| (view.metric().clone(), view.peer().clone());
+            views.map(pair).collect()
+        })
     }
 
     /// Takes other rules and limits.
     pub fn configure(&self, config: MetricLogConfig) {
+        self.0.judged.lock().admission = config.admission();
         self.drive(|log, now| log.configure(now, config));
     }
 
@@ -239,6 +284,37 @@ impl PeerMonitor {
         };
         let rejected = self.drive(|log, now| log.handle(now, input));
         rejected.map_or(Ok(()), Err)
+    }
+
+    /// Takes what a peer published to this monitor of its group, and passes it on to the others.
+    ///
+    /// # Errors
+    /// Why it is not taken; that is counted. State: unchanged.
+    pub(crate) fn publish(
+        &self,
+        sender: Sender<'_>,
+        reading: &Reading<'_>,
+    ) -> Result<(), Rejection> {
+        let received_at = self.0.clock.now();
+        self.log_metric_at(sender, reading, received_at)?;
+        self.0.exchange.pass_on(reading, received_at);
+        Ok(())
+    }
+
+    /// Forgets a peer, or one metric of it, here and at the other monitors of the group.
+    pub(crate) fn forget_everywhere(&self, peer: &str, metric: Option<&str>) {
+        self.forget(peer, metric);
+        self.0.exchange.pass_on_forgotten(peer, metric);
+    }
+
+    /// What was counted of readings between monitors.
+    #[must_use]
+    pub fn exchanged(&self) -> ExchangeCounters {
+        self.0.exchange.counters()
+    }
+
+    fn exchange(&self) -> &Exchange {
+        &self.0.exchange
     }
 
     /// Counts something that was published and cannot even be read.
@@ -374,6 +450,7 @@ impl PeerMonitor {
         desk: &AlertDesk,
         registry: Arc<Registry>,
         agent: Option<AgentHandle>,
+        observatory: Option<Observatory>,
         stop: &Stop,
     ) {
         // Limits come before what is to keep to them.
@@ -383,6 +460,9 @@ impl PeerMonitor {
             shelf.restore(self);
         }
         tokio::spawn(self.clone().keep(stop.clone()));
+        if let Some(observatory) = observatory {
+            colleagues::start(self.clone(), desk.clone(), observatory, stop.clone());
+        }
         let (monitor, desk) = (self.clone(), desk.clone());
         let logged = Arc::clone(&registry);
         tokio::spawn(feed::follow(monitor, desk, logged, stop.clone()));

@@ -378,8 +378,13 @@ impl Server {
         );
         let registry = Arc::clone(&self.registry);
         let agent = self.agent.clone();
-        self.peer_metrics
-            .follow(&self.alerts, registry, agent, &self.stop);
+        self.peer_metrics.follow(
+            &self.alerts,
+            registry,
+            agent,
+            observatory.clone(),
+            &self.stop,
+        );
         if let Some(agent) = &self.agent {
             let registry = Arc::clone(&self.registry);
             tokio::spawn(membership::follow(

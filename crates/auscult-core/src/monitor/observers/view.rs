@@ -188,6 +188,19 @@ pub struct Lineup {
 }
 
 impl Lineup {
+    /// Of the monitors for which that holds, the one that tells of something of this name: the
+    /// first of those that serve, or of those that arrive where none does.
+    #[must_use]
+    pub fn teller(&self, name: &str, holds: impl Fn(&MonitorName) -> bool) -> Option<&MonitorName> {
+        let first = |names: &'_ [MonitorName]| -> Option<usize> {
+            let mut places: Vec<usize> = (0..names.len()).filter(|&n| holds(&names[n])).collect();
+            rendezvous::arrange(name, &mut places, |&place| &names[place]);
+            places.first().copied()
+        };
+        let serving = first(&self.serving).map(|place| &self.serving[place]);
+        serving.or_else(|| first(&self.arriving).map(|place| &self.arriving[place]))
+    }
+
     /// The observers of a target, its owner first.
     #[must_use]
     pub fn observers(&self, target: &str) -> Vec<&MonitorName> {

@@ -15,11 +15,12 @@ use tokio::task::JoinHandle;
 use super::sinks::WebSink;
 use crate::alerts::AlertDesk;
 use crate::engine::Engine;
+use crate::peer_metrics::PeerMonitor;
 use crate::registry::{Registry, Wanted};
 use crate::serve::{GroupConfig, ServeConfig, ServeError, Server};
 use crate::settings::documents::{Written, document};
 
-const MONITORS: usize = 3;
+pub(super) const MONITORS: usize = 3;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_of_three_tells_and_another_one_when_that_one_is_gone() {
@@ -77,18 +78,19 @@ async fn one_of_three_tells_and_another_one_when_that_one_is_gone() {
     }
 }
 
-fn fires(alert: AlertView<'_>) -> bool {
+pub(super) fn fires(alert: AlertView<'_>) -> bool {
     alert.record().fires()
 }
 
-struct Group {
-    monitors: Vec<Monitor>,
+pub(super) struct Group {
+    pub(super) monitors: Vec<Monitor>,
 }
 
-struct Monitor {
+pub(super) struct Monitor {
+    pub(super) peers: PeerMonitor,
     engine: Engine,
     registry: Arc<Registry>,
-    alerts: AlertDesk,
+    pub(super) alerts: AlertDesk,
     stop: oneshot::Sender<()>,
     running: JoinHandle<Result<(), ServeError>>,
     _folder: TempDir,
@@ -96,6 +98,11 @@ struct Monitor {
 
 impl Group {
     async fn start(sink: &WebSink) -> Self {
+        Self::start_with(sink, ["", "", ""]).await
+    }
+
+    /// Each monitor with something of its own in its settings.
+    pub(super) async fn start_with(sink: &WebSink, own: [&str; MONITORS]) -> Self {
         let mut monitors = Vec::new();
         let mut first = None;
         for number in 1..=MONITORS {
@@ -103,8 +110,9 @@ impl Group {
             let settings = folder.path().join("settings.yml");
             let text = format!(
                 "receivers:\n- {{name: hook, type: webhook, url: \"http://{}/\", group_wait: 0s, \
-                 group_interval: 0s}}\n",
-                sink.addr
+                 group_interval: 0s}}\n{}",
+                sink.addr,
+                own[number - 1]
             );
             fs::write(&settings, text).unwrap();
             let config = ServeConfig {
@@ -123,6 +131,7 @@ impl Group {
             first = first.or_else(|| server.raft_addr().map(|addr| addr.to_string()));
             let (stop, stopped) = oneshot::channel();
             monitors.push(Monitor {
+                peers: server.peer_metrics().clone(),
                 engine: server.engine().clone(),
                 registry: Arc::clone(server.registry()),
                 alerts: server.alerts().clone(),
@@ -189,7 +198,7 @@ impl Group {
     }
 
     /// At how many monitors an alert is so.
-    fn count(&self, holds: impl Fn(AlertView<'_>) -> bool) -> usize {
+    pub(super) fn count(&self, holds: impl Fn(AlertView<'_>) -> bool) -> usize {
         let such = self.monitors.iter().filter(|monitor| {
             let desk = &monitor.alerts;
             desk.read(|alerts, _| alerts.alerts().any(&holds))
@@ -198,7 +207,7 @@ impl Group {
     }
 
     /// Who tells of the alert.
-    fn teller(&self) -> Option<usize> {
+    pub(super) fn teller(&self) -> Option<usize> {
         self.monitors.iter().position(|monitor| {
             let here = |alert: AlertView<'_>| *alert.duty() == Duty::Here;
             monitor.alerts.read(|alerts, _| alerts.alerts().any(here))
@@ -206,7 +215,7 @@ impl Group {
     }
 
     /// Waits for something, while the target sends heartbeats or does not.
-    async fn until(&self, what: &str, alive: bool, holds: impl Fn() -> bool) {
+    pub(super) async fn until(&self, what: &str, alive: bool, holds: impl Fn() -> bool) {
         let waiting = async {
             let mut beats = tokio::time::interval(Duration::from_millis(20));
             while !holds() {
@@ -228,7 +237,7 @@ impl Group {
         assert!(waited.is_ok(), "never {what}");
     }
 
-    async fn end(&mut self, number: usize) {
+    pub(super) async fn end(&mut self, number: usize) {
         let monitor = self.monitors.remove(number);
         monitor.stop.send(()).unwrap();
         monitor.running.await.unwrap().unwrap();

@@ -3,6 +3,9 @@
 mod alertmanager;
 mod ended;
 mod group;
+mod group_peers;
+mod mail;
+mod patience;
 mod peers;
 mod pulse;
 mod shared;

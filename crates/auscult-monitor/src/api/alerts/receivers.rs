@@ -91,9 +91,7 @@ pub(in crate::api) async fn test(
     };
     let tested = match state.alerts().test(&name).await {
         Ok(tested) => tested,
-        Err(error @ SendError::UnknownReceiver) => {
-            return Err(Problem::new(Kind::UnknownName).detail(error.to_string()));
-        }
+        Err(SendError::UnknownReceiver) => return Err(unknown(&state, &name)),
         Err(error) => return Err(not_told(&error, "")),
     };
     if let Err(error) = &tested.result {
@@ -105,6 +103,24 @@ pub(in crate::api) async fn test(
         sent: tested.body,
     }))
 }
+
+fn unknown(state: &ApiState, name: &str) -> Problem {
+    let known: Vec<String> = state.alerts().read(|alerts, _| {
+        let lanes = alerts.lanes().take(NAMED_MAX);
+        lanes.map(|lane| lane.receiver.name.to_string()).collect()
+    });
+    let hint = match known.is_empty() {
+        true => "there are none; write `receivers` into the settings".to_owned(),
+        false => format!("there are {}", known.join(", ")),
+    };
+    let problem = Problem::new(Kind::UnknownName);
+    problem
+        .detail(format!("there is no receiver named {name:?}"))
+        .hint(hint)
+}
+
+/// Receivers that are named to one who names another.
+const NAMED_MAX: usize = 20;
 
 /// What is shown of a message that was not taken.
 const SHOWN_CHARACTERS_MAX: usize = 2_000;

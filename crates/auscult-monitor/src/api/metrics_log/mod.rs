@@ -234,6 +234,6 @@ pub(super) async fn forget(
         return Err(Problem::new(Kind::UnknownName)
             .detail(format!("nothing of that kind is kept of a peer {peer:?}")));
     }
-    monitor.forget(&peer, name.as_deref());
+    monitor.forget_everywhere(&peer, name.as_deref());
     Ok(StatusCode::NO_CONTENT)
 }

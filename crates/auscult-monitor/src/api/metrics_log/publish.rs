@@ -133,7 +133,7 @@ fn take(state: &ApiState, bound: Option<&str>, item: &Value) -> Result<(), NotTa
     let written = Written::read(item).inspect_err(unreadable)?;
     let reading = written.reading(bound).inspect_err(unreadable)?;
     let sender = bound.map_or(Sender::Trusted, Sender::Peer);
-    let logged = monitor.log_metric(sender, &reading);
+    let logged = monitor.publish(sender, &reading);
     logged.map_err(|reason| NotTaken::new(reason, field_of(reason), reason.to_string()))
 }
 

@@ -1,0 +1,160 @@
+//! Judging peers together with the other monitors of the group: who judges which peer, and what came
+//! to whom ([`Exchange`](super::exchange::Exchange)).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use auscult_agent::http::stop::Stop;
+use auscult_core::monitor::observers::MonitorName;
+use auscult_core::peer_metric::Sender;
+use tokio::task::AbortHandle;
+
+use super::PeerMonitor;
+use super::exchange::{ItemRecord, ReadingRecord, ReadingsRecord};
+use crate::alerts::AlertDesk;
+use crate::observers::wire::{Answer, Letter};
+use crate::observers::{Hearer, Observatory};
+
+/// How long an answer may take.
+const ANSWER_MAX: Duration = Duration::from_secs(2);
+
+/// How long readings are gathered, so that many make one letter. Their age is told, so it costs no
+/// precision.
+const GATHER: Duration = Duration::from_millis(20);
+
+/// How long one that did not answer is left alone.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// How often it is looked who is there.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// How much newer than ours a reading must be that may be ours: it was some time on its way here.
+const SAME_WITHIN: Duration = Duration::from_secs(2);
+
+/// Takes what peers published to other monitors.
+struct Ear {
+    monitor: PeerMonitor,
+    desk: AlertDesk,
+}
+
+/// Passes on what is published here, and takes what is published to the others, until `stop`.
+pub(super) fn start(monitor: PeerMonitor, desk: AlertDesk, observatory: Observatory, stop: Stop) {
+    let ear = Ear {
+        monitor: monitor.clone(),
+        desk: desk.clone(),
+    };
+    observatory.set_hearer(Box::new(ear));
+    tokio::spawn(keep(monitor, desk, observatory, stop));
+}
+
+async fn keep(monitor: PeerMonitor, desk: AlertDesk, observatory: Observatory, stop: Stop) {
+    let me = observatory.read(|machine| machine.me().clone());
+    let session = desk.session();
+    let mut writers: BTreeMap<MonitorName, AbortHandle> = BTreeMap::new();
+    let mut looks = tokio::time::interval(LOOK_EVERY);
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let stopped = stop.stopped();
+    tokio::pin!(stopped);
+    loop {
+        tokio::select! {
+            _ = looks.tick() => {}
+            () = &mut stopped => break,
+        }
+        if let Some(roll) = monitor.roll() {
+            monitor.exchange().set_roll(roll.clone());
+            desk.note_roll(&me, Some(roll));
+        }
+        let (come, gone) = monitor.exchange().meet(&desk.colleagues());
+        for name in gone {
+            desk.note_roll(&name, None);
+            if let Some(writer) = writers.remove(&name) {
+                writer.abort();
+            }
+        }
+        for name in come {
+            let writer = write(monitor.clone(), observatory.clone(), session, name.clone());
+            writers.insert(name, tokio::spawn(writer).abort_handle());
+        }
+    }
+    for writer in writers.into_values() {
+        writer.abort();
+    }
+}
+
+async fn write(monitor: PeerMonitor, observatory: Observatory, session: u64, to: MonitorName) {
+    let exchange = monitor.exchange();
+    while let Some(letter) = exchange.next(&monitor, session, &to).await {
+        let letter = Letter::Readings(letter);
+        match observatory.send(&to, letter, ANSWER_MAX).await {
+            Ok(Answer::ReadingsTaken) => {
+                exchange.letter_taken(&to);
+                tokio::time::sleep(GATHER).await;
+            }
+            other => {
+                tracing::debug!(monitor = %to, ?other, "readings of peers were not taken");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+impl Hearer for Ear {
+    fn take(&self, from: &MonitorName, letter: ReadingsRecord) -> Answer {
+        let refused = |text: &str| Answer::Refused {
+            text: text.to_owned(),
+        };
+        let exchange = self.monitor.exchange();
+        match exchange.note_letter(from, letter.session, letter.number) {
+            None => return refused("the sender is not known to live yet; try again"),
+            Some(false) => return Answer::ReadingsTaken,
+            Some(true) => {}
+        }
+        if let Some(roll) = letter.roll {
+            let Some(roll) = roll.into_roll() else {
+                return refused("a name of a peer is none");
+            };
+            exchange.note_roll(from, &roll, self.monitor.all_series());
+            self.desk.note_roll(from, Some(roll));
+        }
+        for item in &letter.items {
+            match item {
+                ItemRecord::Published(reading) => self.hear(reading, Duration::ZERO),
+                ItemRecord::Known(reading) => self.hear(reading, SAME_WITHIN),
+                ItemRecord::Forgotten { peer, metric } => {
+                    self.monitor.forget(peer, metric.as_deref());
+                }
+            }
+        }
+        Answer::ReadingsTaken
+    }
+}
+
+impl Ear {
+    /// Takes a reading, unless there is one that is as new, or newer but for `within`.
+    fn hear(&self, record: &ReadingRecord, within: Duration) {
+        let monitor = &self.monitor;
+        let (now, age) = (monitor.clock().now(), Duration::from_micros(record.age_us));
+        let received_at = now.before(age);
+        // Our clock has no name for that moment: what an earlier process heard was not passed on.
+        let is_before_us = now.since(received_at) < age;
+        let newest = monitor.read(|log, _| {
+            let view = log.series(&record.metric, &record.peer)?;
+            view.readings().next().map(|newest| newest.received_at)
+        });
+        let is_known = newest.is_some_and(|newest| received_at <= newest.after(within));
+        if is_before_us || is_known {
+            return;
+        }
+        match monitor.log_metric_at(Sender::Trusted, &record.reading(), received_at) {
+            Ok(()) => monitor.exchange().count_taken(),
+            Err(reason) => {
+                let (peer, metric) = (&record.peer, &record.metric);
+                tracing::debug!(
+                    peer,
+                    metric,
+                    "a reading of another monitor is not taken: {reason}"
+                );
+            }
+        }
+    }
+}
