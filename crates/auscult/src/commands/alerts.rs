@@ -141,10 +141,21 @@ impl Alerts {
         let done = self.screen.paint(Ink::Good, "silenced");
         let until = silence["until"].as_str().unwrap_or_default();
         let name = printable(name);
-        Ok(writeln!(
-            io::stdout(),
-            "{done} {name} until {until}: {alerts} alerts that fire by now"
-        )?)
+        let mut out = io::stdout().lock();
+        let alerts = match alerts {
+            1 => "1 alert that fires by now".to_owned(),
+            alerts => format!("{alerts} alerts that fire by now"),
+        };
+        writeln!(out, "{done} {name} until {until}: {alerts}")?;
+        let matchers = body["matchers"].as_array().into_iter().flatten();
+        if let Some(meant) = matchers.filter_map(Value::as_str).find_map(meant_as_shape) {
+            let meant = printable(&meant);
+            writeln!(
+                out,
+                "a * is a letter like others there; for a shape write '{meant}'"
+            )?;
+        }
+        Ok(())
     }
 
     async fn silences(&self) -> Result<(), Stop> {
@@ -257,6 +268,12 @@ impl Alerts {
             rows,
         )?)
     }
+}
+
+/// A condition with a `*` that asks for that very letter, as what was probably meant.
+fn meant_as_shape(matcher: &str) -> Option<String> {
+    let (label, text) = matcher.split_once('=')?;
+    (text.contains('*') && !text.starts_with('~')).then(|| format!("{label}=~{text}"))
 }
 
 fn rows(list: &Value, row: impl Fn(&Value) -> Vec<Cell>) -> Vec<Vec<Cell>> {
