@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod agent;
+mod alerts;
 mod client;
 mod command_line;
 mod demo;
@@ -25,3 +26,4 @@ mod serve;
 mod settings;
 mod sim;
 mod stall;
+mod watch;

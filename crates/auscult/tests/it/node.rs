@@ -151,7 +151,7 @@ fn a_terminal_is_asked_for_the_number() {
 }
 
 /// A Python with grpcio and its protocol compiler.
-fn python() -> Option<&'static str> {
+pub(crate) fn python() -> Option<&'static str> {
     let has_grpc = |python: &&str| {
         let check = Command::new(python)
             .args(["-c", "import grpc, grpc_tools.protoc"])

@@ -8,6 +8,7 @@ mod leader;
 mod membership;
 pub(crate) mod pace;
 mod partition;
+mod peers;
 mod writer;
 
 use std::collections::BTreeMap;
