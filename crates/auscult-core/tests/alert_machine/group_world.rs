@@ -142,7 +142,7 @@ fn name(number: usize) -> MonitorName {
 fn subject(number: usize) -> Subject {
     match target(&format!("t{number}")) {
         Subject::Target(name) if number >= RULED => Subject::Peer(name),
-        subject => subject,
+        subject @ (Subject::Target(_) | Subject::Peer(_)) => subject,
     }
 }
 

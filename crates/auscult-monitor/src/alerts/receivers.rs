@@ -46,9 +46,9 @@ pub(super) fn over(receivers: &SharedReceivers, file: &AlertSettings) -> AlertSe
     })
 }
 
-/// Says which files of receivers cannot be read here. A file's own were read when it was taken; what
-/// monitors share may name one that only others have, and that would show when somebody is to be
-/// told.
+/// Says which files of receivers cannot be read here. A file's own were looked at when it was
+/// taken; what monitors share may name one that only others have, and that would show when somebody
+/// is to be told.
 pub(super) fn complain(ways: BTreeMap<ReceiverName, Way>) {
     tokio::task::spawn_blocking(move || {
         for (receiver, way) in &ways {

@@ -1,5 +1,5 @@
-//! Judging peers together with the other monitors of the group: who judges which peer, and what came
-//! to whom ([`Exchange`](super::exchange::Exchange)).
+//! Judging peers together with the other monitors of the group: who judges which peer, and what
+//! came to whom ([`Exchange`](super::exchange::Exchange)).
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,10 +1,10 @@
-//! What peers published to one monitor of a group, on its way to the others: so all of them have the
-//! same windows, and whoever has the duty judges by everything that came.
+//! What peers published to one monitor of a group, on its way to the others: so all of them have
+//! the same windows, and whoever has the duty judges by everything that came.
 //!
-//! To each other monitor goes one letter at a time, and again until it is taken. It has the readings
-//! that came here over HTTP, what was forgotten here, and which peers are judged here. Who says that
-//! it judges more peers than before, as when it has started, is told the newest readings of those.
-//! What members publish over their agents is heard by every monitor and is not passed on.
+//! To each other monitor goes one letter at a time, and again until it is taken. It has the
+//! readings that came here over HTTP, what was forgotten here, and which peers are judged here. Who
+//! says that it judges more peers than before, as when it has started, is told the newest readings
+//! of those. What members publish over their agents is heard by every monitor and is not passed on.
 //!
 //! The age of a reading travels, not the moment, so clocks are not compared.
 

@@ -88,7 +88,8 @@ impl Window {
     }
 
     /// From when until when it is open, now or the next time. Where its clock shows its time twice
-    /// on a day, the first one counts, and where it never does, what comes after it.
+    /// on a day, the first one counts, and where it never does, what comes after it. Where it opens
+    /// again when it closes, as on both days of a weekend, that is one span.
     #[must_use]
     pub fn next(&self, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
         let today = now.to_zoned(self.timezone.clone()).date();
@@ -102,7 +103,14 @@ impl Window {
                 let from = opens.ok()?.timestamp();
                 Some((from, from.checked_add(self.open).ok()?))
             });
-        spans.find(|(_, until)| *until > now)
+        let (from, mut until) = spans.find(|(_, until)| *until > now)?;
+        for (opens, closes) in spans {
+            if opens > until {
+                break;
+            }
+            until = until.max(closes);
+        }
+        Some((from, until))
     }
 }
 
@@ -141,78 +149,140 @@ mod tests {
         }
     }
 
+    /// On these days, at that time, for so many hours, in that zone; and what is next at a moment.
+    type Span = (
+        &'static [Weekday],
+        &'static str,
+        u64,
+        &'static str,
+        &'static str,
+        &'static str,
+        &'static str,
+    );
+
+    const SPANS: &[Span] = &[
+        // Every night, UTC: open now, and not yet.
+        (
+            &[],
+            "02:00",
+            2,
+            "UTC",
+            "2026-01-01T03:59:59Z",
+            "2026-01-01T02:00:00Z",
+            "2026-01-01T04:00:00Z",
+        ),
+        (
+            &[],
+            "02:00",
+            2,
+            "UTC",
+            "2026-01-01T04:00:00Z",
+            "2026-01-02T02:00:00Z",
+            "2026-01-02T04:00:00Z",
+        ),
+        // Over midnight.
+        (
+            &[],
+            "23:00",
+            3,
+            "UTC",
+            "2026-01-01T01:00:00Z",
+            "2025-12-31T23:00:00Z",
+            "2026-01-01T02:00:00Z",
+        ),
+        // Sundays in Berlin, in winter and in summer.
+        (
+            &[Weekday::Sunday],
+            "01:00",
+            1,
+            "Europe/Berlin",
+            "2026-01-01T00:00:00Z",
+            "2026-01-04T00:00:00Z",
+            "2026-01-04T01:00:00Z",
+        ),
+        (
+            &[Weekday::Sunday],
+            "01:00",
+            1,
+            "Europe/Berlin",
+            "2026-07-01T00:00:00Z",
+            "2026-07-04T23:00:00Z",
+            "2026-07-05T00:00:00Z",
+        ),
+        // The clock never shows half past two on the day on which summer begins.
+        (
+            &[Weekday::Sunday],
+            "02:30",
+            1,
+            "Europe/Berlin",
+            "2026-03-28T00:00:00Z",
+            "2026-03-29T01:30:00Z",
+            "2026-03-29T02:30:00Z",
+        ),
+        // It shows half past two twice on the day on which summer ends: the first one counts.
+        (
+            &[Weekday::Sunday],
+            "02:30",
+            1,
+            "Europe/Berlin",
+            "2026-10-24T12:00:00Z",
+            "2026-10-25T00:30:00Z",
+            "2026-10-25T01:30:00Z",
+        ),
+        // Open for two hours as they pass, though the clock goes back in between.
+        (
+            &[Weekday::Sunday],
+            "02:30",
+            2,
+            "Europe/Berlin",
+            "2026-10-25T02:29:59Z",
+            "2026-10-25T00:30:00Z",
+            "2026-10-25T02:30:00Z",
+        ),
+        // A weekend is one span, and a day on which it is 25 hours long leaves an hour of it.
+        (
+            &[Weekday::Saturday, Weekday::Sunday],
+            "00:00",
+            24,
+            "UTC",
+            "2026-06-06T12:00:00Z",
+            "2026-06-06T00:00:00Z",
+            "2026-06-08T00:00:00Z",
+        ),
+        (
+            &[Weekday::Sunday],
+            "00:00",
+            24,
+            "Europe/Berlin",
+            "2026-10-25T12:00:00Z",
+            "2026-10-24T22:00:00Z",
+            "2026-10-25T22:00:00Z",
+        ),
+        // It is Sunday in Auckland and in Los Angeles at different times.
+        (
+            &[Weekday::Sunday],
+            "00:30",
+            1,
+            "Pacific/Auckland",
+            "2026-06-06T00:00:00Z",
+            "2026-06-06T12:30:00Z",
+            "2026-06-06T13:30:00Z",
+        ),
+        (
+            &[Weekday::Sunday],
+            "23:30",
+            1,
+            "America/Los_Angeles",
+            "2026-06-06T00:00:00Z",
+            "2026-06-08T06:30:00Z",
+            "2026-06-08T07:30:00Z",
+        ),
+    ];
+
     #[test]
     fn a_window_opens_by_the_clock_of_its_zone_on_its_days() {
-        let sunday = [Weekday::Sunday];
-        for (window, now, from, until) in [
-            // Every night, UTC: open now, and not yet.
-            (
-                window(&[], "02:00", 2, "UTC"),
-                "2026-01-01T03:59:59Z",
-                "2026-01-01T02:00:00Z",
-                "2026-01-01T04:00:00Z",
-            ),
-            (
-                window(&[], "02:00", 2, "UTC"),
-                "2026-01-01T04:00:00Z",
-                "2026-01-02T02:00:00Z",
-                "2026-01-02T04:00:00Z",
-            ),
-            // Over midnight.
-            (
-                window(&[], "23:00", 3, "UTC"),
-                "2026-01-01T01:00:00Z",
-                "2025-12-31T23:00:00Z",
-                "2026-01-01T02:00:00Z",
-            ),
-            // Sundays in Berlin, in winter and in summer.
-            (
-                window(&sunday, "01:00", 1, "Europe/Berlin"),
-                "2026-01-01T00:00:00Z",
-                "2026-01-04T00:00:00Z",
-                "2026-01-04T01:00:00Z",
-            ),
-            (
-                window(&sunday, "01:00", 1, "Europe/Berlin"),
-                "2026-07-01T00:00:00Z",
-                "2026-07-04T23:00:00Z",
-                "2026-07-05T00:00:00Z",
-            ),
-            // The clock never shows half past two on the day on which summer begins.
-            (
-                window(&sunday, "02:30", 1, "Europe/Berlin"),
-                "2026-03-28T00:00:00Z",
-                "2026-03-29T01:30:00Z",
-                "2026-03-29T02:30:00Z",
-            ),
-            // It shows half past two twice on the day on which summer ends: the first one counts.
-            (
-                window(&sunday, "02:30", 1, "Europe/Berlin"),
-                "2026-10-24T12:00:00Z",
-                "2026-10-25T00:30:00Z",
-                "2026-10-25T01:30:00Z",
-            ),
-            // Open for two hours as they pass, though the clock goes back in between.
-            (
-                window(&sunday, "02:30", 2, "Europe/Berlin"),
-                "2026-10-25T02:29:59Z",
-                "2026-10-25T00:30:00Z",
-                "2026-10-25T02:30:00Z",
-            ),
-            // It is Sunday in Auckland and in Los Angeles at different times.
-            (
-                window(&sunday, "00:30", 1, "Pacific/Auckland"),
-                "2026-06-06T00:00:00Z",
-                "2026-06-06T12:30:00Z",
-                "2026-06-06T13:30:00Z",
-            ),
-            (
-                window(&sunday, "23:30", 1, "America/Los_Angeles"),
-                "2026-06-06T00:00:00Z",
-                "2026-06-08T06:30:00Z",
-                "2026-06-08T07:30:00Z",
-            ),
-        ] {
+        for &(days, at, hours, zone, now, from, until) in SPANS {
+            let window = window(days, at, hours, zone);
             let time = |text: &str| text.parse::<Timestamp>().unwrap();
             assert_eq!(
                 window.next(time(now)),

@@ -55,5 +55,5 @@ fn a_python_program_watches_is_told_of_a_failure_and_resumes() {
     client.line_within("told job is up", PATIENCE);
     client.line_within("resumed", PATIENCE);
     assert!(client.end().0.success());
-    assert_eq!(get(&address, "/healthz").status, 200);
+    assert_eq!(get(&address, "/-/healthy").status, 200);
 }

@@ -18,6 +18,9 @@ use crate::events::sentence::seconds;
 /// How long an Alertmanager takes an alert for firing when it is not reminded: four reminders.
 const FIRING_FOR: Duration = Duration::from_secs(240);
 
+/// Subjects that a title names.
+const SUBJECTS_MAX: usize = 3;
+
 /// Alerts that a text names one by one.
 const LINES_MAX: usize = 20;
 
@@ -143,12 +146,36 @@ pub(super) fn text(message: &Message) -> String {
         Occasion::MassFailure => "mass failure: ",
         Occasion::Group => "",
     };
-    let mut text = format!("{what}{firing} firing, {ended} resolved{group}");
+    let subjects = subjects(message);
+    let mut text = format!("{what}{firing} firing, {ended} resolved{group}: {subjects}");
     for notice in message.notices.iter().take(LINES_MAX) {
         let _ = write!(text, "\n{}", line(notice));
     }
     if message.notices.len() > LINES_MAX {
         let _ = write!(text, "\nand {} more", message.notices.len() - LINES_MAX);
+    }
+    text
+}
+
+/// Whom it is about, those that fire first: what somebody wants to see who is woken up.
+fn subjects(message: &Message) -> String {
+    let (ended, firing): (Vec<&Notice>, Vec<&Notice>) =
+        message.notices.iter().partition(|n| n.news.is_resolved());
+    let mut names: Vec<&str> = Vec::new();
+    for notice in firing.into_iter().chain(ended) {
+        let name = notice.key.subject.name().as_str();
+        if !names.contains(&name) {
+            names.push(name);
+        }
+        if names.len() > SUBJECTS_MAX {
+            break;
+        }
+    }
+    let more = names.len() > SUBJECTS_MAX;
+    names.truncate(SUBJECTS_MAX);
+    let mut text = names.join(", ");
+    if more {
+        text.push_str(" and others");
     }
     text
 }

@@ -5,6 +5,7 @@ mod ended;
 mod group;
 mod group_peers;
 mod mail;
+mod maintenance;
 mod patience;
 mod peers;
 mod pulse;
