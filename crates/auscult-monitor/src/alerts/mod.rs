@@ -412,6 +412,13 @@ impl AlertDesk {
         }
     }
 
+    /// Notes which peers this monitor judges.
+    pub(crate) fn note_own_roll(&self, roll: Option<Roll>) {
+        if self.0.office.lock().note_own_roll(roll) {
+            self.say_handed();
+        }
+    }
+
     /// The other monitors that live.
     pub(crate) fn colleagues(&self) -> Vec<MonitorName> {
         self.0.office.lock().colleagues()

@@ -139,6 +139,12 @@ impl Office {
         }
     }
 
+    /// Notes which peers this monitor judges. Tells whether that is news.
+    pub(super) fn note_own_roll(&mut self, roll: Option<Roll>) -> bool {
+        let me = self.desks.me.clone();
+        me.is_some_and(|me| self.note_roll(&me, roll))
+    }
+
     /// Who tells of the alerts of a subject that monitors share.
     pub(super) fn duty_of(&self, subject: &Subject) -> Duty {
         match subject {

@@ -48,7 +48,6 @@ pub(super) fn start(monitor: PeerMonitor, desk: AlertDesk, observatory: Observat
 }
 
 async fn keep(monitor: PeerMonitor, desk: AlertDesk, observatory: Observatory, stop: Stop) {
-    let me = observatory.read(|machine| machine.me().clone());
     let session = desk.session();
     let mut writers: BTreeMap<MonitorName, AbortHandle> = BTreeMap::new();
     let mut looks = tokio::time::interval(LOOK_EVERY);
@@ -62,7 +61,7 @@ async fn keep(monitor: PeerMonitor, desk: AlertDesk, observatory: Observatory, s
         }
         if let Some(roll) = monitor.roll() {
             monitor.exchange().set_roll(roll.clone());
-            desk.note_roll(&me, Some(roll));
+            desk.note_own_roll(Some(roll));
         }
         let (come, gone) = monitor.exchange().meet(&desk.colleagues());
         for name in gone {

@@ -102,7 +102,7 @@ fn tell(monitor: &PeerMonitor, desk: &AlertDesk, event: &PeerEvent) {
             let reason = "it is not judged any more";
             observe(desk, peer, metric, now, Status::Paused, reason);
         }
-        PeerEvent::Departed { peer } => gone(desk, peer),
+        PeerEvent::Departed { peer } => gone(monitor, desk, peer),
     }
 }
 
@@ -135,7 +135,9 @@ fn say_duty(desk: &AlertDesk, subject: &Subject) {
     desk.handle(Input::Duty { subject, duty });
 }
 
-fn gone(desk: &AlertDesk, peer: &TargetId) {
+/// Its alerts are over, unless another monitor still judges it and so tells of it from now on.
+fn gone(monitor: &PeerMonitor, desk: &AlertDesk, peer: &TargetId) {
+    desk.note_own_roll(monitor.roll());
     let subject = Subject::Peer(peer.clone());
     say_duty(desk, &subject);
     desk.handle(Input::Gone(&subject));
@@ -167,7 +169,7 @@ fn tell_all(monitor: &PeerMonitor, desk: &AlertDesk) {
         if present.contains(known) {
             observe(desk, peer, metric, now, Status::Up, "it has not failed");
         } else {
-            gone(desk, peer);
+            gone(monitor, desk, peer);
         }
     }
 }
