@@ -66,7 +66,10 @@ impl WebSink {
     async fn serve(&self, stream: TcpStream) -> std::io::Result<()> {
         let mut stream = BufReader::new(stream);
         let mut line = String::new();
-        stream.read_line(&mut line).await?;
+        if stream.read_line(&mut line).await? == 0 {
+            // Who came gave up before it said anything.
+            return Ok(());
+        }
         let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
         let mut headers = BTreeMap::new();
         loop {
