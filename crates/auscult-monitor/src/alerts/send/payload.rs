@@ -147,7 +147,12 @@ pub(super) fn text(message: &Message) -> String {
         Occasion::Group => "",
     };
     let subjects = subjects(message);
-    let mut text = format!("{what}{firing} firing, {ended} resolved{group}: {subjects}");
+    let counts = match (firing, ended) {
+        (_, 0) => format!("{firing} firing"),
+        (0, _) => format!("{ended} resolved"),
+        (_, _) => format!("{firing} firing, {ended} resolved"),
+    };
+    let mut text = format!("{what}{counts}{group}: {subjects}");
     for notice in message.notices.iter().take(LINES_MAX) {
         let _ = write!(text, "\n{}", line(notice));
     }

@@ -80,7 +80,7 @@ async fn each_receiver_is_told_in_its_own_words() {
         posted["title"]
             .as_str()
             .unwrap()
-            .starts_with("1 firing, 0 resolved")
+            .starts_with("1 firing env=")
     );
     let form = form.posted.lock()[0].clone();
     assert_eq!(
