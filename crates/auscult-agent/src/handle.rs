@@ -32,6 +32,7 @@ use crate::keys::Keys;
 use crate::layers::Layers;
 use crate::links::Links;
 use crate::members::Members;
+use crate::metric::MetricCounters;
 use crate::record::Opened;
 use crate::stream::{Opener, Streams};
 use crate::udp;
@@ -132,6 +133,7 @@ pub(crate) struct Shared {
     /// Whether somebody read the snapshot since it was taken.
     members_read: AtomicBool,
     pub(crate) counters: ArcSwap<Counters>,
+    pub(crate) metrics: MetricCounters,
     /// Why it stopped; the driver's task holds the other end.
     ending: watch::Receiver<Option<Ending>>,
     /// Where the services of the demonstrator are served.
@@ -159,6 +161,7 @@ impl Shared {
             members: ArcSwap::from_pointee(Members::read(swim, now, &Members::none())),
             members_read: AtomicBool::new(false),
             counters: ArcSwap::default(),
+            metrics: MetricCounters::default(),
             ending,
             #[cfg(feature = "grpc")]
             served: OnceLock::new(),
@@ -395,6 +398,10 @@ impl AgentHandle {
     /// A number that differs between the runs of this member.
     pub(crate) fn run(&self) -> u64 {
         self.shared.run
+    }
+
+    pub(crate) fn metric_counters(&self) -> &MetricCounters {
+        &self.shared.metrics
     }
 
     /// All members, as they were after the last change. What changes all the time (when a member

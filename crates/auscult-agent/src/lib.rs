@@ -59,5 +59,5 @@ pub use events::EventLog;
 pub use handle::{Agent, AgentHandle, Broadcast, Ending, Refused, Stopped};
 pub use join::{JoinFailure, JoinResult};
 pub use members::{Member, Members};
-pub use metric::MetricRefusal;
+pub use metric::{MetricRefusal, MetricReject};
 pub use record::RecordError;

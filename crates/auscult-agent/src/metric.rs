@@ -1,6 +1,7 @@
 //! Publishing metrics to all members: readings of `auscult_core::peer_metric` in broadcasts.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use auscult_core::id::{IdError, check_name};
 use auscult_core::peer_metric::{Reading, message};
@@ -20,6 +21,85 @@ pub enum MetricRefusal {
     Ttl,
     /// It is not sent.
     Broadcast(BroadcastRefusal),
+}
+
+/// Why what was to be published was not, as it is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricReject {
+    /// It cannot be read.
+    Malformed,
+    /// Its sender shows no certificate where one is asked for.
+    Certificate,
+    /// The name of the metric is none.
+    Name,
+    /// It is said to be another one's.
+    ForeignPeer,
+    /// It would be good for less than a millisecond.
+    Ttl,
+    /// It does not fit a datagram.
+    Value,
+    /// Too many broadcasts wait.
+    Full,
+    /// The member leaves.
+    Leaving,
+}
+
+impl MetricReject {
+    /// Every reason.
+    pub const ALL: [Self; 8] = [
+        Self::Malformed,
+        Self::Certificate,
+        Self::Name,
+        Self::ForeignPeer,
+        Self::Ttl,
+        Self::Value,
+        Self::Full,
+        Self::Leaving,
+    ];
+
+    /// The stable code used in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::Certificate => "certificate",
+            Self::Name => "name",
+            Self::ForeignPeer => "foreign_peer",
+            Self::Ttl => "ttl",
+            Self::Value => "value",
+            Self::Full => "full",
+            Self::Leaving => "leaving",
+        }
+    }
+}
+
+impl From<&MetricRefusal> for MetricReject {
+    fn from(refusal: &MetricRefusal) -> Self {
+        match refusal {
+            MetricRefusal::Name(_) | MetricRefusal::Broadcast(BroadcastRefusal::Key(_)) => {
+                Self::Name
+            }
+            MetricRefusal::ForeignPeer => Self::ForeignPeer,
+            MetricRefusal::Ttl => Self::Ttl,
+            MetricRefusal::Broadcast(BroadcastRefusal::TooLong { .. }) => Self::Value,
+            MetricRefusal::Broadcast(BroadcastRefusal::Full) => Self::Full,
+            // That it leaves; a reason that the core gets one day has no name here yet.
+            MetricRefusal::Broadcast(_) => Self::Leaving,
+        }
+    }
+}
+
+/// What became of the metrics that a member was to publish, since it began.
+#[derive(Debug, Default)]
+pub(crate) struct MetricCounters {
+    published: AtomicU64,
+    rejected: [AtomicU64; MetricReject::ALL.len()],
+}
+
+impl MetricCounters {
+    pub(crate) fn reject(&self, reason: MetricReject) {
+        self.rejected[reason as usize].fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl fmt::Display for MetricRefusal {
@@ -52,6 +132,29 @@ impl AgentHandle {
     /// # Errors
     /// Why it is not sent. State: nothing was queued.
     pub async fn log_metric(&self, reading: &Reading<'_>) -> Result<(), Refused<MetricRefusal>> {
+        let sent = self.send_metric(reading).await;
+        let counters = self.metric_counters();
+        match &sent {
+            Ok(()) => drop(counters.published.fetch_add(1, Ordering::Relaxed)),
+            Err(Refused::Refused(refusal)) => counters.reject(refusal.into()),
+            Err(Refused::Stopped) => {}
+        }
+        sent
+    }
+
+    /// Metrics of this member that were published since the agent began.
+    #[must_use]
+    pub fn metrics_published(&self) -> u64 {
+        self.metric_counters().published.load(Ordering::Relaxed)
+    }
+
+    /// Metrics that this member was to publish and did not, for this reason.
+    #[must_use]
+    pub fn metrics_rejected(&self, reason: MetricReject) -> u64 {
+        self.metric_counters().rejected[reason as usize].load(Ordering::Relaxed)
+    }
+
+    async fn send_metric(&self, reading: &Reading<'_>) -> Result<(), Refused<MetricRefusal>> {
         let refuse = |refusal| Err(Refused::Refused(refusal));
         if let Err(error) = check_name(reading.metric) {
             return refuse(MetricRefusal::Name(error));

@@ -16,6 +16,7 @@ use super::generated::auscult_v1::metrics_server::{Metrics, SERVICE_NAME};
 use super::generated::auscult_v1::{PublishRequest, PublishResponse};
 use super::inside::Inside;
 use crate::handle::{AgentHandle, Refused};
+use crate::metric::MetricReject;
 
 /// The service.
 #[derive(Clone, Debug)]
@@ -33,7 +34,10 @@ impl Metrics for Publisher {
         &self,
         request: Request<Streaming<PublishRequest>>,
     ) -> Result<Response<Self::PublishStream>, Status> {
-        self.0.check_access()?;
+        if let Err(status) = self.0.check_access() {
+            count(&self.0, MetricReject::Certificate);
+            return Err(status);
+        }
         let asked = request.into_inner();
         // One at a time: whoever sends faster than members tell each other waits.
         let answers = stream::unfold(Some((asked, Arc::clone(&self.0))), |open| async {
@@ -41,13 +45,25 @@ impl Metrics for Publisher {
             let answer = match asked.message().await {
                 Ok(Some(request)) => take(&inside, request).await,
                 Ok(None) => return None,
-                Err(status) => Err(status),
+                Err(status) => {
+                    // Other codes are those of a caller that went away.
+                    if let Code::Internal | Code::OutOfRange | Code::Unimplemented = status.code() {
+                        count(&inside, MetricReject::Malformed);
+                    }
+                    Err(status)
+                }
             };
             // An error is the end.
             let open = answer.is_ok().then_some((asked, inside));
             Some((answer, open))
         });
         Ok(Response::new(answers.boxed()))
+    }
+}
+
+fn count(inside: &Inside, reason: MetricReject) {
+    if let Some(agent) = inside.agent.upgrade() {
+        agent.metric_counters().reject(reason);
     }
 }
 

@@ -125,6 +125,10 @@ families! {
         "Streams that this agent opened.";
     STREAMS_UNANSWERED: Counter "auscult_swim_streams_unanswered_total" []
         "Streams that this agent opened and that brought no answer.";
+    METRICS_PUBLISHED: Counter "auscult_member_metrics_published_total" []
+        "Metrics that this member published, of its own and for programs beside it.";
+    METRICS_REJECTED: Counter "auscult_member_metrics_rejected_total" ["reason"]
+        "Metrics that this member was to publish and did not, by reason.";
     MEMBER_EVENTS: Counter "auscult_member_events_total" []
         "Events of members logged.";
 
@@ -199,6 +203,8 @@ pub static MEMBERSHIP: Section = Section {
         &STREAMS_FAILED,
         &STREAMS_OPENED,
         &STREAMS_UNANSWERED,
+        &METRICS_PUBLISHED,
+        &METRICS_REJECTED,
         &MEMBER_EVENTS,
     ],
 };

@@ -12,6 +12,7 @@ use crate::counters::Counters;
 use crate::handle::AgentHandle;
 use crate::layers::LayerReject;
 use crate::members::Members;
+use crate::metric::MetricReject;
 
 /// A count under a name.
 pub type Count = (&'static str, u64);
@@ -54,6 +55,10 @@ pub struct MembershipFigures {
     pub counters: Arc<Counters>,
     /// Events logged.
     pub events: u64,
+    /// Metrics that it published.
+    pub metrics_published: u64,
+    /// Metrics that it was to publish and did not, by reason.
+    pub metrics_rejected: [u64; MetricReject::ALL.len()],
 }
 
 /// Members up to which each has series of its own: a full mesh of larger groups would be a flood.
@@ -72,6 +77,8 @@ impl MembershipFigures {
             incarnation: members.me().map_or(0, |me| me.incarnation.number()),
             counters: agent.counters(),
             events: agent.events().appended(),
+            metrics_published: agent.metrics_published(),
+            metrics_rejected: MetricReject::ALL.map(|reason| agent.metrics_rejected(reason)),
         };
         figures.count(&members);
         figures
@@ -138,6 +145,12 @@ pub fn write_membership(out: &mut Exposition, figures: &MembershipFigures) {
     out.single(&family::LATENESS_MAX, seconds(counters.lateness_max));
     write_rejected(out, figures);
     write_traffic(out, figures);
+    out.single(&family::METRICS_PUBLISHED, figures.metrics_published);
+    let reasons = MetricReject::ALL.map(MetricReject::as_str).into_iter();
+    out.by(
+        &family::METRICS_REJECTED,
+        reasons.zip(figures.metrics_rejected),
+    );
     out.single(&family::MEMBER_EVENTS, figures.events);
 }
 

@@ -49,7 +49,7 @@ pub async fn read_body(request: Request, bytes_max: usize) -> Result<Bytes, Prob
     let too_large = || {
         Problem::new(Kind::BodyTooLarge)
             .detail(format!("the body may have at most {bytes_max} bytes"))
-            .hint("send it in parts, one target each")
+            .hint("send it in parts")
     };
     if declared_length(request.headers()).is_some_and(|length| length > bytes_max as u64) {
         return Err(too_large());

@@ -16,6 +16,7 @@ use super::problem::{Fault, Kind, Problem};
 use super::targets::faults;
 use super::views::Time;
 use crate::history::History;
+use crate::peer_metrics::Keeping;
 use crate::registry::{ReloadError, Reloaded};
 use crate::settings::LoadError;
 
@@ -122,6 +123,28 @@ pub(super) struct MonitorView {
     /// How the history is doing; null where none is kept.
     #[schema(required)]
     history: Option<HistoryHealth>,
+    /// How the file is doing that keeps what peers published over a restart.
+    peer_metrics: KeepingHealth,
+}
+
+/// How the file is doing that keeps what peers published over a restart.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct KeepingHealth {
+    /// off (there is no data folder), writing or failing.
+    #[schema(example = "writing")]
+    state: &'static str,
+    /// What keeps it from being written, and what to do about it.
+    #[schema(required)]
+    problem: Option<String>,
+}
+
+impl From<Keeping> for KeepingHealth {
+    fn from(keeping: Keeping) -> Self {
+        Self {
+            state: keeping.state.as_str(),
+            problem: keeping.problem,
+        }
+    }
 }
 
 /// How the history is doing.
@@ -167,6 +190,7 @@ pub(super) async fn monitor(State(state): State<ApiState>) -> Json<MonitorView> 
         newest_event: state.events().newest_id(),
         member: state.agent().map(|agent| agent.name().to_string()),
         history: state.history().map(HistoryHealth::of),
+        peer_metrics: state.peer_metrics().keeping().into(),
     });
     Json(view)
 }

@@ -183,6 +183,10 @@ families! {
         "Times that the monitor did not run, so that no metric failed for a second after that.";
     PEER_GOSSIP_MISSED: Counter "auscult_peer_gossip_missed_total" []
         "Broadcasts of members that came too fast to be read, readings or not.";
+    PEER_READINGS_STATE: Gauge "auscult_peer_readings_state" ["state"]
+        "1 for how the file is doing that keeps readings over a restart: off, writing or failing.";
+    PEER_READINGS_FAILURES: Counter "auscult_peer_readings_failures_total" []
+        "Times that this file could not be written.";
 
     CHECK_DURATION: Histogram "auscult_check_duration_seconds" ["kind"]
         "Durations of checks, good and failed, by kind of check.";
@@ -379,6 +383,8 @@ pub(crate) static SECTIONS: &[&Section] = &[
             &PEER_METRIC_WAKEUPS,
             &PEER_METRIC_STALLS,
             &PEER_GOSSIP_MISSED,
+            &PEER_READINGS_STATE,
+            &PEER_READINGS_FAILURES,
         ],
     },
     &Section {

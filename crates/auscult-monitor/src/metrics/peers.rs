@@ -5,7 +5,8 @@ use auscult_agent::http::figures::Count;
 use auscult_core::peer_metric::{Counters, Rejection};
 
 use super::families as family;
-use crate::peer_metrics::{ExchangeCounters, PeerMonitor};
+
+use crate::peer_metrics::{ExchangeCounters, Keeping, KeepingState, PeerMonitor};
 
 /// The metrics of peers.
 #[derive(Debug, Default)]
@@ -16,6 +17,7 @@ pub(crate) struct PeerFigures {
     wakeups: u64,
     gossip_missed: u64,
     exchanged: ExchangeCounters,
+    keeping: Keeping,
 }
 
 impl PeerFigures {
@@ -31,6 +33,7 @@ impl PeerFigures {
             wakeups: monitor.wakeups(),
             gossip_missed: monitor.gossip_missed(),
             exchanged: monitor.exchanged(),
+            keeping: monitor.keeping(),
         }
     }
 }
@@ -60,4 +63,8 @@ pub(super) fn write_peers(out: &mut Exposition, figures: &PeerFigures) {
     out.single(&family::PEER_METRIC_WAKEUPS, figures.wakeups);
     out.single(&family::PEER_METRIC_STALLS, counters.stalls);
     out.single(&family::PEER_GOSSIP_MISSED, figures.gossip_missed);
+    let states = KeepingState::ALL.into_iter();
+    let is = |state: KeepingState| (state.as_str(), u64::from(figures.keeping.state == state));
+    out.by(&family::PEER_READINGS_STATE, states.map(is));
+    out.single(&family::PEER_READINGS_FAILURES, figures.keeping.failures);
 }

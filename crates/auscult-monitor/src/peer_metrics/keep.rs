@@ -15,7 +15,7 @@ use auscult_core::peer_metric::{Input, Kept, Pause, Restored, SeriesView, Validi
 use auscult_core::time::Instant;
 use jiff::Timestamp;
 
-use super::PeerMonitor;
+use super::{KeepingState, PeerMonitor};
 use crate::clock::Clock;
 use crate::store::{Fields, ReadingStore, SavedReadings, StoreError};
 
@@ -39,8 +39,6 @@ pub(super) struct Shelf {
     waiting: BTreeMap<(TargetId, SignalName), Option<Vec<u8>>>,
     /// How many metrics of peers had been forgotten when that was looked at last.
     forgotten: u64,
-    /// Whether the last attempt to write failed, which is said once.
-    failing: bool,
 }
 
 impl Shelf {
@@ -51,7 +49,6 @@ impl Shelf {
             kept: BTreeSet::new(),
             waiting: BTreeMap::new(),
             forgotten: 0,
-            failing: false,
         }
     }
 
@@ -90,19 +87,25 @@ impl Shelf {
         self.find_forgotten(monitor);
         loop {
             let more = self.take_changed(monitor);
-            match self.write() {
-                Ok(()) if self.failing => {
-                    self.failing = false;
+            let written = self.write();
+            let mut keeping = monitor.0.keeping.lock();
+            let failed_before = keeping.state == KeepingState::Failing;
+            match written {
+                Ok(()) if failed_before => {
+                    keeping.begin();
                     tracing::info!("what peers publish is kept again");
                 }
                 Ok(()) => {}
                 Err(error) => {
-                    if !std::mem::replace(&mut self.failing, true) {
+                    keeping.fail(error.to_string());
+                    // Said once, not every few seconds.
+                    if !failed_before {
                         tracing::error!("what peers publish is not kept: {error}");
                     }
                     return;
                 }
             }
+            drop(keeping);
             if !more {
                 return;
             }

@@ -52,6 +52,7 @@ pub(crate) mod feed;
 pub mod fuzzing;
 pub mod gossip;
 pub(crate) mod keep;
+mod keeping;
 pub(crate) mod peers;
 #[cfg(test)]
 mod tests;
@@ -83,6 +84,7 @@ use exchange::Exchange;
 use keep::Shelf;
 
 pub use exchange::{ExchangeCounters, ReadingsRecord};
+pub use keeping::{Keeping, KeepingState};
 
 /// Events kept for readers: two for each peer when a site of some thousand fails and comes back. At
 /// most 16 MB, with the longest values.
@@ -108,6 +110,8 @@ struct Shared {
     judged: Mutex<Judged>,
     /// Where readings are kept over a restart, if they are.
     shelf: Mutex<Option<Shelf>>,
+    /// How that is doing.
+    keeping: Mutex<Keeping>,
 }
 
 /// Who is judged, as it was said last.
@@ -212,6 +216,7 @@ impl PeerMonitor {
             exchange: Exchange::default(),
             judged: Mutex::new(judged),
             shelf: Mutex::new(None),
+            keeping: Mutex::default(),
         });
         let earlier = Arc::clone(&shared.earlier);
         let timer = tokio::spawn(run_timer(Arc::downgrade(&shared), earlier, stop));
@@ -223,6 +228,18 @@ impl PeerMonitor {
     /// monitor follows its settings, which say whose readings are of interest.
     pub(crate) fn keep_in(&self, store: ReadingStore, found: Vec<SavedReadings>) {
         *self.0.shelf.lock() = Some(Shelf::new(store, found));
+        self.0.keeping.lock().begin();
+    }
+
+    /// Says that readings were to be kept and cannot be.
+    pub(crate) fn keep_nothing(&self, problem: String) {
+        self.0.keeping.lock().fail(problem);
+    }
+
+    /// Whether readings outlive the process.
+    #[must_use]
+    pub fn keeping(&self) -> Keeping {
+        self.0.keeping.lock().clone()
     }
 
     /// Says who the peers are from now on; others have departed. While nobody knows who they are,

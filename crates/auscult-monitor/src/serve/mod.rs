@@ -270,8 +270,10 @@ impl Server {
         );
         let peer_config = settings.peer_metrics.config.clone();
         let peer_metrics = PeerMonitor::start(peer_config, engine.clock().clone());
-        if let Some((store, found)) = kept.readings {
-            peer_metrics.keep_in(store, found);
+        match kept.readings {
+            Some(Ok((store, found))) => peer_metrics.keep_in(store, found),
+            Some(Err(error)) => peer_metrics.keep_nothing(error.to_string()),
+            None => {}
         }
         let (stopper, stop) = Stop::channel();
         Ok(Self {
@@ -476,7 +478,8 @@ struct OpenFolder {
     /// Holds the lock.
     folder: Option<Folder>,
     alerts: Option<(AlertStore, SavedTexts)>,
-    readings: Option<(ReadingStore, Vec<SavedReadings>)>,
+    /// Or why they cannot be.
+    readings: Option<Result<(ReadingStore, Vec<SavedReadings>), StoreError>>,
 }
 
 /// Locks the data folder, if there is one, and opens what it has of alerts and of what peers
@@ -495,7 +498,7 @@ async fn open_folder(path: Option<PathBuf>) -> Result<OpenFolder, ServeError> {
         Ok::<_, StoreError>(OpenFolder {
             folder: Some(folder),
             alerts: Some(alerts),
-            readings: readings.ok(),
+            readings: Some(readings),
         })
     });
     Ok(opened.await??)

@@ -1,5 +1,5 @@
-//! The disk under the history is full, or slow: detection goes on, the history says so, and goes on
-//! by itself.
+//! The disk under the history, and under what peers published, is full or slow: detection goes on,
+//! what is not kept is told, and is kept again by itself.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::group::disk::{in_memory, may_mount};
-use crate::http::{addr_in, get};
+use crate::http::{addr_in, get, post};
 use crate::process::{PATIENCE, Process, auscult};
 use crate::serve::Monitor;
 
@@ -21,6 +21,8 @@ targets:
     push: {interval: 50ms}
     detector: {kind: deadline, timeout: 200ms}
     grace: 1h
+peer_metrics: {create: true}
+receivers: [{name: journal, type: log}]
 ";
 
 /// How much longer the history waits for its disk each time.
@@ -63,6 +65,13 @@ impl Bench {
             }
             assert!(Instant::now() < deadline, "{what}: {health}");
         }
+    }
+
+    /// A file beside the data that takes all the room there is.
+    fn filler(&self) -> PathBuf {
+        let root = PathBuf::from(format!("/proc/{}/root", self.process.pid()));
+        let data = self.monitor.path("data");
+        root.join(data.strip_prefix("/").unwrap()).join("filler")
     }
 
     /// One outage: it is heard, falls silent and is found down. How long it was silent then.
@@ -111,10 +120,7 @@ fn a_full_disk_stops_the_history_alone_and_it_goes_on_when_there_is_room() {
     let bench = Bench::start(in_memory);
     bench.outage(1);
     bench.until_kept(1);
-    let pid = bench.process.pid();
-    let data = bench.monitor.path("data");
-    let root = PathBuf::from(format!("/proc/{pid}/root"));
-    let filler = root.join(data.strip_prefix("/").unwrap()).join("filler");
+    let filler = bench.filler();
     let mut file = File::create(&filler).unwrap();
     let mut number = 2;
     let page = [0; 4_096];
@@ -149,6 +155,68 @@ fn a_full_disk_stops_the_history_alone_and_it_goes_on_when_there_is_room() {
     assert_eq!(bench.kept(), downs, "each once");
     bench.process.signal("TERM");
     assert!(bench.process.end().0.success());
+}
+
+#[test]
+fn a_full_disk_stops_the_keeping_of_readings_alone_and_it_goes_on_when_there_is_room() {
+    if let Err(reason) = may_mount() {
+        println!("skipped: {reason}");
+        return;
+    }
+    let bench = Bench::start(in_memory);
+    let state = || bench.json("/v1/monitor")["peer_metrics"].clone();
+    assert_eq!(state()["state"], "writing");
+    let filler = bench.filler();
+    let mut file = File::create(&filler).unwrap();
+    let page = [0; 4_096];
+    let long = "x".repeat(4_000);
+    let publish = |metric: &str, ttl: &str| {
+        let reading = serde_json::json!({
+            "name": metric, "peer": "a", "value": long, "ttl": ttl,
+        });
+        let answer = post(&bench.http, "/v1/metrics-log", &reading.to_string());
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    };
+    // What is written needs room sooner or later.
+    let deadline = Instant::now() + PATIENCE;
+    for number in (0..200).cycle() {
+        while file.write_all(&page).is_ok() {}
+        publish(&format!("metric-{number}"), "1h");
+        if state()["state"] == "failing" {
+            break;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "it never needs room: {}",
+            state()
+        );
+    }
+    let problem = state()["problem"].to_string();
+    assert!(problem.contains("room"), "{problem}");
+    let metrics = get(&bench.http, "/metrics").body;
+    assert!(metrics.contains("auscult_peer_readings_state{state=\"failing\"} 1"));
+    assert!(!metrics.contains("auscult_peer_readings_failures_total 0"));
+
+    // What a peer does not repeat fails all the same.
+    publish("brief", "200ms");
+    let brief = || bench.json("/v1/metrics-log/brief")["failing"][0].clone();
+    while brief()["cause"] != "expired" {
+        assert!(
+            Instant::now() < deadline,
+            "it should have failed: {}",
+            brief()
+        );
+    }
+    drop(file);
+    fs::remove_file(filler).unwrap();
+    while state()["state"] != "writing" {
+        assert!(
+            Instant::now() < deadline,
+            "it is never written again: {}",
+            state()
+        );
+    }
+    assert_eq!(state()["problem"], Value::Null);
 }
 
 #[test]

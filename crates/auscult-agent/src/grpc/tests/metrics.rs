@@ -5,9 +5,10 @@ use std::time::Duration;
 use auscult_core::peer_metric::{Reading, Validity, message};
 
 use super::{config, group, until};
-use crate::Agent;
+
 use crate::grpc::{PublishRefused, publish};
 use crate::keys::{Key, KeyRing};
+use crate::{Agent, MetricReject};
 
 fn ping<'a>(metric: &'a str, peer: &'a str) -> Reading<'a> {
     Reading {
@@ -38,15 +39,21 @@ async fn a_metric_is_published_as_that_of_the_member_that_is_called() {
         assert!(reading.epoch.is_some());
     }
 
-    for (metric, peer, why) in [
-        ("free", "node2", "a member speaks for itself only"),
-        ("a b", "", "the name of the metric"),
+    for (metric, peer, reason, why) in [
+        (
+            "free",
+            "node2",
+            MetricReject::ForeignPeer,
+            "a member speaks for itself only",
+        ),
+        ("a b", "", MetricReject::Name, "the name of the metric"),
     ] {
         let refused = publish(&at, None, &ping(metric, peer)).await.unwrap_err();
         assert!(
             matches!(&refused, PublishRefused::Denied(text) if text.contains(why)),
             "{refused}"
         );
+        assert_eq!(first.metrics_rejected(reason), 1);
     }
     let long = "x".repeat(4_000);
     let refused = publish(
@@ -60,6 +67,7 @@ async fn a_metric_is_published_as_that_of_the_member_that_is_called() {
     .await;
     let refused = refused.unwrap_err().to_string();
     assert!(refused.contains("a broadcast has at most"), "{refused}");
+    assert_eq!(first.metrics_rejected(MetricReject::Value), 1);
     let huge = "x".repeat(10 << 20);
     let refused = publish(
         &at,
@@ -74,7 +82,14 @@ async fn a_metric_is_published_as_that_of_the_member_that_is_called() {
         refused,
         Err(PublishRefused::Denied(_) | PublishRefused::Silent(_))
     ));
-    assert_eq!(heard().len(), 2);
+    assert_eq!(first.metrics_rejected(MetricReject::Malformed), 1);
+    let brief = Reading {
+        ttl: Duration::ZERO,
+        ..ping("free", "")
+    };
+    publish(&at, None, &brief).await.unwrap_err();
+    assert_eq!(first.metrics_rejected(MetricReject::Ttl), 1);
+    assert_eq!((heard().len(), first.metrics_published()), (2, 2));
 }
 
 #[tokio::test]
@@ -88,5 +103,6 @@ async fn where_members_seal_what_they_say_callers_show_a_certificate() {
         matches!(refused, Err(PublishRefused::Denied(_))),
         "{refused:?}"
     );
+    assert_eq!(agent.metrics_rejected(MetricReject::Certificate), 1);
     agent.shutdown().await;
 }
