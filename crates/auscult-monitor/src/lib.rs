@@ -22,5 +22,6 @@ pub mod shared;
 pub mod store;
 pub mod template;
 mod tls;
+pub mod trace;
 
 pub use auscult_agent::clock;

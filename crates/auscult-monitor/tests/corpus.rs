@@ -10,6 +10,8 @@ mod replay;
 mod settings_yaml;
 #[path = "../../../fuzz/harness/target_json.rs"]
 mod target_json;
+#[path = "../../../fuzz/harness/trace_lines.rs"]
+mod trace_lines;
 
 #[test]
 fn answers_of_checked_targets() {
@@ -19,6 +21,11 @@ fn answers_of_checked_targets() {
 #[test]
 fn metrics_over_http() {
     replay::replay("metric_json", metric_json::check);
+}
+
+#[test]
+fn recordings() {
+    replay::replay("trace_lines", trace_lines::check);
 }
 
 #[test]

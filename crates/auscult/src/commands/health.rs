@@ -108,8 +108,13 @@ impl Health {
         for metric in page["metrics"].as_array().into_iter().flatten() {
             let expires = moment(&metric["expires_at"]).zip(now);
             let left = expires.map(|(at, now)| at.duration_since(now));
-            let left = left.map_or_else(String::new, |left| {
-                format!("good for {}", span(left.try_into().unwrap_or_default()))
+            let left = left.map_or_else(String::new, |left| match left.try_into() {
+                Ok(left) => format!("good for {}", span(left)),
+                // Where its rhythm decides, it is good beyond its time to live.
+                Err(_) => metric["level"].as_f64().map_or_else(
+                    || "good".to_owned(),
+                    |level| format!("good at level {level:.1}"),
+                ),
             });
             all.extend(readings(metric, metric, Cell::inked(Ink::Good, left), now));
         }

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::time::Duration;
 
+use auscult_monitor::trace::FORMAT;
 use hyper::Method;
 use serde_json::{Value, json};
 
@@ -20,9 +21,6 @@ const PACE: Duration = Duration::from_millis(500);
 
 /// Arrivals that are asked for at a time.
 const PAGE: usize = 10_000;
-
-/// The version of the file.
-pub(super) const FORMAT: u64 = 1;
 
 pub(crate) async fn run(args: &RecordArgs) -> Result<(), Stop> {
     let span = args.span.as_deref().map(span).transpose()?;
@@ -68,17 +66,23 @@ pub(crate) async fn run(args: &RecordArgs) -> Result<(), Stop> {
             () = &mut end => true,
             () = interrupts.next() => true,
         };
+        let mut taken = Ok(());
         for (name, next) in &mut targets {
-            trace.take(&client, name, next).await?;
+            if taken.is_ok() {
+                taken = trace.take(&client, name, next).await;
+            }
+        }
+        if let Err(stop) = taken {
+            // What there is up to here is a recording, too.
+            trace.end()?;
+            return Err(stop);
         }
         trace.flush()?;
         if over {
             break;
         }
     }
-    let end_ns = trace.end_ns;
-    trace.line(&json!({ "end_ns": end_ns }))?;
-    trace.flush()?;
+    trace.end()?;
     let (lines, missed) = (trace.lines, trace.missed);
     let out = args.out.display();
     let lost = match missed {
@@ -104,6 +108,13 @@ impl Trace<'_> {
     async fn take(&mut self, client: &Client, name: &str, next: &mut u64) -> Result<(), Stop> {
         loop {
             let page = ask(client, name, Some(*next)).await?;
+            let now_ns = page["now_ns"].as_u64().unwrap_or(0);
+            if now_ns < self.end_ns {
+                let out = self.args.out.display();
+                let message =
+                    format!("the monitor began anew, so the recording in {out} ends there");
+                return Err(Stop::new(Exit::Unreachable, message));
+            }
             let missed = page["missed"].as_u64().unwrap_or(0);
             if missed > 0 {
                 self.missed += missed;
@@ -123,8 +134,7 @@ impl Trace<'_> {
                 self.line(&line)?;
                 self.lines += 1;
             }
-            let now_ns = page["now_ns"].as_u64().unwrap_or(0);
-            self.end_ns = self.end_ns.max(now_ns);
+            self.end_ns = now_ns;
             *next = page["next"].as_u64().unwrap_or(*next);
             if arrivals.len() < PAGE {
                 return Ok(());
@@ -134,6 +144,12 @@ impl Trace<'_> {
 
     fn line(&mut self, line: &Value) -> Result<(), Stop> {
         writeln!(self.out, "{line}").map_err(|error| cannot(self.args, &error))
+    }
+
+    fn end(&mut self) -> Result<(), Stop> {
+        let end_ns = self.end_ns;
+        self.line(&json!({ "end_ns": end_ns }))?;
+        self.flush()
     }
 
     fn flush(&mut self) -> Result<(), Stop> {
