@@ -32,7 +32,7 @@ pub(crate) struct HistoryArgs {
     /// How the result looks
     #[arg(short, long, value_enum, default_value_t = HistoryOutput::Table)]
     pub(crate) output: HistoryOutput,
-    /// Draws the level over time, with every transition, into this file
+    /// Draws status, level and response time, with every transition, into this file
     #[arg(long, value_name = "FILE.svg")]
     pub(crate) plot: Option<PathBuf>,
     #[command(subcommand)]
@@ -54,7 +54,7 @@ pub(crate) struct PastArgs {
     #[arg(long, value_name = "SPAN", default_value = "24h")]
     pub(crate) window: String,
     /// The length of a roll-up: 10s, 5m or 1h [default: what gives at most 1000 of them]
-    #[arg(long, value_name = "LENGTH")]
+    #[arg(long, value_name = "LENGTH", value_parser = ["10s", "5m", "1h"])]
     pub(crate) resolution: Option<String>,
 }
 

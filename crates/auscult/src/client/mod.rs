@@ -222,7 +222,10 @@ impl Client {
     ) -> Result<Pushed, Stop> {
         let mut request = Request::builder()
             .method(Method::POST)
-            .uri(self.base.target(""))
+            .uri(match self.base.target("") {
+                path if path.is_empty() => "/".to_owned(),
+                path => path,
+            })
             .header(HOST, self.base.authority())
             .header(USER_AGENT, concat!("auscult/", env!("CARGO_PKG_VERSION")));
         for (name, value) in headers {

@@ -89,6 +89,10 @@ fn the_past_is_shown_drawn_and_exported() {
         text.contains("availability") && text.contains("job is "),
         "{text}"
     );
+    assert!(
+        text.contains("job, the last 24h: ") && text.contains("| up  ~ late  X down"),
+        "{text}"
+    );
     assert!(fs::read_to_string(&svg).unwrap().starts_with("<svg"));
     let data = run(["history", "job", "--url", &url, "--output", "json"]);
     assert!(count(&json(&stdout(&data))) >= 3);
@@ -101,6 +105,96 @@ fn the_past_is_shown_drawn_and_exported() {
     let none = run(["history", "nobody", "--url", &url]);
     assert_eq!(none.status.code(), Some(1), "{}", stderr(&none));
     end(server, "TERM");
+}
+
+/// Whoever mistypes is told what is wrong, and where a file cannot be written, that.
+#[test]
+fn what_is_wrong_is_said_with_an_exit_code_of_its_own() {
+    let monitor = Monitor::new();
+    let file = monitor.settings(SETTINGS);
+    let server = monitor.start(&["--config", file.to_str().unwrap()]);
+    let url = format!("http://{}", server.http);
+    let out = monitor.path("t.auscult").display().to_string();
+    let empty = monitor.path("empty").display().to_string();
+    fs::write(&empty, "").unwrap();
+    let record = format!("record --targets job --out {out}");
+    for (words, code, part) in [
+        (
+            "history job --window banana",
+            2,
+            "--window: `banana` is no duration",
+        ),
+        ("history job --window 0s", 2, "longer than 0"),
+        (
+            "history job --slo 100",
+            2,
+            "--slo 100: it is above 0 and below 100",
+        ),
+        ("history job --slo NaN", 2, "above 0"),
+        ("history job --resolution 1y", 2, "10s, 5m, 1h"),
+        ("history nobody", 1, "no target named"),
+        (
+            "history job --plot /nonexistent/x.svg",
+            5,
+            "cannot be written: no such file",
+        ),
+        ("history job --plot /dev/full", 5, "no space left"),
+        ("history export job --window banana --to x", 2, "--window"),
+        ("history export nobody --to x", 1, "no target named"),
+        ("history export job --to /dev/full", 5, "no space left"),
+        ("record --targets nobody --out x", 1, "no target named"),
+        (
+            "record --targets job --out /nonexistent/x --for 1s",
+            5,
+            "no such file",
+        ),
+        (
+            "record --targets job --out /dev/full --for 100ms",
+            5,
+            "no space left",
+        ),
+        (&format!("{record} --for banana"), 2, "--for banana"),
+        ("replay /nonexistent", 1, "cannot be read: no such file"),
+        (&format!("replay {empty}"), 1, "it is no recording"),
+        ("replay /dev/zero", 1, "no recording"),
+    ] {
+        let mut words: Vec<&str> = words.split(' ').collect();
+        if words[0] != "replay" {
+            words.extend(["--url", &url]);
+        }
+        let output = run(&words);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {said}");
+        assert!(said.contains(part), "{words:?}: {said}");
+    }
+    end(server, "TERM");
+}
+
+/// The monitor goes while it is recorded: what there is is told, and can be judged.
+#[test]
+fn a_recording_ends_with_its_monitor() {
+    let monitor = Monitor::new();
+    let file = monitor.settings(SETTINGS);
+    let server = monitor.start(&["--config", file.to_str().unwrap()]);
+    let url = format!("http://{}", server.http);
+    let out = monitor.path("t.auscult");
+    let path = out.display().to_string();
+    let words = ["record", "--url", &url, "--targets", "job", "--out", &path];
+    let recorder = auscult(words).stderr(std::process::Stdio::piped()).spawn();
+    let mut recorder = recorder.unwrap();
+    let until = Instant::now() + PATIENCE;
+    let written = || fs::read_to_string(&out).unwrap_or_default().lines().count();
+    while written() < 3 {
+        beat(&server, written() as u64);
+        assert!(Instant::now() < until, "nothing is recorded");
+    }
+    end(server, "KILL");
+    assert_eq!(recorder.wait().unwrap().code(), Some(3));
+    let replay = run(["replay", &path, "--output", "json"]);
+    assert!(replay.status.success(), "{}", stderr(&replay));
+    let found = json(&stdout(&replay));
+    assert_eq!(found["ending"], "whole", "{found}");
+    assert!(found["arrivals"].as_u64() > Some(1), "{found}");
 }
 
 #[test]

@@ -4,21 +4,20 @@
 mod export;
 mod plot;
 mod remote;
+mod summary;
 
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 
+use auscult_monitor::settings::parse_duration;
 use hyper::Method;
-use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use crate::args::{HistoryArgs, HistoryCommand, HistoryOutput, PastArgs};
 use crate::client::{Ask, Client, encode};
 use crate::exit::{Exit, Stop, in_words};
-use crate::render::table::{self, Cell, Column};
-use crate::render::time::{date_and_time, moment, span_ms};
-use crate::render::{Ink, Screen, printable};
+use crate::render::time::moment;
 
 /// Rows that are asked for at a time; the API gives no more.
 const PAGE: usize = 10_000;
@@ -28,7 +27,13 @@ const ROLLUPS: usize = 1_000;
 
 pub(crate) async fn run(args: &HistoryArgs) -> Result<(), Stop> {
     if let Some(HistoryCommand::Export { targets, past, to }) = &args.command {
+        check_window(&past.window)?;
         return export::run(targets, past, to).await;
+    }
+    check_window(&args.past.window)?;
+    if !(args.slo > 0.0 && args.slo < 100.0) {
+        let message = format!("--slo {}: it is above 0 and below 100", args.slo);
+        return Err(Stop::new(Exit::Usage, message));
     }
     let target = args.target.as_deref().unwrap_or_default();
     let client = Client::new(&args.past.url)?;
@@ -53,8 +58,7 @@ pub(crate) async fn run(args: &HistoryArgs) -> Result<(), Stop> {
             );
             let answer = client.ask(Ask::new(Method::GET, &path)).await?;
             let found: Value = client.read(&answer)?;
-            summary(&found)?;
-            transitions(&past)
+            summary::write(&args.past.window, &found, &past)
         }
     }
 }
@@ -151,96 +155,13 @@ fn length_seconds(past: &Value) -> i64 {
     }
 }
 
-fn summary(found: &Value) -> Result<(), Stop> {
-    let screen = Screen::stdout();
-    let mut out = io::stdout().lock();
-    let span = |name: &str| {
-        let seconds = found[name].as_f64();
-        seconds.map_or_else(|| "-".to_owned(), |it| span_ms(it.max(0.0) * 1_000.0))
-    };
-    let availability = match found["availability_percent"].as_f64() {
-        Some(percent) => {
-            let ink = match found["met"].as_bool() {
-                Some(true) => Ink::Good,
-                Some(false) | None => Ink::Bad,
-            };
-            screen.paint(ink, &format!("{percent:.4} %"))
-        }
-        None => "nothing was judged".to_owned(),
-    };
-    let (since, until) = (found["since"].as_str(), found["until"].as_str());
-    let target = printable(found["target"].as_str().unwrap_or_default());
-    let (since, until) = (since.unwrap_or_default(), until.unwrap_or_default());
-    writeln!(out, "{target}  {since} to {until}")?;
-    let slo = found["slo_percent"].as_f64().unwrap_or_default();
-    writeln!(out, "availability     {availability} (objective {slo} %)")?;
-    let left = found["error_budget_left_seconds"].as_f64().unwrap_or(0.0);
-    let over = span_ms(left.abs() * 1_000.0);
-    let budget = match left < 0.0 {
-        true => format!("overdrawn by {over}"),
-        false => format!("{over} left"),
-    };
-    writeln!(
-        out,
-        "error budget     {} , {budget}",
-        span("error_budget_seconds")
-    )?;
-    let outages = found["outages"].as_u64().unwrap_or(0);
-    writeln!(
-        out,
-        "outages          {outages}; mean {} between failures, {} to recover",
-        span("mean_between_failures_seconds"),
-        span("mean_to_recover_seconds")
-    )?;
-    writeln!(
-        out,
-        "detection        mean {}, at most {}",
-        span("detection_mean_seconds"),
-        span("detection_max_seconds")
-    )?;
-    writeln!(
-        out,
-        "not judged       unknown {}, paused {}, not watched {}\n",
-        span("unknown_seconds"),
-        span("paused_seconds"),
-        span("unwatched_seconds")
-    )?;
-    Ok(())
-}
-
-fn transitions(past: &Value) -> Result<(), Stop> {
-    let list = past["transitions"].as_array();
-    let list = list.map_or(&[] as &[Value], Vec::as_slice);
-    if list.is_empty() {
-        return Ok(writeln!(io::stdout(), "no transitions")?);
+/// A window is a span: what else the API takes as a beginning is no window.
+fn check_window(window: &str) -> Result<(), Stop> {
+    match parse_duration(window) {
+        Ok(span) if !span.is_zero() => Ok(()),
+        Ok(_) => Err(Stop::new(Exit::Usage, "--window: it must be longer than 0")),
+        Err(why) => Err(Stop::new(Exit::Usage, format!("--window: {why}"))),
     }
-    let zone = TimeZone::system();
-    let rows: Vec<Vec<Cell>> = list
-        .iter()
-        .map(|row| {
-            let text = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
-            let at = moment(&row["at"]).map(|at| date_and_time(at, &zone));
-            let ink = match row["to"].as_str() {
-                Some("up") => Ink::Good,
-                Some("late") => Ink::Warning,
-                Some("down") => Ink::Bad,
-                Some(_) | None => Ink::Quiet,
-            };
-            vec![
-                Cell::new(at.unwrap_or_default()),
-                Cell::new(text("kind")),
-                Cell::inked(ink, text("to")),
-                Cell::inked(Ink::Quiet, text("text")),
-            ]
-        })
-        .collect();
-    let columns = ["AT", "KIND", "TO", "WHY"].map(Column::left);
-    Ok(table::print(
-        &mut io::stdout(),
-        Screen::stdout(),
-        &columns,
-        &rows,
-    )?)
 }
 
 fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Stop> {

@@ -1,5 +1,5 @@
 //! A target's past as a picture: its level over time, its status as a band, outages and each
-//! transition as marks. SVG, written by hand: shapes and texts alone, nothing to load.
+//! transition as marks, and below it how long checks took. Light or dark, as whoever looks has it. SVG, written by hand: shapes and texts alone, nothing to load.
 //!
 //! A level is far below 1 while all is well, a few at the thresholds, and hundreds in an outage: so
 //! the axis is that of the logarithm, unless nothing was ever high.
@@ -15,7 +15,6 @@ use super::length_seconds;
 use crate::render::time::moment;
 
 const WIDTH: f64 = 1_000.0;
-const HEIGHT: f64 = 380.0;
 const LEFT: f64 = 60.0;
 const RIGHT: f64 = 64.0;
 const TOP: f64 = 56.0;
@@ -24,13 +23,24 @@ const GROUND: f64 = 276.0;
 /// The band of statuses below it.
 const BAND: f64 = 286.0;
 const BAND_HEIGHT: f64 = 24.0;
+/// Where times are written.
+const TIMES: f64 = BAND + BAND_HEIGHT + 18.0;
+/// The panel of response times, where there are any.
+const PANEL: f64 = TIMES + 46.0;
+const PANEL_HEIGHT: f64 = 84.0;
+/// What the legend needs below everything else.
+const LEGEND: f64 = 52.0;
 
-const STYLE: &str = "text{font:12px system-ui,sans-serif;fill:#444}.t{font-size:16px;fill:#111}\
-    .g{stroke:#e4e4e4}.l{fill:none;stroke:#1f5fa8;stroke-width:1.5}\
+const STYLE: &str = ".b{fill:#fff}text{font:12px system-ui,sans-serif;fill:#444}\
+    .t{font-size:16px;font-weight:600;fill:#111}.g{stroke:#e4e4e4}.l{fill:none;stroke:#1f5fa8;stroke-width:1.5}\
     .m{fill:none;stroke:#7fa8d6;stroke-width:1}.up{fill:#3a9a5b}.late{fill:#e0a11b}\
     .down{fill:#c8352b}.unknown{fill:#9aa3ad}.paused{fill:#c9b6e4}\
     .o{fill:#c8352b;opacity:.12}.h{stroke-dasharray:6 4;fill:none}\
-    .late.h{stroke:#b57e0c}.down.h{stroke:#c8352b}.n{fill:#888;font-size:14px}";
+    .late.h{stroke:#b57e0c}.down.h{stroke:#c8352b}.n{fill:#888;font-size:14px}\
+    @media(prefers-color-scheme:dark){.b{fill:#15181d}text{fill:#b4bac3}.t{fill:#f1f3f5}\
+    .g{stroke:#2d333b}.l{stroke:#7ab4f5}.m{stroke:#44699a}.up{fill:#4cb071}.late{fill:#e8b13c}\
+    .down{fill:#e5534b}.unknown{fill:#636c76}.paused{fill:#8c76b0}.o{fill:#e5534b;opacity:.18}\
+    .h{fill:none}.late.h{stroke:#e8b13c}.down.h{stroke:#e5534b}}";
 
 /// Marks of transitions at most: more of them would be a wall.
 const MARKS_MAX: usize = 400;
@@ -44,6 +54,8 @@ struct Plot<'a> {
     until: f64,
     length: f64,
     axis: Axis,
+    /// Of response times in milliseconds, where there are any.
+    times: Option<Axis>,
     svg: String,
 }
 
@@ -62,6 +74,7 @@ pub(super) fn draw(past: &Value, thresholds: &Value) -> String {
         until: at("until").max(at("since") + 1.0),
         length: length_seconds(past) as f64,
         axis: Axis::reaching(marks.into_iter().fold(highest, f64::max)),
+        times: slowest(past).map(Axis::linear),
         svg: String::new(),
     };
     plot.frame();
@@ -70,6 +83,7 @@ pub(super) fn draw(past: &Value, thresholds: &Value) -> String {
     plot.band();
     plot.level();
     plot.marks();
+    plot.response_times();
     plot.legend();
     plot.svg.push_str("</svg>\n");
     plot.svg
@@ -100,19 +114,26 @@ impl Plot<'_> {
         list.map_or(&[], Vec::as_slice)
     }
 
+    /// Where the picture ends.
+    fn height(&self) -> f64 {
+        let panel = self.times.map_or(TIMES, |_| PANEL + PANEL_HEIGHT);
+        panel + LEGEND
+    }
+
     fn frame(&mut self) {
+        let height = self.height();
         self.put(format_args!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" \
-             width=\"{WIDTH}\" height=\"{HEIGHT}\"><style>{STYLE}</style>\
-             <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>"
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
+             width=\"{WIDTH}\" height=\"{height}\"><style>{STYLE}</style>\
+             <rect class=\"b\" width=\"100%\" height=\"100%\"/>"
         ));
         let target = escaped(self.past["target"].as_str().unwrap_or_default());
         let resolution = escaped(self.past["resolution"].as_str().unwrap_or_default());
         let scale = self.axis.name();
         self.put(format_args!(
             "<text class=\"t\" x=\"{LEFT}\" y=\"22\">{target}</text>\
-             <text x=\"{LEFT}\" y=\"39\">highest (dark) and mean level in each {resolution}, \
-             {scale}; times are UTC</text>"
+             <text x=\"{LEFT}\" y=\"39\">level of suspicion: highest (thick) and mean in each \
+             {resolution}, {scale}; times are UTC</text>"
         ));
         for level in self.axis.ticks() {
             let (y, right) = (self.y(level), WIDTH - RIGHT);
@@ -131,9 +152,9 @@ impl Plot<'_> {
                 4 => "end",
                 _ => "middle",
             };
-            let (x, y, text) = (self.x(at), BAND + BAND_HEIGHT + 18.0, label(at, span));
+            let (x, text) = (self.x(at), label(at, span));
             self.put(format_args!(
-                "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{text}</text>"
+                "<text x=\"{x:.1}\" y=\"{TIMES:.1}\" text-anchor=\"{anchor}\">{text}</text>"
             ));
         }
         if self.rows().next().is_none() && self.transitions().is_empty() {
@@ -254,26 +275,55 @@ impl Plot<'_> {
         }
     }
 
-    /// The levels as lines that break where nothing is known.
     fn level(&mut self) {
-        for (field, class) in [("level_mean", "m"), ("level_max", "l")] {
-            let mut path = String::new();
-            let mut before = f64::NEG_INFINITY;
-            for (at, row) in self.rows() {
-                let Some(level) = row[field].as_f64() else {
-                    continue;
-                };
-                let (x, end, y) = (self.x(at), self.x(at + self.length), self.y(level));
-                let step = if at - before > self.length * 1.5 {
-                    'M'
-                } else {
-                    'L'
-                };
-                before = at;
-                let _ = write!(path, "{step}{x:.1} {y:.1}H{end:.1}");
-            }
-            self.put(format_args!("<path class=\"{class}\" d=\"{path}\"/>"));
+        self.line("level_mean", "m", |plot, level| plot.y(level));
+        self.line("level_max", "l", |plot, level| plot.y(level));
+    }
+
+    /// How long checks took, below everything else.
+    fn response_times(&mut self) {
+        let Some(axis) = self.times else {
+            return;
+        };
+        let bottom = PANEL + PANEL_HEIGHT;
+        self.put(format_args!(
+            "<text x=\"{LEFT}\" y=\"{}\">response time of checks, in milliseconds: longest \
+             (thick) and mean</text>",
+            PANEL - 10.0
+        ));
+        for time in axis.ticks().into_iter().step_by(2) {
+            let (y, right) = (bottom - axis.share(time) * PANEL_HEIGHT, WIDTH - RIGHT);
+            self.put(format_args!(
+                "<line class=\"g\" x1=\"{LEFT}\" x2=\"{right}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
+                 <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{time}</text>",
+                LEFT - 8.0,
+                y + 4.0
+            ));
         }
+        let height = move |_: &Self, time: f64| bottom - axis.share(time) * PANEL_HEIGHT;
+        self.line("latency_mean_ms", "m", height);
+        self.line("latency_max_ms", "l", height);
+    }
+
+    /// A figure of the roll-ups as a line that breaks where nothing is known.
+    fn line(&mut self, field: &str, class: &str, height: impl Fn(&Self, f64) -> f64) {
+        let mut path = String::new();
+        let mut before = f64::NEG_INFINITY;
+        for (at, row) in self.rows() {
+            let Some(value) = row[field].as_f64() else {
+                continue;
+            };
+            let (x, end) = (self.x(at), self.x(at + self.length));
+            let y = height(self, value);
+            let step = if at - before > self.length * 1.5 {
+                'M'
+            } else {
+                'L'
+            };
+            before = at;
+            let _ = write!(path, "{step}{x:.1} {y:.1}H{end:.1}");
+        }
+        self.put(format_args!("<path class=\"{class}\" d=\"{path}\"/>"));
     }
 
     fn marks(&mut self) {
@@ -304,7 +354,7 @@ impl Plot<'_> {
 
     fn legend(&mut self) {
         let mut x = LEFT;
-        let y = HEIGHT - 24.0;
+        let y = self.height() - 24.0;
         for status in ["up", "late", "down", "unknown", "paused"] {
             self.put(format_args!(
                 "<rect class=\"{status}\" x=\"{x}\" y=\"{y}\" width=\"12\" height=\"12\"/>\
@@ -320,6 +370,13 @@ impl Plot<'_> {
             y + 10.5
         ));
     }
+}
+
+/// The longest response time in milliseconds, if anything was answered.
+fn slowest(past: &Value) -> Option<f64> {
+    let rows = past["rollups"].as_array().into_iter().flatten();
+    let times = rows.filter_map(|row| row["latency_max_ms"].as_f64());
+    times.reduce(f64::max)
 }
 
 fn seconds(at: &Value) -> Option<f64> {
@@ -400,6 +457,28 @@ mod tests {
         let svg = draw(&past, &json!({ "late": 1.0, "down": 2.0 }));
         assert!(svg.contains("linear") && svg.contains(">0.5<"), "{svg}");
         is_whole(&svg);
+    }
+
+    /// A target that is checked has a second panel, and one that sends heartbeats has none.
+    #[test]
+    fn response_times_have_a_panel_of_their_own() {
+        let pushed = draw(&outage(), &Value::Null);
+        assert!(!pushed.contains("milliseconds"), "{pushed}");
+        let mut past = outage();
+        past["rollups"][1]["latency_max_ms"] = json!(182.5);
+        past["rollups"][1]["latency_mean_ms"] = json!(12.25);
+        let checked = draw(&past, &Value::Null);
+        for text in [
+            "milliseconds",
+            ">200<",
+            ">100<",
+            "prefers-color-scheme:dark",
+        ] {
+            assert!(checked.contains(text), "{text}: {checked}");
+        }
+        is_whole(&checked);
+        past["rollups"][1]["latency_max_ms"] = json!(1e300);
+        is_whole(&draw(&past, &Value::Null));
     }
 
     #[test]

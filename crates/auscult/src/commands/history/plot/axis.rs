@@ -25,6 +25,12 @@ impl Axis {
         Self::Logarithmic(highest.log10().ceil() as i32)
     }
 
+    /// One from 0 on that this value has a place on.
+    pub(super) fn linear(highest: f64) -> Self {
+        let highest = if highest.is_finite() { highest } else { 0.0 };
+        Self::Linear(nice(highest.max(1.0)))
+    }
+
     /// The height of a level, from 0 to 1.
     pub(super) fn share(self, level: f64) -> f64 {
         let share = match self {
