@@ -186,6 +186,23 @@ impl Trace {
         self.ending
     }
 
+    /// Of each of its signals, whether it says how that is judged.
+    fn described(&self) -> Vec<bool> {
+        let is_described = |(target, signal): &(String, String)| {
+            let mut of_name = self
+                .targets
+                .iter()
+                .filter(|it| it.target.id.as_str() == target);
+            of_name.any(|it| {
+                it.target
+                    .signals
+                    .iter()
+                    .any(|it| it.name.as_str() == signal)
+            })
+        };
+        self.signals.iter().map(is_described).collect()
+    }
+
     /// Arrivals that the recorder did not get in time, as it says.
     #[must_use]
     pub const fn missed(&self) -> u64 {

@@ -68,13 +68,21 @@ impl Replay {
             verdicts: Vec::new(),
             downs: BTreeMap::new(),
         };
-        for recorded in &trace.targets {
-            replay.watch(recorded)?;
-        }
-        replay.listen();
+        let described = trace.described();
+        let mut targets = trace.targets.iter().peekable();
         for heard in &trace.heard {
+            // What each detector knew is told as of a moment of its own.
+            while let Some(recorded) = targets.next_if(|recorded| recorded.at <= heard.at) {
+                replay.watch(recorded)?;
+            }
             let (target, signal) = &trace.signals[heard.signal];
-            replay.take(heard, target, signal);
+            match described[heard.signal] {
+                true => replay.take(heard, target, signal),
+                false => replay.undescribed += 1,
+            }
+        }
+        for recorded in targets {
+            replay.watch(recorded)?;
         }
         replay.pass(trace.end);
         replay.monitor.handle(trace.end, Input::Tick);
@@ -114,6 +122,7 @@ impl Replay {
 
     /// Has a target go on where it was when its recording began.
     fn watch(&mut self, recorded: &Recorded) -> Result<(), TraceError> {
+        self.pass(recorded.at);
         let target = &recorded.target;
         let id = target.id.to_string();
         let applied = self.monitor.apply(recorded.at, Change::Put(target.clone()));
@@ -132,13 +141,14 @@ impl Replay {
                 }
             }
         }
+        self.listen();
         Ok(())
     }
 
     /// Lets every verdict fall that is due before, then takes what was heard.
     fn take(&mut self, heard: &Heard, target: &str, signal: &str) {
+        // Before its target is watched, it is among what its detector remembers.
         let Some(key) = self.monitor.signal(target, signal) else {
-            self.undescribed += 1;
             return;
         };
         let of = (target.to_owned(), signal.to_owned());

@@ -124,6 +124,30 @@ fn what_the_recording_does_not_describe_is_counted_and_changes_nothing() {
     assert_eq!(told(&text), told(&known));
 }
 
+/// Targets join a recording one after the other: what was heard of the first one meanwhile is
+/// judged in its time.
+#[test]
+fn each_target_goes_on_from_its_own_moment() {
+    let mut head = head();
+    let mut second = head["targets"][0].clone();
+    second["spec"]["id"] = json!("second");
+    second["now_ns"] = json!(20_000_000_000_u64);
+    head["targets"].as_array_mut().unwrap().push(second);
+    let mut text = format!("{head}\n");
+    for (second, target) in [(1, "job"), (2, "second"), (21, "second"), (22, "job")] {
+        let at_ns: u64 = second * 1_000_000_000;
+        let line = json!({ "at_ns": at_ns, "target": target, "signal": "heartbeat" });
+        writeln!(text, "{line}").unwrap();
+    }
+    let (up, late, down) = (Status::Up, Status::Late, Status::Down);
+    assert_eq!(
+        told(&text),
+        [(1, up), (2, late), (4, down), (21, up), (22, up)]
+    );
+    let replay = Replay::of(&read(&text).unwrap()).unwrap();
+    assert_eq!(replay.undescribed(), 0);
+}
+
 #[test]
 fn thresholds_that_do_not_go_together_are_named_and_not_a_line() {
     let thresholds = Thresholds {
