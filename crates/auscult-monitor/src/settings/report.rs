@@ -212,6 +212,8 @@ impl<'t> Report<'t> {
                 place
             }
         };
+        // What is missing at the end stands behind the last line, for the parser alone.
+        let span = span.map(|span| self.within(span));
         if !self.seen.insert((span, place)) {
             return;
         }
@@ -225,6 +227,20 @@ impl<'t> Report<'t> {
             hint,
             excerpt,
         });
+    }
+
+    /// A place that the file has: the end of its last line for what lies behind that.
+    fn within(&self, span: Span) -> Span {
+        let last = self.lines.len().max(1);
+        if span.line <= last {
+            return span;
+        }
+        let end = self.line(last).map_or(0, |line| line.chars().count());
+        Span {
+            line: last,
+            column: end.max(1),
+            len: 1,
+        }
     }
 
     /// The line with this number, counted from 1.
