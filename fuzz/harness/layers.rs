@@ -1,6 +1,11 @@
 //! What must hold for any traffic between agents with keys, whoever keeps, copies, changes and
 //! turns round their datagrams, and whenever they start anew: what is heard was said, to the one
 //! who hears it, is heard once, and was sealed after the one who hears it began.
+//!
+//! Addresses are not sealed, as a network may translate them. So whoever stands between two agents
+//! and exchanges the addresses of a whole greeting, in both directions, connects one with another
+//! than it meant, as a router that is set up wrongly does. What is said on such a channel may be
+//! heard by the other one, and still once, unchanged, and after it began.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -22,6 +27,7 @@ pub(crate) fn check(bytes: &[u8]) {
         said: 0,
         datagrams: Vec::new(),
         heard: BTreeSet::new(),
+        misled: BTreeSet::new(),
         parties: Vec::new(),
     };
     for number in 0..PARTIES {
@@ -71,7 +77,12 @@ struct Datagram {
     to: SocketAddr,
     bytes: Vec<u8>,
     sealed_at: Instant,
+    /// Its bytes are not those that somebody sealed.
     is_forged: bool,
+    /// Its addresses are not those with which it was sent.
+    is_diverted: bool,
+    /// It was sealed for an address from which something diverted had come.
+    is_misled: bool,
 }
 
 struct Party {
@@ -87,6 +98,8 @@ struct World {
     datagrams: Vec<Datagram>,
     /// What was heard: the number of the message.
     heard: BTreeSet<u32>,
+    /// Agents, and the addresses from which something diverted came to them.
+    misled: BTreeSet<(SocketAddr, SocketAddr)>,
     parties: Vec<Party>,
 }
 
@@ -104,6 +117,12 @@ impl World {
             ring,
             started_at: self.now,
         }
+    }
+
+    fn restart(&mut self, number: u8) {
+        let me = address(number);
+        self.misled.retain(|&(agent, _)| agent != me);
+        self.parties[usize::from(number)] = self.start(number);
     }
 
     fn step(&mut self, bytes: &mut Bytes<'_>) {
@@ -131,7 +150,7 @@ impl World {
                     return;
                 };
                 let (from, to) = (address(bytes.next()), address(bytes.next()));
-                datagram.is_forged = (from, to) != (datagram.from, datagram.to);
+                datagram.is_diverted |= (from, to) != (datagram.from, datagram.to);
                 (datagram.from, datagram.to) = (from, to);
                 self.deliver(datagram);
             }
@@ -146,10 +165,7 @@ impl World {
                 self.deliver(datagram);
             }
             14 => match bytes.next() % 4 {
-                0 => {
-                    let number = bytes.next() % PARTIES;
-                    self.parties[usize::from(number)] = self.start(number);
-                }
+                0 => self.restart(bytes.next() % PARTIES),
                 1 => self.now = self.now.after(Duration::from_millis(700)),
                 2 => self.now = self.now.after(Duration::from_secs(20)),
                 _ => {
@@ -168,6 +184,8 @@ impl World {
                     bytes: (0..length).map(|_| bytes.next()).collect(),
                     sealed_at: self.now,
                     is_forged: true,
+                    is_diverted: false,
+                    is_misled: false,
                 };
                 self.deliver(datagram);
             }
@@ -205,6 +223,8 @@ impl World {
             bytes,
             sealed_at: self.now,
             is_forged: false,
+            is_diverted: false,
+            is_misled: self.misled.contains(&(from, to)),
         });
     }
 
@@ -217,14 +237,22 @@ impl World {
         let result = party
             .layers
             .unwrap(self.now, datagram.from, &mut taken, &mut reply);
+        let is_answered = result.is_ok() || reply.len() > 1;
+        if is_answered && (datagram.is_diverted || datagram.is_misled) {
+            self.misled.insert((datagram.to, datagram.from));
+        }
         if let Ok(Some(body)) = result {
             assert!(!datagram.is_forged, "what was changed is heard");
+            assert!(
+                datagram.is_misled || !datagram.is_diverted,
+                "what was diverted is heard"
+            );
             assert!(
                 datagram.sealed_at >= party.started_at,
                 "from before the start"
             );
             let (&[to], said) = body.split_first_chunk().expect("what was said");
-            assert_eq!(to, number, "said to another one");
+            assert!(datagram.is_misled || to == number, "said to another one");
             let said = said.try_into().expect("what was said");
             assert!(self.heard.insert(u32::from_le_bytes(said)), "heard twice");
         }

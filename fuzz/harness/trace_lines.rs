@@ -19,9 +19,14 @@ pub(crate) fn check(bytes: &[u8]) {
     );
     let (recalled, signals) = replay.recalled();
     assert!(recalled <= signals);
+    // What a detector is said to remember may have been due before the recording began.
+    let remembers = bytes.windows(6).any(|part| part == b"learnt");
     let mut before = Duration::ZERO;
     for verdict in replay.verdicts() {
-        assert!(verdict.after >= before, "verdicts fall in their order");
+        assert!(
+            remembers || verdict.after >= before,
+            "verdicts fall in their order"
+        );
         assert!(
             verdict.level.get() >= 0.0,
             "a level is a number, at least 0"

@@ -91,7 +91,8 @@ impl SignalView<'_> {
 impl Monitor {
     /// Has a signal go on where another machine left it, without a word; its target must have been
     /// added, with the same configuration. Says whether it could be: nothing changes where there is
-    /// no such signal, or its memory is that of another detector or of the future.
+    /// no such signal, or its memory is that of another detector or of the future. A verdict that
+    /// was due by now falls with the next input.
     ///
     /// What the machine itself went through is not carried: times in which it did not listen, and
     /// how often the target's status changed before.
