@@ -319,7 +319,7 @@ mod tests {
         let (store, found) = ReadingStore::open(folder.path()).unwrap();
         assert!(found.is_empty());
         let monitor = started();
-        monitor.keep_in(store, found);
+        monitor.keep_in(Ok((store, found)));
         monitor.set_peers(&["a", "b"].map(|name| TargetId::new(name).unwrap()));
         for peer in ["a", "b"] {
             let reading = reading(peer, "1");

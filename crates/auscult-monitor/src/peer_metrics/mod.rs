@@ -79,7 +79,7 @@ use crate::alerts::{AlertDesk, Roll};
 use crate::clock::Clock;
 use crate::observers::Observatory;
 use crate::registry::Registry;
-use crate::store::{ReadingStore, SavedReadings};
+use crate::store::{ReadingStore, SavedReadings, StoreError};
 use exchange::Exchange;
 use keep::Shelf;
 
@@ -224,16 +224,17 @@ impl PeerMonitor {
         Self(shared)
     }
 
-    /// Keeps readings in this file from now on. What was found in it is gone on with when the
-    /// monitor follows its settings, which say whose readings are of interest.
-    pub(crate) fn keep_in(&self, store: ReadingStore, found: Vec<SavedReadings>) {
-        *self.0.shelf.lock() = Some(Shelf::new(store, found));
-        self.0.keeping.lock().begin();
-    }
-
-    /// Says that readings were to be kept and cannot be.
-    pub(crate) fn keep_nothing(&self, problem: String) {
-        self.0.keeping.lock().fail(problem);
+    /// Keeps readings in this file from now on, or says why they cannot be. What was found in it is
+    /// gone on with when the monitor follows its settings, which say whose readings are of
+    /// interest.
+    pub(crate) fn keep_in(&self, opened: Result<(ReadingStore, Vec<SavedReadings>), StoreError>) {
+        match opened {
+            Ok((store, found)) => {
+                *self.0.shelf.lock() = Some(Shelf::new(store, found));
+                self.0.keeping.lock().begin();
+            }
+            Err(error) => self.0.keeping.lock().fail(error.to_string()),
+        }
     }
 
     /// Whether readings outlive the process.

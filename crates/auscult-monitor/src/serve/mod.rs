@@ -270,10 +270,8 @@ impl Server {
         );
         let peer_config = settings.peer_metrics.config.clone();
         let peer_metrics = PeerMonitor::start(peer_config, engine.clock().clone());
-        match kept.readings {
-            Some(Ok((store, found))) => peer_metrics.keep_in(store, found),
-            Some(Err(error)) => peer_metrics.keep_nothing(error.to_string()),
-            None => {}
+        if let Some(opened) = kept.readings {
+            peer_metrics.keep_in(opened);
         }
         let (stopper, stop) = Stop::channel();
         Ok(Self {

@@ -66,17 +66,7 @@ pub(crate) async fn run(args: &RecordArgs) -> Result<(), Stop> {
             () = &mut end => true,
             () = interrupts.next() => true,
         };
-        let mut taken = Ok(());
-        for (name, next) in &mut targets {
-            if taken.is_ok() {
-                taken = trace.take(&client, name, next).await;
-            }
-        }
-        if let Err(stop) = taken {
-            // What there is up to here is a recording, too.
-            trace.end()?;
-            return Err(stop);
-        }
+        trace.take_all(&client, &mut targets).await?;
         trace.flush()?;
         if over {
             break;
@@ -104,6 +94,18 @@ struct Trace<'a> {
 }
 
 impl Trace<'_> {
+    /// Writes what has arrived of all targets since the last time. Where that cannot be had, the
+    /// recording ends with what there is.
+    async fn take_all(&mut self, client: &Client, targets: &mut [(&str, u64)]) -> Result<(), Stop> {
+        for (name, next) in targets {
+            if let Err(stop) = self.take(client, name, next).await {
+                self.end()?;
+                return Err(stop);
+            }
+        }
+        Ok(())
+    }
+
     /// Writes what has arrived of a target since the last time.
     async fn take(&mut self, client: &Client, name: &str, next: &mut u64) -> Result<(), Stop> {
         loop {

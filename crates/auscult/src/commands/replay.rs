@@ -18,10 +18,16 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<(), Stop> {
         let message = format!("{path} cannot be read: {}", in_words(error));
         Stop::new(Exit::No, message)
     };
-    let wrong = |error: TraceError| match error {
-        TraceError::Io(error) => unreadable(&error),
-        TraceError::Line { line, what } => Stop::new(Exit::No, format!("{path}:{line}: {what}")),
-        other => Stop::new(Exit::No, format!("{path}: {other}")),
+    let wrong = |error: TraceError| {
+        if let TraceError::Io(error) = &error {
+            return unreadable(error);
+        }
+        let message = if let TraceError::Line { line, what } = error {
+            format!("{path}:{line}: {what}")
+        } else {
+            format!("{path}: {error}")
+        };
+        Stop::new(Exit::No, message)
     };
     let file = File::open(&args.file).map_err(|error| unreadable(&error))?;
     let thresholds = Thresholds {

@@ -1,5 +1,6 @@
 //! A target's past as a picture: its level over time, its status as a band, outages and each
-//! transition as marks, and below it how long checks took. Light or dark, as whoever looks has it. SVG, written by hand: shapes and texts alone, nothing to load.
+//! transition as marks, and below it how long checks took. It is light or dark, as whoever looks
+//! has it. SVG, written by hand: shapes and texts alone, nothing to load.
 //!
 //! A level is far below 1 while all is well, a few at the thresholds, and hundreds in an outage: so
 //! the axis is that of the logarithm, unless nothing was ever high.
@@ -74,7 +75,7 @@ pub(super) fn draw(past: &Value, thresholds: &Value) -> String {
         until: at("until").max(at("since") + 1.0),
         length: length_seconds(past) as f64,
         axis: Axis::reaching(marks.into_iter().fold(highest, f64::max)),
-        times: slowest(past).map(Axis::linear),
+        times: of_times(past),
         svg: String::new(),
     };
     plot.frame();
@@ -287,9 +288,10 @@ impl Plot<'_> {
         };
         let bottom = PANEL + PANEL_HEIGHT;
         self.put(format_args!(
-            "<text x=\"{LEFT}\" y=\"{}\">response time of checks, in milliseconds: longest \
-             (thick) and mean</text>",
-            PANEL - 10.0
+            "<text x=\"{LEFT}\" y=\"{}\">response time of checks in milliseconds: longest \
+             (thick) and mean, {}</text>",
+            PANEL - 10.0,
+            axis.name()
         ));
         for time in axis.ticks().into_iter().step_by(2) {
             let (y, right) = (bottom - axis.share(time) * PANEL_HEIGHT, WIDTH - RIGHT);
@@ -372,11 +374,18 @@ impl Plot<'_> {
     }
 }
 
-/// The longest response time in milliseconds, if anything was answered.
-fn slowest(past: &Value) -> Option<f64> {
-    let rows = past["rollups"].as_array().into_iter().flatten();
-    let times = rows.filter_map(|row| row["latency_max_ms"].as_f64());
-    times.reduce(f64::max)
+/// The axis of response times, if anything was answered. One long answer among many short ones
+/// would make a linear one show nothing but itself.
+fn of_times(past: &Value) -> Option<Axis> {
+    let rows = || past["rollups"].as_array().into_iter().flatten();
+    let longest = rows().filter_map(|row| row["latency_max_ms"].as_f64());
+    let longest = longest.reduce(f64::max)?;
+    let means = rows().filter_map(|row| row["latency_mean_ms"].as_f64());
+    let (sum, count) = means.fold((0.0, 0.0), |(sum, count), mean| (sum + mean, count + 1.0));
+    match longest > 20.0 * sum / f64::max(count, 1.0) {
+        true => Some(Axis::reaching(longest)),
+        false => Some(Axis::linear(longest)),
+    }
 }
 
 fn seconds(at: &Value) -> Option<f64> {

@@ -62,10 +62,10 @@ impl Axis {
     }
 }
 
-/// The next number that people count in: 1, 2 or 4 and zeros.
+/// The next number whose quarters people can read: 1, 2, 4, 6 or 8 and zeros.
 fn nice(value: f64) -> f64 {
     let power = 10_f64.powf(value.log10().floor());
-    let steps = [1.0, 2.0, 4.0, 10.0];
+    let steps = [1.0, 2.0, 4.0, 6.0, 8.0, 10.0];
     let step = steps.into_iter().find(|step| step * power >= value);
     step.unwrap_or(10.0) * power
 }
