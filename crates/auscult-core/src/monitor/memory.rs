@@ -92,7 +92,7 @@ impl Monitor {
     /// Has a signal go on where another machine left it, without a word; its target must have been
     /// added, with the same configuration. Says whether it could be: nothing changes where there is
     /// no such signal, or its memory is that of another detector or of the future. A verdict that
-    /// was due by now falls with the next input.
+    /// was due by now falls at once: nobody was late here.
     ///
     /// What the machine itself went through is not carried: times in which it did not listen, and
     /// how often the target's status changed before.
@@ -129,6 +129,7 @@ impl Monitor {
         if let Some((head, _)) = self.targets.get_mut(owner) {
             head.status = worst;
         }
+        self.end();
         true
     }
 }
