@@ -198,6 +198,7 @@ fn a_full_disk_stops_the_keeping_of_readings_alone_and_it_goes_on_when_there_is_
     assert!(!metrics.contains("auscult_peer_readings_failures_total 0"));
 
     // What a peer does not repeat fails all the same.
+    let deadline = Instant::now() + PATIENCE;
     publish("brief", "200ms");
     let brief = || bench.json("/v1/metrics-log/brief")["failing"][0].clone();
     while brief()["cause"] != "expired" {
@@ -209,6 +210,7 @@ fn a_full_disk_stops_the_keeping_of_readings_alone_and_it_goes_on_when_there_is_
     }
     drop(file);
     fs::remove_file(filler).unwrap();
+    let deadline = Instant::now() + PATIENCE;
     while state()["state"] != "writing" {
         assert!(
             Instant::now() < deadline,
