@@ -381,7 +381,7 @@ impl Swim {
             return;
         }
         let next = self.next_on_ring();
-        let to_next = next.is_some_and(|slot| self.members.entry(slot).is_at(to));
+        let to_next = next.is_some_and(|slot| self.members.is_at(slot, to));
         let recipient = if to_next {
             Recipient::Next
         } else {

@@ -84,7 +84,7 @@ impl Swim {
             let (member, stamp) = (delta.member, delta.stamp);
             MetadataNews::Stamp { member, stamp }
         };
-        self.metadata_news.add(news);
+        self.counters.news_dropped += self.metadata_news.add(news);
         self.keep_gossiping();
     }
 
@@ -102,7 +102,7 @@ impl Swim {
         };
         // Nobody is asked whom a datagram only names.
         let teller = self.members.find(teller).filter(|&slot| slot != ME);
-        let teller = teller.filter(|&slot| self.members.entry(slot).is_at(from));
+        let teller = teller.filter(|&slot| self.members.is_at(slot, from));
         if behind && teller.is_some() {
             self.ask_metadata(from, Via::News, [member].into());
         }
@@ -132,7 +132,7 @@ impl Swim {
             since: 0,
             items: Vec::new(),
         };
-        let address = entry.address();
+        let address = self.members.address(slot);
         let _taken = self.take_delta(address, &nothing, Via::Sync);
         false
     }
@@ -170,7 +170,7 @@ impl Swim {
 
     fn tell_metadata(&mut self, slot: Slot, keys: Vec<Key>) {
         let entry = self.members.entry(slot);
-        let (address, incarnation) = (entry.address(), entry.claim().incarnation);
+        let (address, incarnation) = (self.members.address(slot), entry.claim().incarnation);
         let kind = EventKind::Updated {
             before: address,
             address,

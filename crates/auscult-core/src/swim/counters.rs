@@ -30,6 +30,9 @@ pub struct Counters {
     pub metadata_asks: u64,
     /// Broadcasts that were not sent as often as they should be, as too many wait.
     pub broadcasts_dropped: u64,
+    /// Pieces of news that were not told as often as they should be, as too many wait. Who lacks
+    /// them gets them when views are compared.
+    pub news_dropped: u64,
     /// Direct heartbeats sent.
     pub heartbeats_sent: u64,
     /// Direct heartbeats heard.

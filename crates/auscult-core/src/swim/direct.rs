@@ -156,6 +156,8 @@ pub(super) struct Direct {
     number: u64,
     /// When the last heartbeats were sent.
     sent_at: Instant,
+    /// To whom, while all send heartbeats to all.
+    told: Vec<Slot>,
     /// With how many more of them this member speaks for itself.
     contradictions: u8,
     /// When this process last found that it had not run.
@@ -183,6 +185,7 @@ impl Direct {
             next: None,
             number: 0,
             sent_at: Instant::ORIGIN,
+            told: Vec::new(),
             contradictions: 0,
             due: BTreeSet::new(),
             watches: BTreeMap::new(),
@@ -318,7 +321,11 @@ impl Swim {
             return;
         }
         if mode == Mode::Gossip {
-            self.pulse(Pace::NONE);
+            // Who never had one need not hear that none follows: a member that just learned of
+            // thousands is not to greet them with a datagram each.
+            let mut told = core::mem::take(&mut self.direct.told);
+            told.retain(|&slot| self.members.is_live(slot));
+            self.pulse(Pace::NONE, &told);
         }
         self.direct.mode = mode;
         match mode {
@@ -352,7 +359,11 @@ impl Swim {
         self.direct.next = (!silent).then(|| now.after(interval));
         self.direct.number += 1;
         self.direct.sent_at = now;
-        self.pulse(self.pace());
+        let receivers = self.receivers();
+        self.pulse(self.pace(), &receivers);
+        if self.direct.mode == Mode::Direct {
+            self.direct.told = receivers;
+        }
     }
 
     fn pace(&self) -> Pace {
@@ -360,36 +371,34 @@ impl Swim {
         Pace(u16::try_from(millis).unwrap_or(u16::MAX))
     }
 
-    /// Says that this member is here, to all who should hear of it. Somebody else is first each
-    /// time, as what news there is goes to the first ones.
-    fn pulse(&mut self, pace: Pace) {
+    /// Says to these that this member is here.
+    fn pulse(&mut self, pace: Pace, receivers: &[Slot]) {
         let number = self.direct.number;
         let body = Body::Heartbeat { number, pace };
         let told = self.tell_with_heartbeats();
-        let (place, live) = (self.members.my_place(), self.members.live());
-        match (self.direct.mode, place) {
+        for &slot in receivers {
+            self.send_heartbeat(slot, body, &told);
+        }
+    }
+
+    /// Who should hear that this member is here. Somebody else is first each time, as what news
+    /// there is goes to the first ones.
+    fn receivers(&mut self) -> Vec<Slot> {
+        match (self.direct.mode, self.members.my_place()) {
             (Mode::Direct, Some(place)) => {
-                let others = live.saturating_sub(1);
+                let others = self.members.live().saturating_sub(1);
                 let first = self.rng.below(others as u64) as usize;
-                for turn in 0..others {
-                    let offset = 1 + (first + turn) % others;
-                    if let Some(slot) = self.members.further(place, offset as u32) {
-                        self.send_heartbeat(slot, body, &told);
-                    }
-                }
+                let offsets = (0..others).map(|turn| (1 + (first + turn) % others) as u32);
+                let further = |offset| self.members.further(place, offset);
+                offsets.filter_map(further).collect()
             }
-            (Mode::Direct, None) => {}
-            (Mode::Gossip, _) => {
-                let watchers: Vec<Slot> = self.direct.watchers.keys().copied().collect();
-                for slot in watchers {
-                    self.send_heartbeat(slot, body, &told);
-                }
-            }
+            (Mode::Direct, None) => Vec::new(),
+            (Mode::Gossip, _) => self.direct.watchers.keys().copied().collect(),
         }
     }
 
     fn send_heartbeat(&mut self, slot: Slot, body: Body, told: &[Update]) {
-        let (to, accusation) = (self.members.entry(slot).address(), self.accusation_of(slot));
+        let (to, accusation) = (self.members.address(slot), self.accusation_of(slot));
         self.counters.heartbeats_sent += 1;
         let updates = accusation.into_iter().chain(told.iter().cloned());
         self.send_with(to, body, updates);
@@ -453,7 +462,7 @@ impl Swim {
         pace: Pace,
     ) {
         // What comes from elsewhere does not say that the member is where it is said to be.
-        let here = |&slot: &Slot| self.members.entry(slot).is_at(from);
+        let here = |&slot: &Slot| self.members.is_at(slot, from);
         let Some(slot) = sender.filter(here) else {
             return;
         };
@@ -647,7 +656,7 @@ impl Swim {
     fn ask_for_heartbeats_of(&mut self, slot: Slot) {
         let own = self.config.params().heartbeat_interval;
         let entry = self.members.entry(slot);
-        let (to, live) = (entry.address(), entry.claim().state.is_live());
+        let (to, live) = (self.members.address(slot), entry.claim().state.is_live());
         let interval = self.members.pulse(slot).map_or(own, |pulse| pulse.interval);
         let renew_at = self.now.after(interval * RENEWAL);
         let asked = live.then(|| (self.probes.next_sequence(), self.now));
@@ -671,7 +680,7 @@ impl Swim {
         proof: Proof,
     ) {
         let known = sender.map(|slot| (slot, self.members.entry(slot)));
-        let known = known.filter(|(_, entry)| entry.is_at(from));
+        let known = known.filter(|&(slot, _)| self.members.is_at(slot, from));
         let Some((slot, entry)) = known.filter(|(_, entry)| entry.claim().state.is_live()) else {
             self.reject(from, Reject::Unasked);
             return;

@@ -3,6 +3,11 @@
 //!
 //! A datagram takes news about members first, then about their metadata, then broadcasts, each as
 //! far as there is space left.
+//!
+//! At most [`NEWS_QUEUED_MAX`] pieces of each kind wait. A member that hears of more at once, as when
+//! it joins a large group, drops what it sent most often, and the oldest of that. Those who lack it
+//! get it when they compare what they know with somebody who does not, which they do as soon as
+//! probes show that views differ.
 
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -16,6 +21,7 @@ use super::members::{ME, Slot};
 use super::message::{BODY_BYTES_MAX, Body, Packet, Update};
 use super::metadata::MetadataNews;
 use super::{Stage, Swim};
+use crate::bounds::NEWS_QUEUED_MAX;
 
 /// Something that is said about one member, where what is newer takes the place of what is older.
 pub(super) trait News: Clone {
@@ -63,9 +69,9 @@ pub(super) struct Queue<T> {
 #[derive(Debug)]
 struct Item<T> {
     about: MemberId,
-    bytes: usize,
-    sent: usize,
     order: u64,
+    bytes: u32,
+    sent: u32,
     news: T,
 }
 
@@ -111,10 +117,12 @@ impl<T: News> Queue<T> {
         self.index.find(member, |item| about(&self.items, item))
     }
 
-    /// Adds news in place of what there was about the same member.
-    pub(super) fn add(&mut self, news: T) {
-        let (about_whom, bytes) = (news.about(), news.bytes_max());
+    /// Adds news in place of what there was about the same member. Says how many pieces had to go
+    /// for it: 0 or 1.
+    pub(super) fn add(&mut self, news: T) -> u64 {
+        let (about_whom, bytes) = (news.about(), news.bytes_max() as u32);
         self.drop_about(about_whom);
+        let dropped = self.make_room();
         self.added += 1;
         let order = self.added;
         let added = Some(Item {
@@ -134,6 +142,20 @@ impl<T: News> Queue<T> {
         self.index
             .insert(about_whom, item, |item| about(&self.items, item));
         self.wait(0, Waiting { order, item });
+        dropped
+    }
+
+    /// Drops what was sent most often, the oldest of it, if there is no room for more.
+    fn make_room(&mut self) -> u64 {
+        if self.len() < NEWS_QUEUED_MAX {
+            return 0;
+        }
+        let oldest = self.levels.iter().rev().find_map(|level| level.first());
+        let Some(&Waiting { item, .. }) = oldest else {
+            return 0;
+        };
+        self.drop_about(about(&self.items, item));
+        1
     }
 
     /// Drops the news about a member.
@@ -144,7 +166,7 @@ impl<T: News> Queue<T> {
         };
         self.free.push(place);
         if let Some(item) = self.items[place as usize].take() {
-            let level = &mut self.levels[item.sent];
+            let level = &mut self.levels[item.sent as usize];
             if let Ok(at) = level.binary_search_by_key(&item.order, |waiting| waiting.order) {
                 level.remove(at);
             }
@@ -198,7 +220,7 @@ impl<T: News> Queue<T> {
             let Some(item) = &self.items[waiting.item as usize] else {
                 continue;
             };
-            if item.bytes > left {
+            if item.bytes as usize > left {
                 passed_over += 1;
                 if passed_over == PASSED_OVER_MAX {
                     break;
@@ -207,7 +229,7 @@ impl<T: News> Queue<T> {
             }
             taken.push((level, waiting));
             if !out[..said].iter().any(|said| said.about() == item.about) {
-                left -= item.bytes;
+                left -= item.bytes as usize;
                 out.push(item.news.clone());
             }
         }
@@ -221,7 +243,7 @@ impl<T: News> Queue<T> {
         };
         for (_, waiting) in taken {
             if let Some(item) = &mut self.items[waiting.item as usize] {
-                item.sent = level + 1;
+                item.sent = (level + 1) as u32;
             }
         }
         let mut all = core::mem::take(&mut self.levels[level]);
@@ -230,12 +252,16 @@ impl<T: News> Queue<T> {
         for at in first..all.len() {
             let waiting = all[at];
             let item = self.items[waiting.item as usize].as_ref();
-            if item.is_some_and(|item| item.sent == level) {
+            if item.is_some_and(|item| item.sent as usize == level) {
                 all[kept] = waiting;
                 kept += 1;
             }
         }
         all.truncate(kept);
+        // News passes through all levels: each would keep room for all of it.
+        if all.capacity() > 3 * kept + ITEMS_KEPT {
+            all.shrink_to(kept + kept / 2);
+        }
         self.levels[level] = all;
         for &(_, waiting) in taken.iter().rev() {
             if level + 1 < sent_max {
@@ -266,6 +292,7 @@ impl<T: News> Queue<T> {
     /// # Panics
     /// When the parts do not agree, which is a bug of the machine.
     pub(super) fn check_invariants(&self) {
+        assert!(self.len() <= NEWS_QUEUED_MAX);
         let waiting = self.levels.iter().map(Vec::len).sum::<usize>();
         assert_eq!(self.len(), waiting);
         assert_eq!(self.len() + self.free.len(), self.items.len());
@@ -274,7 +301,7 @@ impl<T: News> Queue<T> {
             for waiting in all {
                 let item = self.items[waiting.item as usize].as_ref();
                 assert!(item.is_some_and(|item| {
-                    (item.sent, item.order) == (level, waiting.order)
+                    (item.sent as usize, item.order) == (level, waiting.order)
                         && self.find(item.about) == Some(waiting.item)
                 }));
             }
@@ -299,7 +326,7 @@ pub(super) fn transmissions(multiplier: u32, members: usize) -> u32 {
 impl Swim {
     /// Queues news, and sees to it that it is sent.
     pub(super) fn spread(&mut self, update: Update) {
-        self.queue.add(update);
+        self.counters.news_dropped += self.queue.add(update);
         self.keep_gossiping();
     }
 
@@ -361,7 +388,7 @@ impl Swim {
             if !self.has_news() {
                 break;
             }
-            let (to, accusation) = (self.members.entry(slot).address(), self.accusation_of(slot));
+            let (to, accusation) = (self.members.address(slot), self.accusation_of(slot));
             self.send(to, Body::Gossip, accusation);
         }
         self.rest();
@@ -434,6 +461,32 @@ mod tests {
         queue.take(1_000, 1, &mut updates);
         assert_eq!(updates, [left(1, 5)]);
         assert!(queue.is_empty());
+    }
+
+    /// A flood pushes out what was told already, before what nobody heard yet.
+    #[test]
+    fn beyond_its_bound_it_drops_what_was_sent_most_often_and_of_that_the_oldest() {
+        let mut queue = Queue::new(5);
+        let all = NEWS_QUEUED_MAX as u64;
+        for member in 0..all {
+            assert_eq!(queue.add(left(member, 0)), 0);
+        }
+        let room = left(0, 0).bytes_max();
+        let mut sent = Vec::new();
+        queue.take(room, 3, &mut sent);
+        queue.take(room, 3, &mut Vec::new());
+        assert_eq!(sent, [left(all - 1, 0)]);
+        // In place of what was known: nothing has to go.
+        assert_eq!(queue.add(left(5, 1)), 0);
+        assert_eq!(queue.add(left(all, 0)), 1);
+        assert_eq!(queue.add(left(all + 1, 0)), 1);
+        assert_eq!(queue.add(left(all + 2, 0)), 1);
+        queue.check_invariants();
+        assert_eq!(queue.len(), NEWS_QUEUED_MAX);
+        let gone: Vec<u64> = (0..all + 3)
+            .filter(|&member| !queue.has(MemberId::from_bits(member)))
+            .collect();
+        assert_eq!(gone, [0, all - 2, all - 1]);
     }
 
     proptest! {

@@ -15,7 +15,7 @@ use crate::rng::mix;
 #[derive(Debug)]
 pub(super) struct Index {
     key: u64,
-    /// A power of two of them, at most half of them taken.
+    /// A power of two of them, at most two thirds of them taken.
     cells: Vec<Cell>,
     taken: usize,
 }
@@ -74,7 +74,7 @@ impl Index {
 
     /// Notes the place of an id that has none yet. `id_at` must know those that have one.
     pub(super) fn insert(&mut self, id: MemberId, place: u32, id_at: impl Fn(u32) -> MemberId) {
-        if self.cells.len() <= 2 * self.taken {
+        if 2 * self.cells.len() <= 3 * self.taken {
             self.grow(id_at);
         }
         self.taken += 1;

@@ -194,7 +194,7 @@ impl Swim {
         }
         let round = self.probes.round;
         for (slot, sequence) in pings {
-            let to = self.members.entry(slot).address();
+            let to = self.members.address(slot);
             self.send(to, Body::Ping { sequence, round }, None);
         }
         for slot in unanswered {

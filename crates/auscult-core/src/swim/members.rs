@@ -1,9 +1,10 @@
 //! The table of members: by id, around the ring, and the digest of the view.
 //!
 //! A group of ten thousand in one process has a hundred million entries, so an entry is small: 64
-//! bytes, 32 for what is rarely looked at, and some 12 to find it.
+//! bytes, and some 9 to find it. What most members never have stands apart ([`Extra`]).
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
@@ -14,13 +15,13 @@ use super::index::Index;
 use super::member::{Claim, Incarnation, MemberId, MemberName, State};
 use super::message::Record;
 use super::metadata::{self, Delta, Metadata, Stamp};
+use super::pages::Pages;
 use super::round_trip::RoundTrip;
 use crate::bounds::{INCARNATION_MAX, MEMBERS_MAX, METADATA_WEIGHT_MAX};
 use crate::rng::{Rng, mix};
 use crate::time::Instant;
 
-/// What is known of one member and looked at for each datagram: one line of memory. In a large
-/// group hardly anything else of most members is touched for hours; that stands in [`Rest`].
+/// What is known of every member: one line of memory.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(super) struct Entry {
@@ -30,9 +31,9 @@ pub(super) struct Entry {
     heard_at: Instant,
     pub(super) round_trip: RoundTrip,
     pub(super) name: MemberName,
-    /// Its address, where that is of the sixth version of the protocol.
-    v6: Option<Box<SocketAddrV6>>,
-    /// Its address otherwise.
+    /// Since when it is in its state.
+    since: Instant,
+    /// Its address; [`ELSEWHERE`] where [`Extra::v6`] has it.
     v4: Ipv4Addr,
     port: u16,
     pub(super) link: Link,
@@ -41,13 +42,25 @@ pub(super) struct Entry {
 #[cfg(target_pointer_width = "64")]
 const _: () = assert!(size_of::<Option<Entry>>() == 64);
 
-/// What else is known of one member.
-#[derive(Debug)]
-struct Rest {
-    /// Since when it is in its state.
-    since: Instant,
+/// Says that an address is not here. A member that claims to be there has it in its [`Extra`] as
+/// well, or has none, and is there.
+const ELSEWHERE: Ipv4Addr = Ipv4Addr::BROADCAST;
+
+/// What is known of a member besides, if anything is.
+#[derive(Debug, Default)]
+struct Extra {
     metadata: Told,
     contact: Option<Box<Contact>>,
+    /// Its address, where that is of the sixth version of the protocol.
+    v6: Option<Box<SocketAddrV6>>,
+}
+
+impl Extra {
+    /// Whether it says nothing.
+    const fn is_empty(&self) -> bool {
+        let untold = matches!(self.metadata, Told::Nothing(Incarnation::FIRST));
+        untold && self.contact.is_none() && self.v6.is_none()
+    }
 }
 
 /// A copy of a member's metadata.
@@ -56,6 +69,12 @@ enum Told {
     /// The member never said anything in this epoch; most members never do.
     Nothing(Incarnation),
     Held(Box<Metadata>),
+}
+
+impl Default for Told {
+    fn default() -> Self {
+        Self::Nothing(Incarnation::FIRST)
+    }
 }
 
 impl Told {
@@ -74,10 +93,6 @@ impl Told {
             Self::Nothing(_) => None,
             Self::Held(metadata) => Some(metadata),
         }
-    }
-
-    fn weight(&self) -> usize {
-        self.held().map_or(0, Metadata::weight)
     }
 
     fn change<R>(&mut self, change: impl FnOnce(&mut Metadata) -> R) -> R {
@@ -149,28 +164,6 @@ impl Entry {
     pub(super) const fn hear(&mut self, now: Instant) {
         self.heard_at = now;
     }
-
-    pub(super) fn address(&self) -> SocketAddr {
-        match &self.v6 {
-            Some(address) => SocketAddr::V6(**address),
-            None => SocketAddr::V4(SocketAddrV4::new(self.v4, self.port)),
-        }
-    }
-
-    pub(super) fn is_at(&self, address: SocketAddr) -> bool {
-        match (&self.v6, address) {
-            (None, SocketAddr::V4(v4)) => (self.v4, self.port) == (*v4.ip(), v4.port()),
-            (Some(own), SocketAddr::V6(v6)) => **own == v6,
-            (None, SocketAddr::V6(_)) | (Some(_), SocketAddr::V4(_)) => false,
-        }
-    }
-
-    pub(super) fn move_to(&mut self, address: SocketAddr) {
-        match address {
-            SocketAddr::V4(v4) => (self.v6, self.v4, self.port) = (None, *v4.ip(), v4.port()),
-            SocketAddr::V6(v6) => self.v6 = Some(Box::new(v6)),
-        }
-    }
 }
 
 /// Stands for a member while it is in the table.
@@ -187,9 +180,9 @@ pub(super) const ME: Slot = 0;
 /// All members that are known, this one included.
 #[derive(Debug)]
 pub(super) struct Members {
-    entries: Vec<Option<Entry>>,
-    /// As many, of the same members.
-    rests: Vec<Rest>,
+    entries: Pages<Entry>,
+    /// Of those members of whom there is something to say.
+    extras: BTreeMap<Slot, Extra>,
     free: Vec<Slot>,
     index: Index,
     /// The slots of the live ones, in the order of their ids.
@@ -217,8 +210,8 @@ impl Members {
     /// A table without members. Nobody else should know the key.
     pub(super) const fn new(key: u64) -> Self {
         Self {
-            entries: Vec::new(),
-            rests: Vec::new(),
+            entries: Pages::new(),
+            extras: BTreeMap::new(),
             free: Vec::new(),
             index: Index::new(key),
             ring: Vec::new(),
@@ -254,7 +247,7 @@ impl Members {
     }
 
     pub(super) fn get(&self, slot: Slot) -> Option<&Entry> {
-        self.entries.get(slot as usize)?.as_ref()
+        self.entries.get(slot as usize)
     }
 
     /// # Panics
@@ -269,18 +262,65 @@ impl Members {
     /// # Panics
     /// For a slot without a member, which is a bug of the machine.
     pub(super) fn entry_mut(&mut self, slot: Slot) -> &mut Entry {
-        match self.entries.get_mut(slot as usize).and_then(Option::as_mut) {
+        match self.entries.get_mut(slot as usize) {
             Some(entry) => entry,
             None => panic!("slot {slot} holds no member"),
         }
     }
 
-    fn rest(&self, slot: Slot) -> &Rest {
-        &self.rests[slot as usize]
+    fn extra(&self, slot: Slot) -> Option<&Extra> {
+        self.extras.get(&slot)
     }
 
-    fn rest_mut(&mut self, slot: Slot) -> &mut Rest {
-        &mut self.rests[slot as usize]
+    /// Changes what is known of a member besides, and keeps it if there is something left.
+    fn change_extra<R>(&mut self, slot: Slot, change: impl FnOnce(&mut Extra) -> R) -> R {
+        let extra = self.extras.entry(slot).or_default();
+        let changed = change(extra);
+        if extra.is_empty() {
+            self.extras.remove(&slot);
+        }
+        changed
+    }
+
+    /// Where a member is.
+    pub(super) fn address(&self, slot: Slot) -> SocketAddr {
+        let entry = self.entry(slot);
+        if entry.v4 == ELSEWHERE
+            && let Some(v6) = self.extra(slot).and_then(|extra| extra.v6.as_deref())
+        {
+            return SocketAddr::V6(*v6);
+        }
+        SocketAddr::V4(SocketAddrV4::new(entry.v4, entry.port))
+    }
+
+    /// Whether a member is there.
+    pub(super) fn is_at(&self, slot: Slot, address: SocketAddr) -> bool {
+        let entry = self.entry(slot);
+        match address {
+            SocketAddr::V4(v4) if entry.v4 != ELSEWHERE => {
+                (entry.v4, entry.port) == (*v4.ip(), v4.port())
+            }
+            SocketAddr::V4(_) | SocketAddr::V6(_) => self.address(slot) == address,
+        }
+    }
+
+    /// A member is there from now on.
+    pub(super) fn move_to(&mut self, slot: Slot, address: SocketAddr) {
+        let was_elsewhere = self.entry(slot).v4 == ELSEWHERE;
+        let entry = self.entry_mut(slot);
+        let v6 = match address {
+            SocketAddr::V4(v4) => {
+                (entry.v4, entry.port) = (*v4.ip(), v4.port());
+                None
+            }
+            SocketAddr::V6(v6) => {
+                (entry.v4, entry.port) = (ELSEWHERE, v6.port());
+                Some(Box::new(v6))
+            }
+        };
+        if v6.is_some() || was_elsewhere {
+            self.change_extra(slot, |extra| extra.v6 = v6);
+        }
     }
 
     /// The live ones in the order of their ids, then the others.
@@ -296,7 +336,7 @@ impl Members {
 
     /// Since when a member is in its state.
     pub(super) fn since(&self, slot: Slot) -> Instant {
-        self.rest(slot).since
+        self.entry(slot).since
     }
 
     /// What goes over a stream about a member.
@@ -304,7 +344,7 @@ impl Members {
         let entry = self.entry(slot);
         Record {
             name: entry.name.clone(),
-            address: entry.address(),
+            address: self.address(slot),
             claim: entry.claim(),
             metadata: self.stamp(slot),
         }
@@ -312,42 +352,45 @@ impl Members {
 
     /// A member's heartbeats, while they are awaited.
     pub(super) fn pulse(&self, slot: Slot) -> Option<&Pulse> {
-        self.rest(slot).contact.as_ref()?.pulse.as_ref()
+        self.extra(slot)?.contact.as_ref()?.pulse.as_ref()
     }
 
     pub(super) fn pulse_mut(&mut self, slot: Slot) -> Option<&mut Pulse> {
-        self.rest_mut(slot).contact.as_mut()?.pulse.as_mut()
+        let extra = self.extras.get_mut(&slot)?;
+        extra.contact.as_mut()?.pulse.as_mut()
     }
 
     /// A member's heartbeats, which are awaited from now on.
     pub(super) fn pulse_or(&mut self, slot: Slot, first: impl FnOnce() -> Pulse) -> &mut Pulse {
-        let contact = self.rest_mut(slot).contact.get_or_insert_default();
+        let extra = self.extras.entry(slot).or_default();
+        let contact = extra.contact.get_or_insert_default();
         contact.pulse.get_or_insert_with(first)
     }
 
     pub(super) fn take_pulse(&mut self, slot: Slot) -> Option<Pulse> {
-        let contact = &mut self.rest_mut(slot).contact;
-        let pulse = contact.as_mut()?.pulse.take();
-        if contact
-            .as_ref()
-            .is_some_and(|contact| contact.heard.is_none())
-        {
-            *contact = None;
+        if !self.extras.contains_key(&slot) {
+            return None;
         }
-        pulse
+        self.change_extra(slot, |extra| {
+            let contact = extra.contact.as_mut()?;
+            let pulse = contact.pulse.take();
+            if contact.heard.is_none() {
+                extra.contact = None;
+            }
+            pulse
+        })
     }
 
     /// Which of a member's broadcasts arrived.
     pub(super) fn heard_mut(&mut self, slot: Slot) -> &mut Heard {
-        let contact = self.rest_mut(slot).contact.get_or_insert_default();
+        let extra = self.extras.entry(slot).or_default();
+        let contact = extra.contact.get_or_insert_default();
         contact.heard.get_or_insert_default()
     }
 
     /// Makes room for so many more.
     pub(super) fn expect(&mut self, more: usize) {
         let more = more.min(MEMBERS_MAX.saturating_sub(self.entries.len()));
-        self.entries.reserve_exact(more);
-        self.rests.reserve_exact(more);
         self.ring.reserve_exact(more);
     }
 
@@ -361,13 +404,13 @@ impl Members {
             return Err(NotAdded::Full);
         }
         let claim = record.claim;
-        let mut entry = Entry {
+        let entry = Entry {
             id,
             name: record.name,
             claim: PackedClaim::new(claim),
             heard_at: Instant::FAR_FUTURE,
             round_trip: RoundTrip::default(),
-            v6: None,
+            since: now,
             v4: Ipv4Addr::UNSPECIFIED,
             port: 0,
             link: Link {
@@ -375,25 +418,18 @@ impl Members {
                 heard: Direction::Unknown,
             },
         };
-        entry.move_to(record.address);
-        let rest = Rest {
-            since: now,
-            metadata: Told::Nothing(record.metadata.epoch),
-            contact: None,
-        };
         let slot = if let Some(slot) = self.free.pop() {
-            self.entries[slot as usize] = Some(entry);
-            self.rests[slot as usize] = rest;
+            self.entries.set(slot as usize, Some(entry));
             slot
         } else {
-            if self.entries.len() == self.entries.capacity() {
-                // Not twice as much, as lists do: it would be most of what a group takes.
-                self.expect(self.entries.len() / 8 + 8);
-            }
-            self.entries.push(Some(entry));
-            self.rests.push(rest);
+            self.entries.push(entry);
             (self.entries.len() - 1) as Slot
         };
+        self.move_to(slot, record.address);
+        let epoch = record.metadata.epoch;
+        if epoch != Incarnation::FIRST {
+            self.change_extra(slot, |extra| extra.metadata = Told::Nothing(epoch));
+        }
         self.index
             .insert(id, slot, |slot| id_at(&self.entries, slot));
         self.file(slot, id, claim);
@@ -402,20 +438,21 @@ impl Members {
 
     /// What the copy of a member's metadata is worth.
     pub(super) fn stamp(&self, slot: Slot) -> Stamp {
-        self.rest(slot).metadata.stamp()
+        let extra = self.extra(slot);
+        extra.map_or_else(Stamp::default, |extra| extra.metadata.stamp())
     }
 
     /// The copy of a member's metadata, if it ever said anything.
     pub(super) fn metadata(&self, slot: Slot) -> Option<&Metadata> {
-        self.rest(slot).metadata.held()
+        self.extra(slot)?.metadata.held()
     }
 
     /// What a copy of this worth lacks of a member's metadata.
     pub(super) fn delta(&self, slot: Slot, copy: Stamp) -> Delta {
         let id = self.entry(slot).id;
-        match &self.rest(slot).metadata {
-            Told::Nothing(epoch) => Metadata::new(*epoch).delta(id, copy),
-            Told::Held(metadata) => metadata.delta(id, copy),
+        match self.metadata(slot) {
+            None => Metadata::new(self.stamp(slot).epoch).delta(id, copy),
+            Some(metadata) => metadata.delta(id, copy),
         }
     }
 
@@ -435,19 +472,22 @@ impl Members {
         change: impl FnOnce(&mut Metadata) -> R,
     ) -> R {
         let print = self.metadata_fingerprint(slot);
-        let metadata = &mut self.rest_mut(slot).metadata;
-        let weight = metadata.weight();
-        let changed = metadata.change(change);
-        let weight_now = metadata.weight();
+        let weight = self.weight(slot);
+        let changed = self.change_extra(slot, |extra| extra.metadata.change(change));
         self.metadata ^= print ^ self.metadata_fingerprint(slot);
-        self.metadata_weight = self.metadata_weight - weight + weight_now;
+        self.metadata_weight = self.metadata_weight - weight + self.weight(slot);
         changed
     }
 
     /// What a member's metadata may weigh, as things stand.
     pub(super) fn metadata_room(&self, slot: Slot) -> usize {
-        let others = self.metadata_weight - self.rest(slot).metadata.weight();
+        let others = self.metadata_weight - self.weight(slot);
         METADATA_WEIGHT_MAX.saturating_sub(others)
+    }
+
+    /// What the copy of a member's metadata weighs.
+    fn weight(&self, slot: Slot) -> usize {
+        self.metadata(slot).map_or(0, Metadata::weight)
     }
 
     /// Changes what is said of a member.
@@ -458,7 +498,7 @@ impl Members {
         entry.claim = PackedClaim::new(claim);
         self.metadata ^= print ^ self.metadata_fingerprint(slot);
         if before.state != claim.state {
-            self.rest_mut(slot).since = now;
+            self.entry_mut(slot).since = now;
         }
         if before.state.is_live() == claim.state.is_live() {
             if claim.state.is_live() {
@@ -476,13 +516,11 @@ impl Members {
         let entry = self.entry(slot);
         let (id, claim) = (entry.id, entry.claim());
         self.metadata ^= self.metadata_fingerprint(slot);
-        self.metadata_weight -= self.rest(slot).metadata.weight();
+        self.metadata_weight -= self.weight(slot);
         self.unfile(slot, id, claim);
         self.index.remove(id, |slot| id_at(&self.entries, slot));
-        self.entries[slot as usize] = None;
-        let rest = self.rest_mut(slot);
-        rest.metadata = Told::Nothing(Incarnation::FIRST);
-        rest.contact = None;
+        self.entries.set(slot as usize, None);
+        self.extras.remove(&slot);
         self.free.push(slot);
     }
 
@@ -513,6 +551,12 @@ impl Members {
             }
             self.view ^= fingerprint(id, claim.incarnation);
         }
+    }
+
+    /// Whether this is the slot of a live member.
+    pub(super) fn is_live(&self, slot: Slot) -> bool {
+        self.get(slot)
+            .is_some_and(|entry| entry.claim().state.is_live())
     }
 
     /// Whether a member was convicted and not long ago.
@@ -566,7 +610,9 @@ impl Members {
         assert!(self.ring.is_sorted_by_key(id_of));
         assert_eq!(self.ring.len() + self.gone.len(), self.len());
         assert_eq!(self.len() + self.free.len(), self.entries.len());
-        assert_eq!(self.entries.len(), self.rests.len());
+        for (&slot, extra) in &self.extras {
+            assert!(self.get(slot).is_some() && !extra.is_empty(), "{slot}");
+        }
         let (mut view, mut prints, mut weight) = (0, 0, 0);
         for (slot, entry) in self.entries() {
             let id = entry.id;
@@ -580,9 +626,9 @@ impl Members {
             }
             assert!(self.stamp(slot).epoch <= entry.claim().incarnation);
             prints ^= self.metadata_fingerprint(slot);
-            let rest = self.rest(slot);
-            weight += rest.metadata.weight();
-            if let Some(heard) = rest.contact.as_ref().and_then(|all| all.heard.as_ref()) {
+            weight += self.weight(slot);
+            let contact = self.extra(slot).and_then(|extra| extra.contact.as_ref());
+            if let Some(heard) = contact.and_then(|all| all.heard.as_ref()) {
                 heard.check_invariants();
             }
             if live {
@@ -603,8 +649,8 @@ impl Members {
     }
 }
 
-fn id_at(entries: &[Option<Entry>], slot: Slot) -> MemberId {
-    match &entries[slot as usize] {
+fn id_at(entries: &Pages<Entry>, slot: Slot) -> MemberId {
+    match entries.get(slot as usize) {
         Some(entry) => entry.id,
         None => panic!("slot {slot} holds no member"),
     }

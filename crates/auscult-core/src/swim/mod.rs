@@ -72,6 +72,7 @@ pub mod metadata;
 mod namesake;
 mod news;
 mod order;
+mod pages;
 mod probes;
 mod probing;
 mod relays;
@@ -155,6 +156,8 @@ pub struct Swim {
     health: Health,
     /// Probes in a row that showed a view other than ours.
     disagreements: u32,
+    /// How many pieces of news were dropped when views were compared last.
+    news_dropped_at_sync: u64,
     /// Probes in a row that showed other metadata than ours, though the view is the same.
     metadata_disagreements: u32,
     probes: Probes,
@@ -236,6 +239,7 @@ impl Swim {
             exchanges: Exchanges::default(),
             seeds: Vec::new(),
             disagreements: 0,
+            news_dropped_at_sync: 0,
             metadata_disagreements: 0,
             namesake: Namesake::new(now),
             moves: Moves::default(),
@@ -437,7 +441,7 @@ impl Swim {
         match me.claim().state {
             State::Alive | State::Suspect | State::Dead => Update::Alive {
                 name: me.name.clone(),
-                address: me.address(),
+                address: self.members.address(ME),
                 incarnation,
             },
             State::Left => Update::Left {

@@ -140,7 +140,7 @@ impl Swim {
         }
         let me = self.members.entry(ME);
         // Of two that say the same at the same time, one is contradicted.
-        if theirs.overrides(me.claim()) || address < me.address() {
+        if theirs.overrides(me.claim()) || address < self.members.address(ME) {
             self.namesake.overtaken = self.namesake.overtaken.saturating_add(1);
         }
         if self.namesake.overtaken < self.namesake.patience(self.now) {

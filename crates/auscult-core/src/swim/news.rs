@@ -26,7 +26,9 @@ impl Swim {
         let entry = self.members.entry(slot);
         let same = slot != ME && entry.claim() == update.claim();
         same && match update {
-            Update::Alive { name, address, .. } => entry.is_at(*address) && entry.name == *name,
+            Update::Alive { name, address, .. } => {
+                self.members.is_at(slot, *address) && entry.name == *name
+            }
             Update::Suspect { .. } => false,
             Update::Dead { .. } | Update::Left { .. } => true,
         }
@@ -50,7 +52,7 @@ impl Swim {
             self.reject(from, Reject::Name);
             return;
         }
-        let (known, known_address) = (entry.claim(), entry.address());
+        let (known, known_address) = (entry.claim(), self.members.address(slot));
         if let Update::Dead { by, .. } = update
             && update.claim().overrides(known)
             && known.state == State::Suspect
@@ -133,7 +135,7 @@ impl Swim {
     /// A claim that holds takes the place of the one that did.
     fn apply(&mut self, slot: Slot, update: Update) {
         let entry = self.members.entry(slot);
-        let (before, address_before) = (entry.claim(), entry.address());
+        let (before, address_before) = (entry.claim(), self.members.address(slot));
         if let Some(at) = self.reap_at(slot) {
             self.reap.remove(&(at, slot));
         }
@@ -149,7 +151,7 @@ impl Swim {
         }
         match &update {
             Update::Alive { address, .. } => {
-                self.members.entry_mut(slot).move_to(*address);
+                self.members.move_to(slot, *address);
                 self.tell_alive(slot, before, address_before, suspicion);
                 if *address != address_before
                     && self.moves.note(slot, address_before, *address, self.now)
@@ -190,7 +192,7 @@ impl Swim {
         suspicion: Option<Suspicion>,
     ) {
         let entry = self.members.entry(slot);
-        let (address, incarnation) = (entry.address(), entry.claim().incarnation);
+        let (address, incarnation) = (self.members.address(slot), entry.claim().incarnation);
         if let Some(suspicion) = &suspicion {
             let after = self.now.since(suspicion.since);
             self.refutations.add(after);
@@ -297,7 +299,7 @@ impl Swim {
     pub(super) fn accuse(&mut self, slot: Slot, asked: Vec<Attempt>) {
         let attempts = self.silence_of(slot).into_iter().chain(asked).collect();
         let entry = self.members.entry(slot);
-        let (member, claim, address) = (entry.id, entry.claim(), entry.address());
+        let (member, claim, address) = (entry.id, entry.claim(), self.members.address(slot));
         let by = self.me;
         let incarnation = claim.incarnation;
         let accusation = Update::Suspect {
@@ -429,7 +431,7 @@ impl Swim {
             self.reject(from, Reject::Name);
             return;
         }
-        let (mine, my_address) = (me.claim(), me.address());
+        let (mine, my_address) = (me.claim(), self.members.address(ME));
         let theirs = update.claim();
         let elsewhere = match update {
             Update::Alive { address, .. } => theirs == mine && *address != my_address,
@@ -468,14 +470,14 @@ impl Swim {
         };
         let entry = self.members.entry(slot);
         let claim = entry.claim();
-        let accuser = self.members.find(*by).map(|by| self.members.entry(by));
-        let itself = accuser.is_some_and(|accuser| accuser.is_at(to));
+        let accuser = self.members.find(*by);
+        let itself = accuser.is_some_and(|by| self.members.is_at(by, to));
         let settled =
             self.now.since(self.members.since(slot)) >= self.config.params().gossip_interval;
         if claim.state == State::Alive && itself && settled {
             let contradiction = Update::Alive {
                 name: entry.name.clone(),
-                address: entry.address(),
+                address: self.members.address(slot),
                 incarnation: claim.incarnation,
             };
             self.send(to, Body::Gossip, Some(contradiction));
@@ -503,10 +505,9 @@ impl Swim {
 
     /// This member listens elsewhere.
     pub(super) fn move_to(&mut self, address: SocketAddr) {
-        let me = self.members.entry_mut(ME);
-        let claim = me.claim();
-        if !me.is_at(address) {
-            me.move_to(address);
+        let claim = self.members.entry(ME).claim();
+        if !self.members.is_at(ME, address) {
+            self.members.move_to(ME, address);
             self.speak_for_myself(Claim::new(claim.incarnation.next(), claim.state));
         }
     }

@@ -46,7 +46,7 @@ impl Swim {
         if let Some(slot) = sender {
             let entry = self.members.entry_mut(slot);
             entry.hear(self.now);
-            if entry.is_at(from) {
+            if self.members.is_at(slot, from) {
                 self.note_heard(slot);
             }
         }
@@ -297,7 +297,7 @@ impl Swim {
     pub(super) fn probe(&mut self, slot: Slot, purpose: Purpose) {
         let direct = self.direct_time(slot);
         let entry = self.members.entry(slot);
-        let (target, to) = (entry.id, entry.address());
+        let (target, to) = (entry.id, self.members.address(slot));
         let sequence = self.probes.next_sequence();
         let indirect_at = match purpose {
             Purpose::Period | Purpose::Confirm | Purpose::Silence => Some(self.now.after(direct)),
@@ -341,7 +341,7 @@ impl Swim {
         };
         let relays = self.members.sample(&mut self.rng, count, fit);
         for &relay in &relays {
-            let to = self.members.entry(relay).address();
+            let to = self.members.address(relay);
             self.send(to, Body::AskPing { sequence, target }, None);
         }
         let opened = match stream {
@@ -351,7 +351,7 @@ impl Swim {
                     label: self.config.params().label.clone(),
                     from: self.me,
                 };
-                let to = self.members.entry(slot).address();
+                let to = self.members.address(slot);
                 self.ask(to, Errand::Probe(target), request, verdict_at)
             }
         };
@@ -410,7 +410,9 @@ impl Swim {
             return;
         }
         self.disagreements += 1;
-        if self.disagreements.is_multiple_of(DISAGREEMENTS_BEFORE_SYNC) {
+        // What was dropped does not come round.
+        let lost = self.counters.news_dropped > self.news_dropped_at_sync;
+        if lost || self.disagreements.is_multiple_of(DISAGREEMENTS_BEFORE_SYNC) {
             self.sync_with(slot);
         }
     }

@@ -75,7 +75,7 @@ impl Swim {
             nack_at: Some(self.now.after(patience)),
             until: self.now.after(params.probe_interval),
         });
-        let (to, accusation) = (self.members.entry(slot).address(), self.accusation_of(slot));
+        let (to, accusation) = (self.members.address(slot), self.accusation_of(slot));
         let origin = asker;
         self.send(to, Body::RelayPing { sequence, origin }, accusation);
     }

@@ -84,7 +84,8 @@ impl Swim {
             return;
         }
         self.counters.syncs += 1;
-        let to = self.members.entry(slot).address();
+        self.news_dropped_at_sync = self.counters.news_dropped;
+        let to = self.members.address(slot);
         let _asked = self.ask_sync(to, Errand::Sync);
     }
 
@@ -130,7 +131,7 @@ impl Swim {
                 let stamps = stamps(&records);
                 self.take_records(from, teller, records);
                 if let Some(slot) = self.members.find(teller).filter(|&slot| slot != ME) {
-                    self.hear_of_stamps(self.members.entry(slot).address(), stamps);
+                    self.hear_of_stamps(self.members.address(slot), stamps);
                 }
                 Answer::Taken
             }
@@ -152,7 +153,7 @@ impl Swim {
         let id = asker.name.id();
         if id == self.me {
             // A member that asks itself is told so; another one that uses the name is not let in.
-            if !me.is_at(asker.address) || asker.name != me.name {
+            if !self.members.is_at(ME, asker.address) || asker.name != me.name {
                 return Answer::Refused(Refusal::Name);
             }
         } else {
@@ -163,7 +164,7 @@ impl Swim {
                     return Answer::Refused(Refusal::Name);
                 }
                 Some(slot) => {
-                    let address = self.members.entry(slot).address();
+                    let address = self.members.address(slot);
                     self.hear_of_stamps(address, [(id, asker.metadata)].into());
                 }
             }

@@ -36,7 +36,7 @@ impl<'a> MemberView<'a> {
     /// Where it listens, or did.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.entry.address()
+        self.swim.members.address(self.slot)
     }
 
     /// What it is said to be.
