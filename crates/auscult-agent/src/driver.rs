@@ -23,7 +23,7 @@ use crate::counters::Counters;
 use crate::event::{AgentEvent, RejectReason, Rejection, Rejections};
 #[cfg(feature = "grpc")]
 use crate::grpc;
-use crate::handle::{Broadcast, Command, Ending, Shared};
+use crate::handle::{Broadcast, Command, Ending, Reply, Shared};
 use crate::layers::{LayerReject, Layers};
 use crate::members::Members;
 use crate::record::Recorder;
@@ -61,6 +61,8 @@ struct Desk {
     /// Events that are told when the snapshot shows what they tell of: whoever is woken by one and
     /// looks at the members must not see those of before, as nothing wakes it again.
     said: Vec<(Instant, AgentEvent, String)>,
+    /// Answers to those who asked for something that the snapshot shows: sent when it does.
+    replies: Vec<Reply>,
     body: Vec<u8>,
     datagram: Vec<u8>,
     rejections: Rejections,
@@ -107,6 +109,7 @@ impl Driver {
             published: self.swim.view_digest(),
             stale: false,
             said: Vec::new(),
+            replies: Vec::new(),
             body: Vec::new(),
             datagram: Vec::new(),
             rejections: Rejections::default(),
@@ -287,7 +290,8 @@ impl Driver {
             Command::Shutdown { done } => return Next::Stop(Ending::Shutdown, Some(done)),
             Command::Read(read) => read(&self.swim, now),
             Command::Change(change) => {
-                change(&mut self.swim, now);
+                let reply = change(&mut self.swim, now);
+                desk.replies.push(reply);
                 desk.stale = true;
             }
             Command::Packet { from, packet } => {
@@ -343,7 +347,9 @@ impl Driver {
                 Output::Joined { seed, outcome } => {
                     let asked = |join: &mut (SocketAddr, _)| join.0 == seed;
                     for (_, reply) in desk.joins.extract_if(.., asked) {
-                        let _nobody_waits = reply.send(outcome);
+                        desk.replies.push(Box::new(move || {
+                            let _nobody_waits = reply.send(outcome);
+                        }));
                     }
                 }
                 Output::Persist { incarnation } => {
@@ -412,7 +418,9 @@ impl Driver {
             None => self.streams.answer(ticket, answer),
             Some(at) => {
                 if let Some((_, reply)) = desk.answers.remove(at) {
-                    let _nobody_waits = reply.send(answer);
+                    desk.replies.push(Box::new(move || {
+                        let _nobody_waits = reply.send(answer);
+                    }));
                 }
             }
         }
@@ -441,6 +449,9 @@ impl Driver {
         desk.counters.backlog = self.swim.backlog();
         desk.counters.datagrams_dropped = self.carrier.dropped();
         self.shared.counters.store(Arc::new(desk.counters.clone()));
+        for reply in desk.replies.drain(..) {
+            reply();
+        }
     }
 }
 

@@ -195,7 +195,10 @@ impl Shared {
 pub(crate) type Question = Box<dyn FnOnce(&Swim, Instant) + Send>;
 
 /// Runs on the driver's task.
-pub(crate) type Change = Box<dyn FnOnce(&mut Swim, Instant) + Send>;
+pub(crate) type Change = Box<dyn FnOnce(&mut Swim, Instant) -> Reply + Send>;
+
+/// Answers whoever asked.
+pub(crate) type Reply = Box<dyn FnOnce() + Send>;
 
 /// What handles ask of the driver.
 pub(crate) enum Command {
@@ -606,8 +609,11 @@ impl AgentHandle {
         change: impl FnOnce(&mut Swim, Instant) -> Result<(), E> + Send + 'static,
     ) -> Result<(), Refused<E>> {
         let (reply, result) = oneshot::channel();
-        let change = Box::new(move |swim: &mut Swim, now: Instant| {
-            let _nobody_waits = reply.send(change(swim, now));
+        let change = Box::new(move |swim: &mut Swim, now: Instant| -> Reply {
+            let changed = change(swim, now);
+            Box::new(move || {
+                let _nobody_waits = reply.send(changed);
+            })
         });
         let sent = self.commands.send(Command::Change(change)).await;
         sent.map_err(|_| Refused::Stopped)?;

@@ -1,5 +1,8 @@
 //! What members learn of each other.
 
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
 use auscult_agent::events::Reading;
 use auscult_agent::{Agent, JoinFailure, Refused};
 use auscult_core::swim::{
@@ -24,6 +27,42 @@ async fn two_members_find_each_other_and_one_leaves() {
     })
     .await;
     second.stopped().await;
+}
+
+/// Whoever gets an answer looks at the members next. It is asked for here by a thread that does
+/// nothing else, so that it sees the snapshot as soon as the answer is there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_snapshot_shows_what_was_answered() {
+    let first = start("first").await;
+    let runtime = tokio::runtime::Handle::current();
+    for number in 0..8 {
+        let second = start(&format!("second{number}")).await;
+        let seed = [first.address().to_string()];
+        let (agent, runtime) = (second.clone(), runtime.clone());
+        let joining = std::thread::spawn(move || {
+            let _entered = runtime.enter();
+            let results = impatiently(agent.join(&seed));
+            let seen = agent.members().get("first").is_some();
+            assert!(results[0].outcome.is_ok() && seen, "{results:?}");
+            for round in 0..50_u8 {
+                let changed = impatiently(agent.set_metadata("round", Some(&[round])));
+                let version = agent.members().me().map(|me| me.metadata_version);
+                assert!(changed.is_ok() && version == Some(u64::from(round) + 1));
+            }
+        });
+        until("it has joined", || joining.is_finished()).await;
+        joining.join().unwrap();
+    }
+}
+
+fn impatiently<T>(asked: impl Future<Output = T>) -> T {
+    let mut asked = pin!(asked);
+    loop {
+        let mut context = Context::from_waker(Waker::noop());
+        if let Poll::Ready(answer) = asked.as_mut().poll(&mut context) {
+            return answer;
+        }
+    }
 }
 
 #[tokio::test]
