@@ -1,10 +1,11 @@
 //! What members learn of each other.
 
 use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
 
 use auscult_agent::events::Reading;
-use auscult_agent::{Agent, JoinFailure, Refused};
+use auscult_agent::{Agent, AgentHandle, JoinFailure, Members, Refused};
 use auscult_core::swim::{
     BroadcastRefusal, EventKind, Label, Mode, Refusal, State, StreamFailure, WatchRefusal,
 };
@@ -29,39 +30,46 @@ async fn two_members_find_each_other_and_one_leaves() {
     second.stopped().await;
 }
 
-/// Whoever gets an answer looks at the members next. It is asked for here by a thread that does
-/// nothing else, so that it sees the snapshot as soon as the answer is there.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+/// Whoever gets an answer looks at the members next: what it sees is what there is at the moment
+/// at which the answer wakes it.
+#[tokio::test]
 async fn the_snapshot_shows_what_was_answered() {
-    let first = start("first").await;
-    let runtime = tokio::runtime::Handle::current();
-    for number in 0..8 {
-        let second = start(&format!("second{number}")).await;
-        let seed = [first.address().to_string()];
-        let (agent, runtime) = (second.clone(), runtime.clone());
-        let joining = std::thread::spawn(move || {
-            let _entered = runtime.enter();
-            let results = impatiently(agent.join(&seed));
-            let seen = agent.members().get("first").is_some();
-            assert!(results[0].outcome.is_ok() && seen, "{results:?}");
-            for round in 0..50_u8 {
-                let changed = impatiently(agent.set_metadata("round", Some(&[round])));
-                let version = agent.members().me().map(|me| me.metadata_version);
-                assert!(changed.is_ok() && version == Some(u64::from(round) + 1));
-            }
-        });
-        until("it has joined", || joining.is_finished()).await;
-        joining.join().unwrap();
+    let [first, second] = [start("first").await, start("second").await];
+    let seed = [first.address().to_string()];
+    let (results, seen) = looking(&second, second.join(&seed)).await;
+    assert_eq!(results[0].outcome, Ok(2));
+    assert!(seen.get("first").is_some(), "{seen:?}");
+    let (changed, seen) = looking(&second, second.set_metadata("zone", Some(b"a"))).await;
+    assert_eq!(changed, Ok(()));
+    assert_eq!(seen.me().map(|me| me.metadata_version), Some(1));
+}
+
+/// An answer, and the members as they were when it came.
+async fn looking<T>(agent: &AgentHandle, asked: impl Future<Output = T>) -> (T, Arc<Members>) {
+    let look = Arc::new(Look {
+        agent: agent.clone(),
+        seen: Mutex::default(),
+    });
+    let waker = Waker::from(Arc::clone(&look));
+    let mut asked = pin!(asked);
+    let mut last = agent.members();
+    loop {
+        if let Poll::Ready(answer) = asked.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return (answer, last);
+        }
+        until("somebody answers", || look.seen.lock().unwrap().is_some()).await;
+        last = look.seen.lock().unwrap().take().unwrap_or(last);
     }
 }
 
-fn impatiently<T>(asked: impl Future<Output = T>) -> T {
-    let mut asked = pin!(asked);
-    loop {
-        let mut context = Context::from_waker(Waker::noop());
-        if let Poll::Ready(answer) = asked.as_mut().poll(&mut context) {
-            return answer;
-        }
+struct Look {
+    agent: AgentHandle,
+    seen: Mutex<Option<Arc<Members>>>,
+}
+
+impl Wake for Look {
+    fn wake(self: Arc<Self>) {
+        *self.seen.lock().unwrap() = Some(self.agent.members());
     }
 }
 

@@ -3,7 +3,7 @@
 //! ([`check_invariants`](auscult_core::swim::Swim::check_invariants) panics where it does not, with
 //! relays, probes and streams beyond their bounds among the reasons).
 
-use auscult_core::bounds::BROADCASTS_QUEUED_MAX;
+use auscult_core::bounds::{BROADCASTS_QUEUED_MAX, NEWS_QUEUED_MAX};
 use auscult_core::time::Instant;
 
 use super::{Checker, Finding, Findings};
@@ -52,7 +52,7 @@ impl BoundedMemory {
             self.found.add(NAME, at, text);
         }
         // One piece of news about a member, one about its metadata, and what users tell.
-        if backlog > 2 * known + BROADCASTS_QUEUED_MAX {
+        if backlog > 2 * known.min(NEWS_QUEUED_MAX) + BROADCASTS_QUEUED_MAX {
             let text = format!("{place} has {backlog} pieces of news about {known} members");
             self.found.add(NAME, at, text);
         }
