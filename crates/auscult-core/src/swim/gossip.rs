@@ -4,10 +4,9 @@
 //! A datagram takes news about members first, then about their metadata, then broadcasts, each as
 //! far as there is space left.
 //!
-//! At most [`NEWS_QUEUED_MAX`] pieces of each kind wait. A member that hears of more at once, as when
-//! it joins a large group, drops what it sent most often, and the oldest of that. Those who lack it
-//! get it when they compare what they know with somebody who does not, which they do as soon as
-//! probes show that views differ.
+//! At most [`NEWS_QUEUED_MAX`] pieces of each kind wait. A member that hears of more at once, as
+//! when it joins a large group, drops what it sent most often, and the oldest of that. Those who
+//! lack it get it when they compare what they know with somebody who does not.
 
 use alloc::vec::Vec;
 use core::net::SocketAddr;
