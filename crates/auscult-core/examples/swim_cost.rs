@@ -7,7 +7,7 @@
 //!     --callgrind-out-file=/dev/null target/release/examples/swim_cost 1000 20
 //! ```
 //!
-//! News of the start is gone after some 15 periods. The instructions that more periods take, over
+//! News of the start is gone after some 30 periods. The instructions that more periods take, over
 //! members and periods, are those of a member's period. The third argument is the limit of direct
 //! heartbeats, 0 if it is left out.
 #![expect(

@@ -75,6 +75,8 @@ families! {
         "How slow this member thinks itself to be: 0 is well, and it is patient with others by as much.";
     BACKLOG: Gauge "auscult_swim_gossip_backlog" []
         "Pieces of news that are still to be sent.";
+    GOSSIP_DROPPED: Counter "auscult_swim_gossip_dropped_total" ["what"]
+        "News and broadcasts not told as often as they should be, as too many waited.";
     INCARNATION: Gauge "auscult_swim_incarnation" []
         "This member's own incarnation: grows whenever it contradicts.";
     PROBES: Counter "auscult_swim_probes_total" []
@@ -178,6 +180,7 @@ pub static MEMBERSHIP: Section = Section {
         &HEARTBEATS_HEARD,
         &LOCAL_HEALTH,
         &BACKLOG,
+        &GOSSIP_DROPPED,
         &INCARNATION,
         &PROBES,
         &PROBE_DETOURS,

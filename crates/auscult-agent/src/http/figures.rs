@@ -125,8 +125,13 @@ pub fn write_membership(out: &mut Exposition, figures: &MembershipFigures) {
     out.single(&family::HEARTBEATS_HEARD, counters.swim.heartbeats_heard);
     out.single(&family::LOCAL_HEALTH, u64::from(counters.local_health));
     out.single(&family::BACKLOG, counters.backlog);
-    out.single(&family::INCARNATION, figures.incarnation);
     let swim = &counters.swim;
+    let dropped = [
+        ("news", swim.news_dropped),
+        ("broadcasts", swim.broadcasts_dropped),
+    ];
+    out.by(&family::GOSSIP_DROPPED, dropped.into_iter());
+    out.single(&family::INCARNATION, figures.incarnation);
     out.single(&family::PROBES, swim.probes);
     out.single(&family::PROBE_DETOURS, swim.detours);
     out.single(&family::PROBE_FAILURES, swim.probes_failed);

@@ -118,7 +118,10 @@ const COLUMNS: [Column; 7] = [
 ];
 
 fn members(out: &mut dyn Write, screen: Screen, group: &Value) -> io::Result<()> {
-    let rows: Vec<Vec<Cell>> = monitors(group).iter().map(row).collect();
+    // Ids are random: by them, the list would stand in another order in every group.
+    let mut all: Vec<&Value> = monitors(group).iter().collect();
+    all.sort_by_key(|monitor| text(monitor, "name"));
+    let rows: Vec<Vec<Cell>> = all.into_iter().map(row).collect();
     if rows.is_empty() {
         return writeln!(out, "no monitors");
     }
@@ -185,6 +188,15 @@ mod tests {
         let told = printed(status, &lost);
         assert!(told.contains("leader    none"), "{told}");
         assert!(told.contains("trouble   no leader is known"), "{told}");
+    }
+
+    #[test]
+    fn the_list_is_in_the_order_of_names() {
+        let mut group = group();
+        group["monitors"].as_array_mut().unwrap().reverse();
+        let told = printed(members, &group);
+        let names: Vec<&str> = told.lines().filter_map(|line| line.get(..2)).collect();
+        assert_eq!(names, ["MO", "m1", "m2", "m3"], "{told}");
     }
 
     #[test]
