@@ -1,5 +1,6 @@
 //! Single stories, with the words that are told.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use auscult_core::monitor::observers::{Output, Teller, Verdict};
@@ -29,6 +30,23 @@ fn told_here(world: &World) -> Vec<(Verdict, String)> {
     lines
         .map(|line| (line.ruling.verdict, line.ruling.text.to_string()))
         .collect()
+}
+
+/// All of them may own targets from the same moment on, and each thinks itself alone in that until
+/// it hears of the others; half of their letters are lost. What is left is told in decision 9.
+#[test]
+fn monitors_that_begin_together_tell_each_first_verdict_under_one_key() {
+    for seed in 0..60 {
+        let mut world = World::new(3 + 2 * (seed as usize % 2), 8, seed);
+        world.loss_percent = 50;
+        world.run(SECOND * 30);
+        for target in &world.targets {
+            let told = world.log.iter().filter(|line| line.target == *target);
+            let turns = told.map(|line| line.ruling.turn);
+            let first: BTreeSet<_> = turns.filter(|turn| turn.number == 1).collect();
+            assert_eq!(first.len(), 1, "seed {seed}: {target}: {}", world.story());
+        }
+    }
 }
 
 #[test]

@@ -96,7 +96,7 @@ pub(crate) struct World {
     cut: BTreeSet<(usize, usize)>,
     /// Who is cut off from its targets, too.
     blind: Option<usize>,
-    loss_percent: u64,
+    pub(crate) loss_percent: u64,
     mail: Vec<Mail>,
     step: u64,
     random: u64,
@@ -155,7 +155,8 @@ impl World {
 
     fn born(&self, slot: usize, monitors: usize, life: u32) -> Monitor {
         let name = MonitorName::new(&format!("m{}", slot + 1)).expect("a name");
-        let epoch = 1_000_000;
+        // Their wall clocks differ.
+        let epoch = 1_000_000 + 700 * slot as u64;
         let mut machine = Observers::new(self.config.clone(), name, epoch, self.now());
         for target in &self.targets {
             machine.watch(self.now(), target, None);

@@ -166,9 +166,14 @@ impl Observers {
     /// those rulings only one may be told, so whoever has one keeps it, until it is told that the
     /// other one was, or until who announced it says otherwise. Of those who announced, the one
     /// with the smaller weight yields; and who is alive yields to who is gone, as that one may
-    /// have told its ruling.
+    /// have told its ruling. The first rulings on a target that were made at about the same time
+    /// are such, too: each owner began to count by its own clock.
     fn supersedes(&self, from: usize, target: &str, theirs: &Ruling, mine: &Ruling) -> bool {
-        if theirs.turn != mine.turn {
+        let both_first = theirs.turn.number == 1 && mine.turn.number == 1;
+        let apart = theirs.at.since(mine.at).max(mine.at.since(theirs.at));
+        let began_together = both_first && apart < self.config.return_delay;
+        let both_told = theirs.told && mine.told;
+        if theirs.turn != mine.turn && (both_told || !began_together) {
             return theirs.turn > mine.turn;
         }
         if theirs.told != mine.told {
