@@ -352,6 +352,8 @@ impl Recording {
         let passages = list.map(|it| {
             let after = it["after_seconds"].as_f64().unwrap() * 1e9;
             let at = self.origin + self.begin + after as i128;
+            // As the API tells it, so that both stand at the same side of a border.
+            let at = at - at.rem_euclid(1_000_000);
             (it["to"].as_str().unwrap().to_owned(), at)
         });
         passages.filter(|&(_, at)| self.is_within(at)).collect()
