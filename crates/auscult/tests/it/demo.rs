@@ -103,7 +103,9 @@ fn takes_free_ports_where_its_own_are_taken_and_ends_by_itself() {
 
 #[test]
 fn a_monitor_can_be_killed_and_all_end_with_the_demo() {
-    let mut demo = Process::start(FREE_PORTS);
+    // What is killed removes no folder.
+    let folder = TempDir::new().unwrap();
+    let mut demo = Process::spawn(auscult(FREE_PORTS).env("TMPDIR", folder.path()));
     let second = addr_in(&demo.line(" monitor2 at "));
     let third = addr_in(&demo.line(" monitor3 at "));
     let metrics = demo.line(" demo metrics ");
