@@ -120,7 +120,9 @@ impl Hearer for Ear {
                 ItemRecord::Published(reading) => self.hear(reading, Duration::ZERO),
                 ItemRecord::Known(reading) => self.hear(reading, SAME_WITHIN),
                 ItemRecord::Forgotten { peer, metric } => {
-                    self.monitor.forget(peer, metric.as_deref());
+                    let (metric, now) = (metric.as_deref(), self.monitor.clock().now());
+                    self.monitor.forget(peer, metric);
+                    exchange.note_forgotten(peer, metric, now);
                 }
             }
         }
@@ -141,7 +143,9 @@ impl Ear {
             view.readings().next().map(|newest| newest.received_at)
         });
         let is_known = newest.is_some_and(|newest| received_at <= newest.after(within));
-        if is_before_us || is_known {
+        let (peer, metric) = (&record.peer, &record.metric);
+        let is_forgotten = monitor.exchange().is_forgotten(peer, metric, received_at);
+        if is_before_us || is_known || is_forgotten {
             return;
         }
         match monitor.log_metric_at(Sender::Trusted, &record.reading(), received_at) {

@@ -30,6 +30,10 @@ const WAITING_MAX: usize = 16_384;
 /// Readings in one letter at most.
 const LETTER_MAX: usize = 500;
 
+/// What was forgotten lately that is remembered at most, so that a reading that was under way does
+/// not bring it back.
+const FORGOTTEN_MAX: usize = 1_024;
+
 /// What one monitor tells another of what peers published.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadingsRecord {
@@ -122,6 +126,8 @@ struct State {
     /// Which peers are judged here, and how often that changed.
     roll: Option<Roll>,
     rolls: u64,
+    /// What was forgotten last, and when: a peer, or one metric of it.
+    forgotten: VecDeque<(String, Option<String>, Instant)>,
     counters: ExchangeCounters,
 }
 
@@ -216,6 +222,24 @@ impl Exchange {
             peer: peer.to_owned(),
             metric: metric.map(str::to_owned),
         });
+    }
+
+    /// Notes that somebody asked to forget this: readings of before are not taken from others.
+    pub(super) fn note_forgotten(&self, peer: &str, metric: Option<&str>, now: Instant) {
+        let mut state = self.state.lock();
+        if state.forgotten.len() == FORGOTTEN_MAX {
+            state.forgotten.pop_front();
+        }
+        let (peer, metric) = (peer.to_owned(), metric.map(str::to_owned));
+        state.forgotten.push_back((peer, metric, now));
+    }
+
+    /// Whether somebody asked to forget what came at this moment.
+    pub(super) fn is_forgotten(&self, peer: &str, metric: &str, received_at: Instant) -> bool {
+        let state = self.state.lock();
+        state.forgotten.iter().any(|(of, what, at)| {
+            received_at <= *at && of == peer && what.as_deref().is_none_or(|what| what == metric)
+        })
     }
 
     /// Puts an item for all that may judge the peer.

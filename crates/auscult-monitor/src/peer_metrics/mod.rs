@@ -322,6 +322,8 @@ impl PeerMonitor {
     /// Forgets a peer, or one metric of it, here and at the other monitors of the group.
     pub(crate) fn forget_everywhere(&self, peer: &str, metric: Option<&str>) {
         self.forget(peer, metric);
+        let now = self.clock().now();
+        self.0.exchange.note_forgotten(peer, metric, now);
         self.0.exchange.pass_on_forgotten(peer, metric);
     }
 

@@ -23,6 +23,16 @@ fn a_python_program_watches_is_told_of_a_failure_and_resumes() {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let stubs = Command::new(python)
+        .args(["-m", "grpc_tools.protoc", "auscult.proto", "-I"])
+        .arg(here.join("../../api"))
+        .arg(format!("--python_out={}", folder.path().display()))
+        .output();
+    if !stubs.is_ok_and(|made| made.status.success()) {
+        println!("skipped: grpcio-tools is too old for optional fields");
+        return;
+    }
     let settings = folder.path().join("settings.yml");
     std::fs::write(&settings, SETTINGS).unwrap();
     let mut monitor = Process::start([
@@ -41,7 +51,6 @@ fn a_python_program_watches_is_told_of_a_failure_and_resumes() {
     let beat = || assert!(post(&address, "/v1/heartbeats/job", "").status < 300);
     beat();
 
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut command = Command::new(python);
     command
         .arg(here.join("tests/it/watch_client.py"))

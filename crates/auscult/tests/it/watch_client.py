@@ -12,10 +12,9 @@ from grpc_tools import protoc
 
 api, address, target = sys.argv[1:]
 stubs = tempfile.TemporaryDirectory()
-words = ["protoc", f"-I{api}", f"--python_out={stubs.name}", f"--grpc_python_out={stubs.name}"]
-# Before 3.15 it wants to be asked for optional fields; now it takes no notice.
-words += ["--experimental_allow_proto3_optional", "auscult.proto"]
-made = protoc.main(words)
+made = protoc.main(
+    ["protoc", f"-I{api}", f"--python_out={stubs.name}", f"--grpc_python_out={stubs.name}", "auscult.proto"]
+)
 assert made == 0, made
 sys.path.insert(0, stubs.name)
 import auscult_pb2 as auscult  # noqa: E402
