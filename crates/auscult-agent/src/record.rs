@@ -17,7 +17,7 @@ use auscult_core::bounds::MEMBERS_MAX;
 use auscult_core::swim::{Incarnation, Label, MemberId, MemberName};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
-use tokio::time::sleep;
+use tokio::time::timeout;
 
 use crate::members::Members;
 use crate::whole_file::{self, Readers};
@@ -338,7 +338,7 @@ impl Recorder {
     /// Writes what is not yet written, and ends.
     pub(crate) async fn close(self) {
         drop(self.latest);
-        let _given_up = tokio::time::timeout(CLOSE_TIME, self.task).await;
+        let _given_up = timeout(CLOSE_TIME, self.task).await;
     }
 }
 
@@ -352,45 +352,54 @@ async fn keep(
         mut record,
         mut text,
     } = opened;
-    let mut open = true;
     let mut failing = false;
-    while open {
+    loop {
         // Also the end of the driver is a moment to write.
-        open = latest.changed().await.is_ok();
+        let _change_or_end = latest.changed().await;
+        // Asked first: nothing newer than what is read next can come after the end.
+        let open = latest.has_changed().is_ok();
         let (incarnation, members) = latest.borrow_and_update().clone();
         record.incarnation = incarnation;
         record.others = others(&members);
         drop(members);
         let new = record.text();
-        if new == text {
-            continue;
-        }
-        let (to, bytes) = (path.clone(), new.clone());
-        let written = spawn_blocking(move || write(&to, &bytes)).await;
-        let result = written.unwrap_or_else(|error| Err(io::Error::other(error)));
-        match result {
-            Ok(()) => {
-                text = new;
-                failing = false;
-            }
-            Err(error) => {
-                errors.fetch_add(1, Ordering::Relaxed);
-                if !failing {
-                    let path = path.display();
-                    tracing::warn!(%path, "cannot write the snapshot: {error}");
+        if new != text {
+            failing = match write_aside(&path, &new).await {
+                Ok(()) => {
+                    text = new;
+                    false
                 }
-                failing = true;
+                Err(error) => {
+                    errors.fetch_add(1, Ordering::Relaxed);
+                    if !failing {
+                        let path = path.display();
+                        tracing::warn!(%path, "cannot write the snapshot: {error}");
+                    }
+                    true
+                }
+            };
+        }
+        if !open {
+            return;
+        }
+        let mut again = failing;
+        let end = async {
+            while latest.changed().await.is_ok() {
+                again = true;
             }
-        }
-        if open {
-            sleep(WRITE_PAUSE).await;
-        }
-        if failing {
-            // Tried again with the next change, or in a while.
-            let _either = tokio::time::timeout(RETRY_PAUSE, latest.changed()).await;
+        };
+        let pause = if failing { RETRY_PAUSE } else { WRITE_PAUSE };
+        let _paused = timeout(pause, end).await;
+        if again {
             latest.mark_changed();
         }
     }
+}
+
+async fn write_aside(path: &Path, text: &str) -> io::Result<()> {
+    let (path, text) = (path.to_owned(), text.to_owned());
+    let written = spawn_blocking(move || write(&path, &text)).await;
+    written.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
 fn others(members: &Members) -> Vec<(MemberName, SocketAddr)> {
@@ -511,6 +520,30 @@ mod tests {
     fn open(path: &Path, name: &str, label: &str) -> Result<Opened, RecordError> {
         let (name, label) = (MemberName::new(name).unwrap(), Label::new(label).unwrap());
         Opened::open(path, &name, &label, Incarnation::new(1_000).unwrap())
+    }
+
+    /// The writer pauses when it hears of the last change.
+    #[tokio::test]
+    async fn the_end_is_written_without_a_pause() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("member");
+        let Record {
+            name,
+            label,
+            incarnation,
+            ..
+        } = record();
+        let opened = Opened::open(&path, &name, &label, incarnation).unwrap();
+        let mut recorder = opened.keep(Arc::new(Members::none()));
+        let kept = || Record::read(&path).unwrap().unwrap().incarnation;
+        let mut last = incarnation;
+        for _change in 0..3 {
+            last = last.next();
+            recorder.persist(last);
+            tokio::task::yield_now().await;
+        }
+        recorder.close().await;
+        assert_eq!(kept(), last);
     }
 
     fn record() -> Record {

@@ -389,7 +389,7 @@ impl Members {
     }
 
     /// Makes room for so many more.
-    pub(super) fn expect(&mut self, more: usize) {
+    pub(super) fn reserve(&mut self, more: usize) {
         let more = more.min(MEMBERS_MAX.saturating_sub(self.entries.len()));
         self.ring.reserve_exact(more);
     }

@@ -5,7 +5,6 @@ use auscult_agent::http::figures::Count;
 use auscult_core::peer_metric::{Counters, Rejection};
 
 use super::families as family;
-
 use crate::peer_metrics::{ExchangeCounters, Keeping, KeepingState, PeerMonitor};
 
 /// The metrics of peers.

@@ -120,9 +120,7 @@ impl Hearer for Ear {
                 ItemRecord::Published(reading) => self.hear(reading, Duration::ZERO),
                 ItemRecord::Known(reading) => self.hear(reading, SAME_WITHIN),
                 ItemRecord::Forgotten { peer, metric } => {
-                    let (metric, now) = (metric.as_deref(), self.monitor.clock().now());
-                    self.monitor.forget(peer, metric);
-                    exchange.note_forgotten(peer, metric, now);
+                    self.monitor.forget(peer, metric.as_deref());
                 }
             }
         }
@@ -150,14 +148,11 @@ impl Ear {
         }
         match monitor.log_metric_at(Sender::Trusted, &record.reading(), received_at) {
             Ok(()) => monitor.exchange().count_taken(),
-            Err(reason) => {
-                let (peer, metric) = (&record.peer, &record.metric);
-                tracing::debug!(
-                    peer,
-                    metric,
-                    "a reading of another monitor is not taken: {reason}"
-                );
-            }
+            Err(reason) => tracing::debug!(
+                peer,
+                metric,
+                "a reading of another monitor is not taken: {reason}"
+            ),
         }
     }
 }

@@ -483,3 +483,28 @@ fn passed(metric: &SignalName, peer: &TargetId, epoch: Option<u64>, kept: &Kept)
         received_at: kept.received_at,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_before_it_was_forgotten_is_not_taken_again() {
+        let exchange = Exchange::default();
+        let at = Instant::from_secs;
+        exchange.note_forgotten("a", Some("free"), at(5));
+        exchange.note_forgotten("b", None, at(7));
+        assert!(exchange.is_forgotten("a", "free", at(5)));
+        assert!(!exchange.is_forgotten("a", "free", at(6)), "it came later");
+        assert!(!exchange.is_forgotten("a", "load", at(1)), "another metric");
+        assert!(exchange.is_forgotten("b", "load", at(7)), "all of a peer");
+        for peer in 1..FORGOTTEN_MAX {
+            exchange.note_forgotten(&peer.to_string(), None, at(9));
+        }
+        assert!(
+            !exchange.is_forgotten("a", "free", at(5)),
+            "the oldest goes"
+        );
+        assert!(exchange.is_forgotten("b", "load", at(7)));
+    }
+}

@@ -13,10 +13,10 @@
 //! use std::time::Duration;
 //!
 //! use auscult_core::id::TargetId;
-//! use auscult_core::peer_metric::{MetricLogConfig, MetricLogParams, Reading, Sender, Validity};
+//! use auscult_core::peer_metric::{self, MetricLogConfig, MetricLogParams, Sender, Validity};
 //! use auscult_monitor::clock::Clock;
 //! use auscult_monitor::peer_metrics::{PeerEvent, PeerMonitor};
-//! use auscult_agent::events;
+//! use auscult_agent::events::Reading;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
@@ -25,7 +25,7 @@
 //! monitor.set_peers(&[TargetId::new("node-1").expect("a name")]);
 //! let mut alerts = monitor.alerts();
 //!
-//! let reading = Reading {
+//! let reading = peer_metric::Reading {
 //!     metric: "freespace",
 //!     peer: "node-1",
 //!     value: "93412",
@@ -38,8 +38,10 @@
 //! assert_eq!(&*monitor.last_metrics("freespace")[0].reading.value, "93412");
 //!
 //! // Nothing more comes, so it fails when its time to live is over.
-//! let events::Reading::Event(alert) = alerts.next().await else { unreachable!() };
-//! assert!(matches!(&alert.event, PeerEvent::Failed { peer, .. } if peer.as_str() == "node-1"));
+//! let failed = |event: &PeerEvent| {
+//!     matches!(event, PeerEvent::Failed { peer, .. } if peer.as_str() == "node-1")
+//! };
+//! assert!(matches!(alerts.next().await, Reading::Event(alert) if failed(&alert.event)));
 //! assert!(monitor.last_metrics("freespace").is_empty());
 //! monitor.shutdown().await;
 //! # }
@@ -322,8 +324,6 @@ impl PeerMonitor {
     /// Forgets a peer, or one metric of it, here and at the other monitors of the group.
     pub(crate) fn forget_everywhere(&self, peer: &str, metric: Option<&str>) {
         self.forget(peer, metric);
-        let now = self.clock().now();
-        self.0.exchange.note_forgotten(peer, metric, now);
         self.0.exchange.pass_on_forgotten(peer, metric);
     }
 
@@ -344,6 +344,8 @@ impl PeerMonitor {
 
     /// Forgets a peer with all that it published, or one metric of it.
     pub fn forget(&self, peer: &str, metric: Option<&str>) {
+        let now = self.clock().now();
+        self.0.exchange.note_forgotten(peer, metric, now);
         self.drive(|log, now| log.handle(now, Input::Forget { peer, metric }));
     }
 

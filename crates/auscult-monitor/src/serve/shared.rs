@@ -13,7 +13,7 @@ use auscult_core::monitor::observers::ObserversConfig;
 use auscult_core::monitor::registry::Revision;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::net::TcpListener;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 
 use super::ServeError;
 use crate::engine::Engine;
@@ -75,10 +75,13 @@ pub(super) struct SharedSettings {
 struct Threads(Option<Runtime>);
 
 impl Threads {
-    fn start() -> io::Result<Self> {
+    /// With what has them do something.
+    fn start() -> io::Result<(Self, Handle)> {
         let mut builder = Builder::new_multi_thread();
         builder.worker_threads(THREADS).thread_name("auscult-group");
-        Ok(Self(Some(builder.enable_all().build()?)))
+        let runtime = builder.enable_all().build()?;
+        let handle = runtime.handle().clone();
+        Ok((Self(Some(runtime)), handle))
     }
 }
 
@@ -97,14 +100,8 @@ impl SharedSettings {
         http: SocketAddr,
         group: GroupConfig,
     ) -> Result<Self, ServeError> {
-        let threads = Threads::start()?;
-        let started = threads.0.as_ref().map(|runtime| {
-            let start = Self::start_here(folder, http, group);
-            runtime.spawn(start)
-        });
-        let Some(started) = started else {
-            return Err(io::Error::other("there are no threads").into());
-        };
+        let (threads, handle) = Threads::start()?;
+        let started = handle.spawn(Self::start_here(folder, http, group));
         let mut shared = started.await??;
         shared.threads = threads;
         Ok(shared)

@@ -174,10 +174,12 @@ impl AlertSettings {
                 told_all.insert(rule.name.clone());
             }
             rule.receivers.retain(|name| names.contains(name.as_str()));
+            // Where those are all, it is nobody's rule until it is known whether they are there.
+            let for_shared_alone = rule.receivers.is_empty() && !shared.is_empty();
             if !shared.is_empty() {
                 told_shared.push((rule.clone(), shared));
             }
-            if !rule.receivers.is_empty() || !told_shared.iter().any(|(it, _)| *it == rule) {
+            if !for_shared_alone {
                 rules.push(rule);
             }
         }

@@ -115,7 +115,9 @@ impl SharedReceivers {
             let mut rule = rule.clone();
             rule.receivers.extend(known.cloned());
             rules.retain(|other| other.name != rule.name);
-            rules.extend(Some(rule).filter(|rule| !rule.receivers.is_empty()));
+            if !rule.receivers.is_empty() {
+                rules.push(rule);
+            }
         }
         rules.retain(|rule| !rule.receivers.is_empty() || !file.told_all.contains(&rule.name));
         for (group, names) in &self.groups {

@@ -1,12 +1,8 @@
 //! `auscult alerts`, as somebody who is on call uses it.
 
-use std::fs;
-
-use tempfile::TempDir;
-
 use crate::group::pace::until;
-use crate::http::addr_in;
-use crate::process::{Process, run, stderr, stdout};
+use crate::process::{run, stderr, stdout};
+use crate::serve::{Monitor, Server};
 
 /// A job that is never heard of, and two receivers: one that is there and one that is not.
 const SETTINGS: &str = "
@@ -19,33 +15,19 @@ receivers:
 
 struct Session {
     url: String,
-    _monitor: Process,
-    _folder: TempDir,
+    _monitor: Monitor,
+    _server: Server,
 }
 
 impl Session {
     fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let settings = folder.path().join("settings.yml");
-        fs::write(&settings, SETTINGS).unwrap();
-        let data = folder.path().join("data").display().to_string();
-        let settings = settings.display().to_string();
-        let mut monitor = Process::start([
-            "serve",
-            "--http-bind",
-            "127.0.0.1:0",
-            "--udp-bind",
-            "none",
-            "--datadir",
-            &data,
-            "-c",
-            &settings,
-        ]);
-        let url = format!("http://{}", addr_in(&monitor.line("at http://")));
+        let monitor = Monitor::new();
+        let settings = monitor.settings(SETTINGS).display().to_string();
+        let server = monitor.start(&["-c", &settings]);
         Self {
-            url,
+            url: format!("http://{}", server.http),
             _monitor: monitor,
-            _folder: folder,
+            _server: server,
         }
     }
 

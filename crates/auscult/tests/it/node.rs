@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use tempfile::TempDir;
+
 use crate::process::{Process, auscult, run, stderr, stdout};
 
 /// A numbered member on free ports, and where its services are.
@@ -161,18 +163,36 @@ pub(crate) fn python() -> Option<&'static str> {
     ["python3", "/usr/bin/python3"].into_iter().find(has_grpc)
 }
 
+/// What Python needs to speak as this file of `api/` says, made as its users do it; none where its
+/// tools are too old for that.
+pub(crate) fn stubs(python: &str, proto: &str) -> Option<TempDir> {
+    let folder = TempDir::new().unwrap();
+    let out = folder.path().display();
+    let made = Command::new(python)
+        .args(["-m", "grpc_tools.protoc", proto, "-I"])
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../api"))
+        .args([
+            format!("--python_out={out}"),
+            format!("--grpc_python_out={out}"),
+        ])
+        .output();
+    made.is_ok_and(|made| made.status.success())
+        .then_some(folder)
+}
+
 #[test]
 fn a_python_program_pings_joins_and_is_told_of_a_failure() {
     let Some(python) = python() else {
         println!("skipped: no Python with grpcio and grpcio-tools");
         return;
     };
+    let stubs = stubs(python, "swim.proto").expect("its stubs");
     let [first, second, third] = Node::group("python");
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut command = Command::new(python);
     command
         .arg(here.join("tests/it/swim_client.py"))
-        .arg(here.join("../../api"));
+        .arg(stubs.path());
     command.args([
         &first.detector,
         &first.dissemination,

@@ -1,24 +1,17 @@
 """A program in another language: pings a member, joins, and is told of a failure.
 
-Usage: swim_client.py API_FOLDER DETECTOR DISSEMINATION SECOND THIRD, each an address but the first.
-The stubs are generated from swim.proto, as its users do it.
+Usage: swim_client.py STUBS DETECTOR DISSEMINATION SECOND THIRD, each an address but the first.
+STUBS is the folder with what was generated from swim.proto.
 """
 
 import queue
 import sys
-import tempfile
 from concurrent import futures
 
 import grpc
-from grpc_tools import protoc
 
-api, detector, dissemination, second, third = sys.argv[1:]
-stubs = tempfile.TemporaryDirectory()
-made = protoc.main(
-    ["protoc", f"-I{api}", f"--python_out={stubs.name}", f"--grpc_python_out={stubs.name}", "swim.proto"]
-)
-assert made == 0, made
-sys.path.insert(0, stubs.name)
+stubs, detector, dissemination, second, third = sys.argv[1:]
+sys.path.insert(0, stubs)
 import swim_pb2 as swim  # noqa: E402
 import swim_pb2_grpc as services  # noqa: E402
 

@@ -1,22 +1,15 @@
 """A program in another language: watches a monitor, is told of a failure, and goes on where it was.
 
-Usage: watch_client.py API_FOLDER ADDRESS TARGET
-The stubs are generated from auscult.proto, as its users do it.
+Usage: watch_client.py STUBS ADDRESS TARGET
+STUBS is the folder with what was generated from auscult.proto.
 """
 
 import sys
-import tempfile
 
 import grpc
-from grpc_tools import protoc
 
-api, address, target = sys.argv[1:]
-stubs = tempfile.TemporaryDirectory()
-made = protoc.main(
-    ["protoc", f"-I{api}", f"--python_out={stubs.name}", f"--grpc_python_out={stubs.name}", "auscult.proto"]
-)
-assert made == 0, made
-sys.path.insert(0, stubs.name)
+stubs, address, target = sys.argv[1:]
+sys.path.insert(0, stubs)
 import auscult_pb2 as auscult  # noqa: E402
 import auscult_pb2_grpc as services  # noqa: E402
 

@@ -5,7 +5,6 @@ use std::time::Duration;
 use auscult_core::peer_metric::{Reading, Validity, message};
 
 use super::{config, group, until};
-
 use crate::grpc::{PublishRefused, publish};
 use crate::keys::{Key, KeyRing};
 use crate::{Agent, MetricReject};

@@ -5,13 +5,12 @@ use lettre::message::header::ContentType;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters, TlsParametersBuilder};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
-
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
+use tokio::task::spawn_blocking;
 
 use super::compose::Composed;
-use super::{SendError, payload, secret, whole};
+use super::{SendError, payload, secret};
 use crate::settings::Mail;
+use crate::tls::{self, BadPem};
 
 /// TLS from the first byte, by custom.
 const WRAPPED_PORT: u16 = 465;
@@ -58,21 +57,16 @@ async fn trusting(
     mut parameters: TlsParametersBuilder,
     mail: &Mail,
 ) -> Result<TlsParametersBuilder, SendError> {
-    let Some(file) = &mail.ca_file else {
+    let Some(file) = mail.ca_file.clone() else {
         return Ok(parameters);
     };
-    let wrong =
-        |error: &dyn std::fmt::Display| SendError::File(format!("{}: {error}", file.display()));
-    let pem = whole(file).await?;
-    let certificates = CertificateDer::pem_slice_iter(pem.as_bytes());
-    let certificates: Result<Vec<_>, _> = certificates.collect();
-    let certificates = certificates.map_err(|error| wrong(&error))?;
-    if certificates.is_empty() {
-        return Err(wrong(&"there is no certificate in it"));
-    }
-    for certificate in certificates {
+    let wrong = |bad: &dyn std::fmt::Display| SendError::File(bad.to_string());
+    let read = file.clone();
+    let certificates = spawn_blocking(move || tls::certificates_of(&read)).await;
+    let certificates = certificates.map_err(|error| wrong(&BadPem::new(&file, &error)))?;
+    for certificate in certificates.map_err(|bad| wrong(&bad))? {
         let certificate = Certificate::from_der(certificate.to_vec());
-        let certificate = certificate.map_err(|error| wrong(&error))?;
+        let certificate = certificate.map_err(|error| wrong(&BadPem::new(&file, &error)))?;
         parameters = parameters.add_root_certificate(certificate);
     }
     Ok(parameters)

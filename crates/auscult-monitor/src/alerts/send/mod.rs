@@ -255,13 +255,9 @@ fn below(url: &Uri, route: &str) -> Result<Uri, SendError> {
 
 /// The first line of a file, read anew each time: so a secret can be changed while we run.
 async fn secret(file: &Path) -> Result<String, SendError> {
-    let text = whole(file).await?;
-    Ok(text.lines().next().unwrap_or_default().trim().to_owned())
-}
-
-async fn whole(file: &Path) -> Result<String, SendError> {
     let path = file.to_owned();
     let read = tokio::task::spawn_blocking(move || std::fs::read_to_string(path)).await;
     let text = read.unwrap_or_else(|error| Err(io::Error::other(error)));
-    text.map_err(|error| SendError::File(format!("{}: {error}", file.display())))
+    let text = text.map_err(|error| SendError::File(format!("{}: {error}", file.display())))?;
+    Ok(text.lines().next().unwrap_or_default().trim().to_owned())
 }
