@@ -8,8 +8,8 @@ use std::time::Duration;
 use auscult_core::detector::Level;
 use auscult_core::id::{SignalName, TargetId};
 use auscult_core::peer_metric::{
-    Accrual, Admission, Decision, Input, Kept, MetricLog, MetricLogConfig, MetricLogParams,
-    MetricRule, Output, Pause, Reading, Restored, Sender, Validity, message,
+    Accrual, Admission, Company, Decision, Input, Kept, MetricLog, MetricLogConfig,
+    MetricLogParams, MetricRule, Output, Pause, Reading, Restored, Sender, Validity, message,
 };
 use auscult_core::time::Instant;
 
@@ -31,8 +31,9 @@ pub(crate) fn check(bytes: &[u8]) {
         grace: Some(Duration::from_secs(5)),
     };
     let named = |name: &str| SignalName::new(name).expect("a name");
+    let first = bytes.next();
     let params = MetricLogParams {
-        admission: match bytes.next() % 2 {
+        admission: match first % 2 {
             0 => Admission::Named,
             _ => Admission::Anybody,
         },
@@ -52,7 +53,12 @@ pub(crate) fn check(bytes: &[u8]) {
         log: MetricLog::new(config, Instant::ORIGIN),
         now: Instant::ORIGIN,
         failing: BTreeSet::new(),
+        answers: first & 4 != 0,
     };
+    if first & 2 != 0 {
+        let company = Input::Company(Company::Others);
+        world.log.handle(Instant::ORIGIN, company);
+    }
     for _ in 0..500 {
         if bytes.is_empty() {
             break;
@@ -68,6 +74,8 @@ struct World {
     log: MetricLog,
     now: Instant,
     failing: BTreeSet<(TargetId, SignalName)>,
+    /// Whether the others answer, where there are any.
+    answers: bool,
 }
 
 impl World {
@@ -207,7 +215,11 @@ impl World {
                     );
                 }
                 Output::Departed { peer } => self.failing.retain(|(name, _)| *name != peer),
-                Output::Rejected(_) => {}
+                Output::Ask { peer, metric } if self.answers => {
+                    let (peer, metric) = (&peer, &metric);
+                    self.log.handle(self.now, Input::Answered { peer, metric });
+                }
+                Output::Ask { .. } | Output::Rejected(_) => {}
             }
         }
         assert_eq!(self.log.counters().failing, self.failing.len());

@@ -100,6 +100,7 @@ impl MetricLog {
             epoch: None,
             expected_since: at,
             standing: Standing::Awaited,
+            is_asked: false,
             changed: false,
         });
         peer.series.insert(metric.clone(), slot);

@@ -3,6 +3,7 @@
 use core::fmt;
 use core::time::Duration;
 
+use super::ask::Company;
 use super::series::Kept;
 use crate::bounds::METRIC_VALUE_BYTES_MAX;
 use crate::detector::Level;
@@ -45,6 +46,16 @@ pub enum Input<'a> {
     /// What an earlier process kept of a metric of a peer. Where there are readings of it already,
     /// or no room, nothing happens.
     Restored(Restored<'a>),
+    /// Whether others take what the same peers publish.
+    Company(Company),
+    /// To [`Output::Ask`]: all that could be asked have answered, and what they knew was published
+    /// here.
+    Answered {
+        /// The peer.
+        peer: &'a TargetId,
+        /// The metric.
+        metric: &'a SignalName,
+    },
     /// Nothing but that time passed.
     Tick,
 }
@@ -150,6 +161,14 @@ pub enum Output {
     Departed {
         /// The peer.
         peer: TargetId,
+    },
+    /// A metric of a peer is due, and others are to be asked whether anything of it came to them
+    /// since. It is to be answered with [`Input::Answered`].
+    Ask {
+        /// The peer.
+        peer: TargetId,
+        /// The metric.
+        metric: SignalName,
     },
     /// What was published was not taken. It changed nothing.
     Rejected(Rejection),
@@ -290,6 +309,8 @@ impl fmt::Display for Rejection {
 pub struct Counters {
     /// Readings that were taken.
     pub taken: u64,
+    /// Times that others were asked, as a metric was due.
+    pub asked: u64,
     /// Failures.
     pub failed: u64,
     /// Recoveries.

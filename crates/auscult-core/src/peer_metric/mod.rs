@@ -24,11 +24,18 @@
 //! more ([`Output::Released`]). Nothing is looked at periodically: each metric of each peer has one
 //! deadline in a wheel, and what is heard of in time costs nothing between two readings.
 //!
+//! # Where others listen, too
+//! What a peer publishes may be lost on its way to one of several monitors. With
+//! [`Company::Others`] a metric that is due does not fail at once: the others are asked
+//! ([`Output::Ask`]), and it fails when they know nothing newer ([`Input::Answered`]), or after
+//! [`ASK_PATIENCE`].
+//!
 //! # When the observer is at fault
 //! Woken later than it asked for by more than
 //! [`stall_tolerance`](MetricLogParams::stall_tolerance), the process did not run, and what was
 //! published meanwhile may wait to be read. Nothing fails for [`STALL_PAUSE`] then.
 
+mod ask;
 mod change;
 mod config;
 mod input;
@@ -47,6 +54,7 @@ use crate::monitor::schedule::{Next, Schedule};
 use crate::time::Instant;
 use series::Series;
 
+pub use ask::{ASK_PATIENCE, Company};
 pub use config::{Accrual, Admission, Decision, MetricLogConfig, MetricLogParams, MetricRule};
 pub use input::{
     Cause, Counters, Input, Output, Reading, Rejection, Restored, Sender, Validity, ttl_of_seconds,
@@ -72,6 +80,7 @@ pub struct MetricLog {
     schedule: Schedule,
     /// When peers that departed are forgotten.
     departures: BTreeSet<(Instant, TargetId)>,
+    company: Company,
     /// Nothing fails before, as the process did not run.
     hold_until: Option<Instant>,
     wake: Option<Instant>,
@@ -110,6 +119,7 @@ impl MetricLog {
             free: Vec::new(),
             schedule: Schedule::new(now),
             departures: BTreeSet::new(),
+            company: Company::Alone,
             hold_until: None,
             wake: None,
             outputs: VecDeque::new(),
@@ -137,6 +147,8 @@ impl MetricLog {
             Input::FailedBefore { peer, metric } => self.remember(peer, metric),
             Input::Restored(kept) => self.restore(&kept),
             Input::Forget { peer, metric } => self.forget(peer, metric),
+            Input::Company(company) => self.company = company,
+            Input::Answered { peer, metric } => self.take_answers(metric, peer),
             Input::Tick => {}
         }
         self.end();
@@ -178,8 +190,8 @@ impl MetricLog {
         } else if self.wake.is_none_or(|at| at > self.now) {
             return;
         }
-        while let Some((due, slot)) = self.schedule.pop(self.now) {
-            self.judge(due, slot);
+        while let Some((_, slot)) = self.schedule.pop(self.now) {
+            self.judge(slot);
         }
         while let Some((at, peer)) = self.departures.first().cloned() {
             if at > self.now {
@@ -370,9 +382,10 @@ impl MetricLog {
 
     /// Notes when a metric of a peer fails.
     fn arm(&mut self, slot: u32) {
-        let Some(series) = self.series[slot as usize].as_ref() else {
+        let Some(series) = self.series[slot as usize].as_mut() else {
             return;
         };
+        series.is_asked = false;
         let rule = self.config.rule(&series.metric);
         let due = series
             .deadline(rule)
@@ -382,7 +395,10 @@ impl MetricLog {
         }
     }
 
-    fn judge(&mut self, due: Instant, slot: u32) {
+    fn judge(&mut self, slot: u32) {
+        if self.asks_others(slot) {
+            return;
+        }
         let Some(series) = self.series[slot as usize].as_mut() else {
             return;
         };
@@ -390,7 +406,7 @@ impl MetricLog {
         let Some((at, cause)) = series.deadline(rule) else {
             return;
         };
-        series.standing = Standing::Failed { at: due, cause };
+        series.standing = Standing::Failed { at, cause };
         self.counters.failed += 1;
         self.counters.failing += 1;
         self.outputs.push_back(Output::Failed {

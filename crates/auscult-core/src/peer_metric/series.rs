@@ -22,6 +22,8 @@ pub(super) struct Series {
     /// Since when it is expected.
     pub(super) expected_since: Instant,
     pub(super) standing: Standing,
+    /// It is due, and others were asked whether they heard of it.
+    pub(super) is_asked: bool,
     /// Something of it came that whoever keeps the readings was not told of.
     pub(super) changed: bool,
 }

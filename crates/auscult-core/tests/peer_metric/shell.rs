@@ -40,6 +40,8 @@ pub(crate) struct Shell {
     /// What was said: `<millisecond> <peer> <metric> <what>`.
     pub(crate) said: Vec<String>,
     pub(crate) rejected: Vec<Rejection>,
+    /// Peers of whose metric others are to be asked.
+    pub(crate) asked: Vec<TargetId>,
     pub(crate) wakes: u64,
 }
 
@@ -51,6 +53,7 @@ impl Shell {
             now: Instant::ORIGIN,
             said: Vec::new(),
             rejected: Vec::new(),
+            asked: Vec::new(),
             wakes: 0,
         }
     }
@@ -112,6 +115,7 @@ impl Shell {
                     self.said.push(text(self.now, peer, metric, "released"));
                 }
                 Output::Departed { peer } => self.said.push(text(self.now, peer, "", "departed")),
+                Output::Ask { peer, .. } => self.asked.push(peer.clone()),
                 Output::Rejected(reason) => self.rejected.push(*reason),
             }
         }

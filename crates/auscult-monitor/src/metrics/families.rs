@@ -168,7 +168,8 @@ families! {
     PEER_READINGS_REJECTED: Counter "auscult_peer_readings_rejected_total" ["reason"]
         "Readings that were not taken, by reason.";
     PEER_READINGS_PASSED: Counter "auscult_peer_readings_passed_on_total" ["outcome"]
-        "Readings between monitors: sent, dropped (the newest are sent in their place) or taken.";
+        "Readings between monitors: sent, dropped (the newest are sent in their place), taken, or \
+         asked for before a metric fails.";
     PEER_METRICS_FAILED: Counter "auscult_peer_metrics_failed_total" []
         "Times that a metric of a peer failed.";
     PEER_METRICS_RECOVERED: Counter "auscult_peer_metrics_recovered_total" []

@@ -49,10 +49,11 @@ pub(super) fn write_peers(out: &mut Exposition, figures: &PeerFigures) {
     let rejected = Rejection::ALL.into_iter().map(rejected);
     out.by(&family::PEER_READINGS_REJECTED, rejected);
     let exchanged = &figures.exchanged;
-    let passed: [Count; 3] = [
+    let passed: [Count; 4] = [
         ("sent", exchanged.sent),
         ("dropped", exchanged.dropped),
         ("taken", exchanged.taken),
+        ("asked", counters.asked),
     ];
     out.by(&family::PEER_READINGS_PASSED, passed.into_iter());
     out.single(&family::PEER_METRICS_FAILED, counters.failed);

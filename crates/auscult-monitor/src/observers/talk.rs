@@ -76,9 +76,12 @@ async fn talk(observatory: Observatory, to: MonitorName) {
         let answer = shared.post.send(&to, letter, ANSWER_MAX).await;
         let reply = match answer {
             Ok(Answer::Reply(record)) => Reply::try_from(record).ok(),
-            Ok(Answer::HeartbeatsTaken | Answer::AlertsTaken { .. } | Answer::ReadingsTaken) => {
-                None
-            }
+            Ok(
+                Answer::HeartbeatsTaken
+                | Answer::AlertsTaken { .. }
+                | Answer::ReadingsTaken
+                | Answer::ReadingsKnown(_),
+            ) => None,
             Ok(Answer::Refused { text }) => {
                 tracing::warn!(monitor = %to, "what this observer sees was not taken: {text}");
                 None

@@ -13,7 +13,7 @@ use auscult_core::time::nanos;
 use serde::{Deserialize, Serialize};
 
 use crate::alerts::LetterRecord;
-use crate::peer_metrics::ReadingsRecord;
+use crate::peer_metrics::{ReadingRecord, ReadingsRecord};
 
 /// What one monitor sends to another.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,6 +44,8 @@ pub enum Answer {
     },
     /// To [`Letter::Readings`].
     ReadingsTaken,
+    /// To [`Letter::Readings`] that asks: what is newer here, of what was asked.
+    ReadingsKnown(Vec<ReadingRecord>),
     /// It cannot be taken. Nothing was changed.
     Refused {
         /// Why.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use auscult_agent::http::stop::Stop;
 use auscult_core::monitor::observers::MonitorName;
-use auscult_core::peer_metric::Sender;
+use auscult_core::peer_metric::{Company, Input, Sender};
 use tokio::task::AbortHandle;
 
 use super::PeerMonitor;
@@ -28,8 +28,14 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// How often it is looked who is there.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// How much newer than ours a reading must be that may be ours: it was some time on its way here.
-const SAME_WITHIN: Duration = Duration::from_secs(2);
+/// Whether a reading of another monitor can be one that came here by itself.
+#[derive(Clone, Copy)]
+enum News {
+    /// It was published there.
+    Surely,
+    /// It is the newest that is known there.
+    Perhaps,
+}
 
 /// Takes what peers published to other monitors.
 struct Ear {
@@ -63,14 +69,23 @@ async fn keep(monitor: PeerMonitor, desk: AlertDesk, observatory: Observatory, s
             monitor.exchange().set_roll(roll.clone());
             desk.note_own_roll(Some(roll));
         }
-        let (come, gone) = monitor.exchange().meet(&desk.colleagues());
-        for name in gone {
+        let colleagues = desk.colleagues();
+        let met = monitor.exchange().meet(&colleagues);
+        if !(met.come.is_empty() && met.gone.is_empty()) {
+            let company = match colleagues.is_empty() {
+                true => Company::Alone,
+                false => Company::Others,
+            };
+            monitor.drive(|log, now| log.handle(now, Input::Company(company)));
+        }
+        monitor.note_answered(&met.answered);
+        for name in met.gone {
             desk.note_roll(&name, None);
             if let Some(writer) = writers.remove(&name) {
                 writer.abort();
             }
         }
-        for name in come {
+        for name in met.come {
             let writer = write(monitor.clone(), observatory.clone(), session, name.clone());
             writers.insert(name, tokio::spawn(writer).abort_handle());
         }
@@ -85,8 +100,13 @@ async fn write(monitor: PeerMonitor, observatory: Observatory, session: u64, to:
     while let Some(letter) = exchange.next(&monitor, session, &to).await {
         let letter = Letter::Readings(letter);
         match observatory.send(&to, letter, ANSWER_MAX).await {
-            Ok(Answer::ReadingsTaken) => {
-                exchange.letter_taken(&to);
+            Ok(answer @ (Answer::ReadingsTaken | Answer::ReadingsKnown(_))) => {
+                if let Answer::ReadingsKnown(newer) = answer {
+                    newer
+                        .iter()
+                        .for_each(|reading| take(&monitor, reading, News::Perhaps));
+                }
+                monitor.note_answered(&exchange.letter_taken(&to));
                 tokio::time::sleep(GATHER).await;
             }
             other => {
@@ -98,17 +118,17 @@ async fn write(monitor: PeerMonitor, observatory: Observatory, session: u64, to:
 }
 
 impl Hearer for Ear {
-    fn take(&self, from: &MonitorName, letter: ReadingsRecord) -> Answer {
+    fn take(&self, from: &MonitorName, mut letter: ReadingsRecord) -> Answer {
         let refused = |text: &str| Answer::Refused {
             text: text.to_owned(),
         };
         let exchange = self.monitor.exchange();
         match exchange.note_letter(from, letter.session, letter.number) {
             None => return refused("the sender is not known to live yet; try again"),
-            Some(false) => return Answer::ReadingsTaken,
+            Some(false) => return self.answer(&letter),
             Some(true) => {}
         }
-        if let Some(roll) = letter.roll {
+        if let Some(roll) = letter.roll.take() {
             let Some(roll) = roll.into_roll() else {
                 return refused("a name of a peer is none");
             };
@@ -117,42 +137,53 @@ impl Hearer for Ear {
         }
         for item in &letter.items {
             match item {
-                ItemRecord::Published(reading) => self.hear(reading, Duration::ZERO),
-                ItemRecord::Known(reading) => self.hear(reading, SAME_WITHIN),
+                ItemRecord::Published(reading) => take(&self.monitor, reading, News::Surely),
+                ItemRecord::Known(reading) => take(&self.monitor, reading, News::Perhaps),
                 ItemRecord::Forgotten { peer, metric } => {
                     self.monitor.forget(peer, metric.as_deref());
                 }
             }
         }
-        Answer::ReadingsTaken
+        self.answer(&letter)
     }
 }
 
 impl Ear {
-    /// Takes a reading, unless there is one that is as new, or newer but for `within`.
-    fn hear(&self, record: &ReadingRecord, within: Duration) {
-        let monitor = &self.monitor;
-        let (now, age) = (monitor.clock().now(), Duration::from_micros(record.age_us));
-        let received_at = now.before(age);
-        // Our clock has no name for that moment: what an earlier process heard was not passed on.
-        let is_before_us = now.since(received_at) < age;
-        let newest = monitor.read(|log, _| {
-            let view = log.series(&record.metric, &record.peer)?;
-            view.readings().next().map(|newest| newest.received_at)
+    /// A letter was taken; what is newer here, where it asks.
+    fn answer(&self, letter: &ReadingsRecord) -> Answer {
+        if letter.asked.is_empty() {
+            return Answer::ReadingsTaken;
+        }
+        let newer = self.monitor.read(|log, now| {
+            let asked = letter.asked.iter();
+            asked.filter_map(|it| it.answer(log, now)).collect()
         });
-        let is_known = newest.is_some_and(|newest| received_at <= newest.after(within));
-        let (peer, metric) = (&record.peer, &record.metric);
-        let is_forgotten = monitor.exchange().is_forgotten(peer, metric, received_at);
-        if is_before_us || is_known || is_forgotten {
-            return;
-        }
-        match monitor.log_metric_at(Sender::Trusted, &record.reading(), received_at) {
-            Ok(()) => monitor.exchange().count_taken(),
-            Err(reason) => tracing::debug!(
-                peer,
-                metric,
-                "a reading of another monitor is not taken: {reason}"
-            ),
-        }
+        Answer::ReadingsKnown(newer)
+    }
+}
+
+/// Takes a reading of another monitor, unless it is known.
+fn take(monitor: &PeerMonitor, record: &ReadingRecord, news: News) {
+    let (now, age) = (monitor.clock().now(), Duration::from_micros(record.age_us));
+    let received_at = now.before(age);
+    // Our clock has no name for that moment: what an earlier process heard was not passed on.
+    let is_before_us = now.since(received_at) < age;
+    let reading = record.reading();
+    let is_known = monitor.read(|log, _| match news {
+        News::Surely => log.has(&reading, received_at),
+        News::Perhaps => log.may_have(&reading, received_at),
+    });
+    let (peer, metric) = (&record.peer, &record.metric);
+    let is_forgotten = monitor.exchange().is_forgotten(peer, metric, received_at);
+    if is_before_us || is_known || is_forgotten {
+        return;
+    }
+    match monitor.log_metric_at(Sender::Trusted, &reading, received_at) {
+        Ok(()) => monitor.exchange().count_taken(),
+        Err(reason) => tracing::debug!(
+            peer,
+            metric,
+            "a reading of another monitor is not taken: {reason}"
+        ),
     }
 }

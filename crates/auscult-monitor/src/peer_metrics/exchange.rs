@@ -4,7 +4,9 @@
 //! To each other monitor goes one letter at a time, and again until it is taken. It has the
 //! readings that came here over HTTP, what was forgotten here, and which peers are judged here. Who
 //! says that it judges more peers than before, as when it has started, is told the newest readings
-//! of those. What members publish over their agents is heard by every monitor and is not passed on.
+//! of those. What members publish over their agents is heard by every monitor and is not passed on;
+//! where one did not hear it, it asks the others before it finds a metric failed, and their answers
+//! have what is newer there.
 //!
 //! The age of a reading travels, not the moment, so clocks are not compared.
 
@@ -14,7 +16,7 @@ use std::time::Duration;
 
 use auscult_core::id::{SignalName, TargetId};
 use auscult_core::monitor::observers::MonitorName;
-use auscult_core::peer_metric::{Kept, Reading, Validity};
+use auscult_core::peer_metric::{Kept, MetricLog, Reading, Validity};
 use auscult_core::time::{Instant, nanos};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -44,8 +46,25 @@ pub struct ReadingsRecord {
     /// Which peers are judged there, where that is news.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) roll: Option<RollRecord>,
+    #[serde(default)]
     pub(super) items: Vec<ItemRecord>,
+    /// Metrics that are due there. The answer has what is newer here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) asked: Vec<QuestionRecord>,
 }
+
+/// A metric that is due, and others are asked whether they heard of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct QuestionRecord {
+    pub(super) metric: String,
+    pub(super) peer: String,
+    /// How long before this letter the newest reading came that the sender has, if it has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) age_us: Option<u64>,
+}
+
+/// A metric of a peer.
+type Question = (SignalName, TargetId);
 
 /// Which peers a monitor judges.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,8 +89,9 @@ pub(super) enum ItemRecord {
     },
 }
 
+/// A reading in a letter, or in its answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct ReadingRecord {
+pub struct ReadingRecord {
     pub(super) metric: String,
     pub(super) peer: String,
     pub(super) value: String,
@@ -137,6 +157,9 @@ struct Outbox {
     waiting: VecDeque<Item>,
     /// Metrics of peers of which it may not have the newest reading.
     owed: VecDeque<(SignalName, TargetId)>,
+    /// What it is to be asked, and what it is asked in the letter on its way.
+    unasked: BTreeSet<Question>,
+    asking: BTreeSet<Question>,
     /// What is in the letter on its way.
     flight: Option<Vec<Item>>,
     /// The number of that letter, or of the last one.
@@ -190,20 +213,44 @@ impl Exchange {
         self.filled.notify_waiters();
     }
 
-    /// Notes which other monitors are there, and tells which were not before and which are gone.
-    pub(super) fn meet(&self, names: &[MonitorName]) -> (Vec<MonitorName>, Vec<MonitorName>) {
+    /// Notes which other monitors are there, and tells what that changes.
+    pub(super) fn meet(&self, names: &[MonitorName]) -> Met {
         let mut state = self.state.lock();
         let known: BTreeSet<MonitorName> = state.outboxes.keys().cloned().collect();
         let (mut come, mut gone) = (Vec::new(), Vec::new());
+        let mut unanswered = BTreeSet::new();
         for name in known.iter().filter(|name| !names.contains(name)) {
-            state.outboxes.remove(name);
+            if let Some(outbox) = state.outboxes.remove(name) {
+                unanswered.extend(outbox.unasked.into_iter().chain(outbox.asking));
+            }
             gone.push(name.clone());
         }
         for name in names.iter().filter(|name| !known.contains(name)) {
             state.outboxes.insert(name.clone(), Outbox::default());
             come.push(name.clone());
         }
-        (come, gone)
+        Met {
+            come,
+            gone,
+            answered: state.without_open(unanswered),
+        }
+    }
+
+    /// Asks those that judge the peers, and tells of which nobody can be asked. Never waits.
+    pub(super) fn ask(&self, questions: Vec<Question>) -> Vec<Question> {
+        if questions.is_empty() {
+            return questions;
+        }
+        let mut state = self.state.lock();
+        for outbox in state.outboxes.values_mut() {
+            let asked = questions.iter().filter(|(_, peer)| outbox.judges(peer));
+            let asked: Vec<Question> = asked.cloned().collect();
+            outbox.unasked.extend(asked);
+        }
+        let unasked = state.without_open(questions);
+        drop(state);
+        self.filled.notify_waiters();
+        unasked
     }
 
     /// Passes on what a peer published here. Never waits.
@@ -250,7 +297,7 @@ impl Exchange {
         }
         let mut dropped = 0;
         for outbox in state.outboxes.values_mut() {
-            if outbox.heard.roll.as_ref().is_none_or(|roll| roll.has(peer)) {
+            if outbox.judges(peer) {
                 dropped += outbox.put(make());
             }
         }
@@ -334,7 +381,7 @@ impl Exchange {
         };
         if outbox.flight.is_none() {
             let is_roll_new = outbox.told_roll != rolls;
-            if outbox.waiting.is_empty() && outbox.owed.is_empty() && !is_roll_new {
+            if outbox.has_nothing_to_say() && !is_roll_new {
                 return Next::Nothing;
             }
             outbox.number += 1;
@@ -356,6 +403,7 @@ impl Exchange {
                 }));
             }
             outbox.flight = Some(items);
+            outbox.ask_some();
         }
         let now = monitor.clock().now();
         let items = outbox.flight.iter().flatten();
@@ -364,15 +412,43 @@ impl Exchange {
             number: outbox.number,
             roll: roll.filter(|_| outbox.telling_roll).map(RollRecord::of),
             items: items.map(|item| item.record(now)).collect(),
+            asked: monitor.read(|log, now| {
+                let asking = outbox.asking.iter();
+                asking.map(|it| QuestionRecord::of(log, now, it)).collect()
+            }),
         })
     }
 
-    /// The letter on its way was taken.
-    pub(super) fn letter_taken(&self, by: &MonitorName) {
+    /// The letter on its way was taken. Tells what all that could be asked have answered by that.
+    pub(super) fn letter_taken(&self, by: &MonitorName) -> Vec<Question> {
         let mut state = self.state.lock();
-        let flight = state.outboxes.get_mut(by).and_then(|it| it.flight.take());
-        let sent = flight.map_or(0, |items| items.len() as u64);
+        let Some(outbox) = state.outboxes.get_mut(by) else {
+            return Vec::new();
+        };
+        let sent = outbox.flight.take().map_or(0, |items| items.len() as u64);
+        let asked = std::mem::take(&mut outbox.asking);
         state.counters.sent += sent;
+        state.without_open(asked)
+    }
+}
+
+/// What it changes which other monitors are there.
+pub(super) struct Met {
+    pub(super) come: Vec<MonitorName>,
+    pub(super) gone: Vec<MonitorName>,
+    /// What nobody is left to answer.
+    pub(super) answered: Vec<Question>,
+}
+
+impl State {
+    /// Those of these questions that nobody is still to answer.
+    fn without_open(&self, questions: impl IntoIterator<Item = Question>) -> Vec<Question> {
+        let is_open = |question: &Question| {
+            let mut outboxes = self.outboxes.values();
+            outboxes.any(|it| it.unasked.contains(question) || it.asking.contains(question))
+        };
+        let questions = questions.into_iter();
+        questions.filter(|question| !is_open(question)).collect()
     }
 }
 
@@ -383,6 +459,24 @@ enum Next {
 }
 
 impl Outbox {
+    /// Whether it may judge this peer.
+    fn judges(&self, peer: &str) -> bool {
+        self.heard.roll.as_ref().is_none_or(|roll| roll.has(peer))
+    }
+
+    fn has_nothing_to_say(&self) -> bool {
+        self.waiting.is_empty() && self.owed.is_empty() && self.unasked.is_empty()
+    }
+
+    /// Puts into the letter on its way what there is room for.
+    fn ask_some(&mut self) {
+        while self.asking.len() < LETTER_MAX
+            && let Some(question) = self.unasked.pop_first()
+        {
+            self.asking.insert(question);
+        }
+    }
+
     /// Puts an item; tells how many it took the place of.
     fn put(&mut self, item: Item) -> u64 {
         let mut dropped = 0;
@@ -432,6 +526,29 @@ impl Passed {
     fn names(&self) -> Option<(SignalName, TargetId)> {
         let metric = SignalName::new(&self.record.metric).ok()?;
         Some((metric, TargetId::new(&self.record.peer).ok()?))
+    }
+}
+
+impl QuestionRecord {
+    fn of(log: &MetricLog, now: Instant, (metric, peer): &Question) -> Self {
+        let view = log.series(metric, peer);
+        let newest = view.and_then(|view| view.readings().next().cloned());
+        Self {
+            metric: metric.to_string(),
+            peer: peer.to_string(),
+            age_us: newest.map(|it| nanos(now.since(it.received_at) + it.earlier) / 1_000),
+        }
+    }
+
+    /// What there is in this log that is newer, as an answer to this.
+    pub(super) fn answer(&self, log: &MetricLog, now: Instant) -> Option<ReadingRecord> {
+        let theirs = self
+            .age_us
+            .map(|age| now.before(Duration::from_micros(age)));
+        let newer = log.newer_than(now, &self.metric, &self.peer, theirs)?;
+        let view = log.series(&self.metric, &self.peer)?;
+        let passed = passed(view.metric(), view.peer(), view.epoch(), newer);
+        Some(passed.aged(now))
     }
 }
 

@@ -85,7 +85,7 @@ use crate::store::{ReadingStore, SavedReadings, StoreError};
 use exchange::Exchange;
 use keep::Shelf;
 
-pub use exchange::{ExchangeCounters, ReadingsRecord};
+pub use exchange::{ExchangeCounters, ReadingRecord, ReadingsRecord};
 pub use keeping::{Keeping, KeepingState};
 
 /// Events kept for readers: two for each peer when a site of some thousand fails and comes back. At
@@ -503,6 +503,11 @@ impl PeerMonitor {
         self.0.gossip_missed.fetch_add(count, Ordering::Relaxed);
     }
 
+    /// Whoever could be asked of these has answered.
+    fn note_answered(&self, questions: &[(SignalName, TargetId)]) {
+        self.0.note_answered(questions);
+    }
+
     fn drive(&self, work: impl FnOnce(&mut MetricLog, Instant)) -> Option<Rejection> {
         self.0.drive(work)
     }
@@ -516,10 +521,15 @@ impl Shared {
         let now = self.clock.now();
         work(&mut state.log, now);
         let mut rejected = None;
+        let mut asked = Vec::new();
         while let Some(output) = state.log.poll_output() {
             let event = match output {
                 Output::Rejected(reason) => {
                     rejected = Some(reason);
+                    continue;
+                }
+                Output::Ask { peer, metric } => {
+                    asked.push((metric, peer));
                     continue;
                 }
                 Output::Failed {
@@ -558,7 +568,20 @@ impl Shared {
         if earlier {
             self.earlier.notify_one();
         }
+        let unasked = self.exchange.ask(asked);
+        self.note_answered(&unasked);
         rejected
+    }
+
+    fn note_answered(&self, questions: &[(SignalName, TargetId)]) {
+        if questions.is_empty() {
+            return;
+        }
+        self.drive(|log, now| {
+            for (metric, peer) in questions {
+                log.handle(now, Input::Answered { peer, metric });
+            }
+        });
     }
 }
 

@@ -134,3 +134,67 @@ async fn what_was_forgotten_at_one_is_forgotten_at_all() {
         group.end(0).await;
     }
 }
+
+/// What comes over the agents comes to each monitor by itself, or does not: of each peer another
+/// one misses what the two others hear, so the one that tells misses some, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_of_three_alone_missed_is_no_alarm() {
+    let sink = WebSink::start().await;
+    let peers: Vec<String> = (0..9).map(|n| format!("node-{n}")).collect();
+    let named = format!(
+        "peer_metrics: {{peers: [{}], metrics: [{{name: ping, grace: 1h}}]}}",
+        peers.join(", ")
+    );
+    let mut group = Group::start_with(&sink, [&*named; MONITORS]).await;
+    for index in 0..MONITORS {
+        let value = format!("from {index}");
+        let everywhere = || {
+            let mut monitors = group.monitors.iter();
+            monitors.all(|it| newest(&it.peers).as_ref() == Some(&value))
+        };
+        let from = &group.monitors[index].peers;
+        publish(from, &value, Duration::from_secs(3_600));
+        group.until("known everywhere", false, everywhere).await;
+    }
+
+    let hear = |index: usize, peer: &str, ttl: Duration| {
+        let reading = Reading {
+            metric: "load",
+            peer,
+            value: "1",
+            ttl,
+            valid: Validity::Valid,
+            weight: 0,
+            epoch: None,
+        };
+        let monitor = &group.monitors[index].peers;
+        monitor.log_metric(Sender::Peer(peer), &reading).unwrap();
+    };
+    for (n, peer) in peers.iter().enumerate() {
+        (0..MONITORS).for_each(|it| hear(it, peer, Duration::from_millis(500)));
+        let others = (0..MONITORS).filter(|it| *it != n % MONITORS);
+        others.for_each(|it| hear(it, peer, Duration::from_secs(3_600)));
+    }
+    let long = |monitor: &PeerMonitor| {
+        let metrics = monitor.last_metrics("load");
+        let long = metrics
+            .iter()
+            .filter(|it| it.reading.ttl.as_secs() == 3_600);
+        long.count()
+    };
+    let mended = || {
+        group
+            .monitors
+            .iter()
+            .all(|it| long(&it.peers) == peers.len())
+    };
+    group.until("known to all", false, mended).await;
+    for monitor in &group.monitors {
+        let counters = monitor.peers.read(|log, _| *log.counters());
+        assert_eq!((counters.asked, counters.failed), (3, 0));
+    }
+    assert_eq!(sink.alerts(), [""; 0]);
+    while !group.monitors.is_empty() {
+        group.end(0).await;
+    }
+}
