@@ -17,8 +17,9 @@
 //! anew. Within a channel the [window](super::window) takes each number once.
 //!
 //! # When the two do not agree
-//! One that gets data for which it has no channel asks. So does one that could not open a few
-//! datagrams in a row on a channel it has. Both are bounded in number, as anybody can cause them.
+//! One that gets data, or a confirmation, for which it has no channel asks. So does one that could
+//! not open a few datagrams in a row on a channel it has. Both are bounded in number, as anybody can
+//! cause them.
 
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -273,7 +274,13 @@ impl Sealer {
         reply: &mut Vec<u8>,
     ) -> Result<Place, LayerReject> {
         let confirmed = self.open_greeting(bytes)?;
-        let waiting = self.prove(now, from, &confirmed)?;
+        let waiting = self.prove(now, from, &confirmed);
+        if waiting.is_err() && self.channels.established(from).is_none() {
+            // A member that heard nothing yet on a channel with the process before this one, or with
+            // another one, says all that it says in this way, and would go on for ever.
+            self.ask_unprompted(now, from, ASK_APART, reply);
+        }
+        let waiting = waiting?;
         if let Some(channel) = self.channels.established(from) {
             channel.is_shared = true;
         }

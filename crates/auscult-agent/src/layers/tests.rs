@@ -316,6 +316,66 @@ fn what_was_sealed_for_one_is_nothing_to_another_or_from_elsewhere() {
     assert!(c.heard.is_empty() && a.heard.is_empty());
 }
 
+/// Addresses are not sealed (decision 15). Who stands between three members may so connect one with
+/// another than it meant, by the whole greeting; what comes of that is no more than this.
+#[test]
+fn a_diverted_greeting_misleads_and_ends_with_the_one_who_diverts() {
+    let (mut a, mut b) = pair();
+    let mut c = party(3, 1, Some(ring(1)));
+    let (to_b, b_at) = (numbered(1), b.address);
+    // Whatever a sends to b goes to c, and what c answers comes from b's address.
+    let mut next = a.say(NOW, b_at, &to_b);
+    let mut diverted = Vec::new();
+    while let Some(flight) = next {
+        diverted.push(flight.clone());
+        next = if flight.to == b_at {
+            c.take(NOW, &flight)
+        } else {
+            a.take(
+                NOW,
+                &Flight {
+                    from: b_at,
+                    ..flight
+                },
+            )
+        };
+    }
+    assert_eq!(c.heard, [to_b], "it is heard by the wrong one");
+    // Nothing of it is heard again, by anybody, nor is it when it was changed.
+    for flight in &diverted {
+        c.take(NOW, flight);
+        b.take(NOW, flight);
+    }
+    let mut changed = a.say(NOW, b_at, &numbered(2)).expect("data");
+    *changed.bytes.last_mut().expect("a byte") ^= 1;
+    c.take(NOW, &changed);
+    assert_eq!((c.heard.len(), b.heard.len(), a.heard.len()), (1, 0, 0));
+    assert!(
+        c.rejected.contains(&LayerReject::Replay),
+        "{:?}",
+        c.rejected
+    );
+    assert!(c.rejected.contains(&LayerReject::Seal), "{:?}", c.rejected);
+    // The way is straight again: the first message is lost, and asked about.
+    b.rejected.clear();
+    let later = NOW.after(Duration::from_secs(2));
+    talk(later, &mut a, &mut b, &numbered(3));
+    assert_eq!(b.rejected, [LayerReject::Replay]);
+    talk(later, &mut a, &mut b, &numbered(4));
+    talk(later, &mut b, &mut a, &numbered(5));
+    assert_eq!(
+        (&b.heard, &a.heard),
+        (&vec![numbered(4)], &vec![numbered(5)])
+    );
+    // Where there is a channel, nothing can be diverted any more.
+    let data = a.say(later, b_at, &numbered(6)).expect("data");
+    c.take(later, &data);
+    assert_eq!(
+        (c.heard.len(), c.rejected.last()),
+        (1, Some(&LayerReject::Seal))
+    );
+}
+
 #[test]
 fn keys_change_under_way_and_nothing_is_lost() {
     let (mut a, mut b, _) = acquainted();
