@@ -195,6 +195,7 @@ impl World {
             self.now,
         );
         let machine = (self.make)(birth);
+        self.places.entry(name.clone()).or_insert(place);
         self.members.push(Member {
             name,
             address,

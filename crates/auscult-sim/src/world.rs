@@ -67,6 +67,8 @@ type Make = Box<dyn FnMut(Birth) -> Box<dyn Machine>>;
 pub struct World {
     pub(crate) now: Instant,
     pub(crate) members: Vec<Member>,
+    /// The first place of each name.
+    pub(crate) places: BTreeMap<MemberName, usize>,
     pub(crate) net: Net,
     pub(crate) wire: Wire,
     pub(crate) rules: Vec<Imposed>,
@@ -137,6 +139,7 @@ impl World {
         Self {
             now: Instant::ORIGIN,
             members: Vec::new(),
+            places: BTreeMap::new(),
             net: config.net,
             wire: config.wire,
             rules: Vec::new(),
@@ -273,8 +276,7 @@ impl World {
     /// The first member with this name.
     #[must_use]
     pub fn place_of(&self, name: &str) -> Option<usize> {
-        let mut members = self.members.iter();
-        members.position(|member| member.name.as_str() == name)
+        self.places.get(name).copied()
     }
 
     /// Whether a member's process runs.

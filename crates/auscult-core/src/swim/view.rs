@@ -3,7 +3,7 @@
 use core::net::SocketAddr;
 
 use super::counters::Counters;
-use super::event::{Accuser, Deadline, Link};
+use super::event::{Accuser, Deadline, Direction, Link};
 use super::member::{Incarnation, MemberId, MemberName, State};
 use super::members::{Entry, ME, Slot};
 use super::metadata::Metadata;
@@ -75,10 +75,19 @@ impl<'a> MemberView<'a> {
         self.entry.round_trip
     }
 
-    /// Both directions between it and this member.
+    /// Both directions between it and this member. That something passed says nothing once a
+    /// member is dead or has left; that it was blocked may be why it is dead.
     #[must_use]
-    pub const fn link(&self) -> Link {
-        self.entry.link
+    pub fn link(&self) -> Link {
+        let Link { hears, heard } = self.entry.link;
+        let known = |direction| match direction {
+            Direction::Passes if !self.state().is_live() => Direction::Unknown,
+            Direction::Passes | Direction::Blocked | Direction::Unknown => direction,
+        };
+        Link {
+            hears: known(hears),
+            heard: known(heard),
+        }
     }
 
     /// Its metadata, as far as it is known here, in the order of the keys. What a member that just
@@ -153,6 +162,12 @@ impl Swim {
     pub fn members(&self) -> impl Iterator<Item = MemberView<'_>> {
         let entries = self.members.entries();
         entries.map(|(slot, entry)| self.view(slot, entry))
+    }
+
+    /// How many members are remembered, this one included, the dead and those that left too.
+    #[must_use]
+    pub fn remembered(&self) -> usize {
+        self.members.len()
     }
 
     /// Live members, this one included while it has not left.

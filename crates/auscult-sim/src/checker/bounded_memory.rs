@@ -2,6 +2,10 @@
 //! more news to send than there is to tell of them, and what the machine knows of itself holds
 //! ([`check_invariants`](auscult_core::swim::Swim::check_invariants) panics where it does not, with
 //! relays, probes and streams beyond their bounds among the reasons).
+//!
+//! A look takes a time that grows with the members that are remembered, so a member is looked at
+//! after as many events as pay for it, at [`PAID_BY_EVENT`] members each, and at the end. In groups
+//! up to that size that is after each event.
 
 use auscult_core::bounds::{BROADCASTS_QUEUED_MAX, NEWS_QUEUED_MAX};
 use auscult_core::time::Instant;
@@ -13,10 +17,14 @@ use crate::world::World;
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub struct BoundedMemory {
+    /// By member: how much of a look its events have paid for.
+    paid: Vec<usize>,
     found: Findings,
 }
 
 const NAME: &str = "bounded_memory";
+/// More than the members of the groups that seeds found by themselves.
+const PAID_BY_EVENT: usize = 64;
 
 impl Checker for BoundedMemory {
     fn name(&self) -> &'static str {
@@ -28,7 +36,16 @@ impl Checker for BoundedMemory {
     }
 
     fn observe(&mut self, world: &World, observation: &Observation) {
-        if let Observed::Event { observer, .. } = &observation.kind {
+        let Observed::Event { observer, .. } = &observation.kind else {
+            return;
+        };
+        if self.paid.len() < world.len() {
+            self.paid.resize(world.len(), 0);
+        }
+        let paid = &mut self.paid[*observer];
+        *paid += PAID_BY_EVENT;
+        if *paid >= world.member(*observer).remembered() {
+            *paid = 0;
             self.look_at(world, observation.at, *observer);
         }
     }
@@ -44,7 +61,7 @@ impl Checker for BoundedMemory {
 impl BoundedMemory {
     fn look_at(&mut self, world: &World, at: Instant, place: usize) {
         let swim = world.member(place);
-        let (known, backlog) = (swim.members().count(), swim.backlog());
+        let (known, backlog) = (swim.remembered(), swim.backlog());
         if known > world.len() {
             let ever = world.len();
             let text =

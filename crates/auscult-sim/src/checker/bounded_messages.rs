@@ -168,7 +168,7 @@ impl Window {
     fn excesses(&self, params: &Params, swim: &Swim, span: Duration) -> Vec<(Payload, u64, u64)> {
         let times = |interval: Duration| span.as_nanos().div_ceil(interval.as_nanos()) as u64 + 1;
         let suspicions = self.suspicions(swim);
-        let members = swim.members().count() as u64;
+        let members = swim.remembered() as u64;
         let pings =
             self.sent(Payload::Ping) + self.sent_before.get(&Payload::Ping).copied().unwrap_or(0);
         let asked = self.heard(Payload::AskPing);

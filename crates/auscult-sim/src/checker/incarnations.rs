@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use auscult_core::swim::{EventKind, Incarnation};
+use auscult_core::swim::{EventKind, Incarnation, MemberName};
 use auscult_core::time::Instant;
 
 use super::{Checker, Finding, Findings};
@@ -17,11 +17,11 @@ use crate::world::World;
 #[derive(Debug, Default)]
 pub struct Incarnations {
     /// The greatest that each member ever declared, by its name.
-    declared: BTreeMap<String, Incarnation>,
+    declared: BTreeMap<MemberName, Incarnation>,
     /// What each process declared last.
     own: BTreeMap<usize, Incarnation>,
     /// By observer and subject.
-    seen: BTreeMap<(usize, String), Incarnation>,
+    seen: BTreeMap<usize, BTreeMap<MemberName, Incarnation>>,
     found: Findings,
 }
 
@@ -43,7 +43,7 @@ impl Checker for Incarnations {
                 // The deed is noted before the member is there; all begin with the first one.
                 self.declare(name, Incarnation::FIRST);
             } else if let Deed::Restart { member, .. } = deed {
-                self.seen.retain(|(observer, _), _| observer != member);
+                self.seen.remove(member);
                 let born_in = world.member(*member).me().incarnation();
                 self.own.insert(*member, born_in);
                 self.declare(world.name(*member), born_in);
@@ -60,7 +60,7 @@ impl Checker for Incarnations {
                 self.found.add(NAME, at, text);
             }
         } else if let Observed::Event { observer, event } = &observation.kind {
-            self.take(at, *observer, event.member.as_str(), &event.kind);
+            self.take(at, *observer, &event.member, &event.kind);
         }
     }
 
@@ -70,15 +70,15 @@ impl Checker for Incarnations {
 }
 
 impl Incarnations {
-    fn declare(&mut self, name: &str, incarnation: Incarnation) {
-        let declared = self.declared.entry(name.to_owned()).or_default();
+    fn declare(&mut self, name: &MemberName, incarnation: Incarnation) {
+        let declared = self.declared.entry(name.clone()).or_default();
         *declared = incarnation.max(*declared);
     }
 
-    fn take(&mut self, at: Instant, observer: usize, subject: &str, kind: &EventKind) {
-        let key = (observer, subject.to_owned());
+    fn take(&mut self, at: Instant, observer: usize, subject: &MemberName, kind: &EventKind) {
+        let seen = self.seen.entry(observer).or_default();
         if let EventKind::Forgotten { .. } = kind {
-            self.seen.remove(&key);
+            seen.remove(subject);
         }
         let Some(incarnation) = incarnation_of(kind) else {
             return;
@@ -92,7 +92,7 @@ impl Incarnations {
             );
             self.found.add(NAME, at, text);
         }
-        if let Some(before) = self.seen.insert(key, incarnation)
+        if let Some(before) = seen.insert(subject.clone(), incarnation)
             && before > incarnation
         {
             let text = format!(

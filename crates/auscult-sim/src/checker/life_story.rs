@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use auscult_core::swim::EventKind;
+use auscult_core::swim::{EventKind, MemberName};
 
 use super::{Checker, Finding, Findings};
 use crate::deed::Deed;
@@ -14,9 +14,10 @@ use crate::world::World;
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub struct LifeStory {
-    chapters: BTreeMap<(usize, String), Chapter>,
+    /// By observer and subject.
+    chapters: BTreeMap<usize, BTreeMap<MemberName, Chapter>>,
     /// Those that were told to leave.
-    said_goodbye: BTreeSet<String>,
+    said_goodbye: BTreeSet<MemberName>,
     found: Findings,
 }
 
@@ -43,23 +44,21 @@ impl Checker for LifeStory {
     fn observe(&mut self, world: &World, observation: &Observation) {
         if let Observed::Deed(deed) = &observation.kind {
             if let Deed::Restart { member, .. } = deed {
-                self.chapters.retain(|(observer, _), _| observer != member);
+                self.chapters.remove(member);
             } else if let Deed::Leave { member } = deed {
-                self.said_goodbye.insert(world.name(*member).to_string());
+                self.said_goodbye.insert(world.name(*member).clone());
             }
             return;
         }
         let Observed::Event { observer, event } = &observation.kind else {
             return;
         };
-        let subject = event.member.as_str();
-        let chapter = self
-            .chapters
-            .entry((*observer, subject.to_owned()))
-            .or_default();
+        let subject = &event.member;
+        let chapters = self.chapters.entry(*observer).or_default();
+        let chapter = chapters.entry(subject.clone()).or_default();
         let before = *chapter;
         let goodbye = self.said_goodbye.contains(subject);
-        let about_itself = world.name(*observer).as_str() == subject;
+        let about_itself = world.name(*observer) == subject;
         match next(before, &event.kind) {
             Some(after) if (after == Chapter::Gone || after == before) || !about_itself => {
                 *chapter = after;

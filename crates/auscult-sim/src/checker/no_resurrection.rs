@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use auscult_core::swim::{EventKind, Incarnation, State};
+use auscult_core::swim::{Event, EventKind, Incarnation, MemberName, State};
 use auscult_core::time::Instant;
 
 use super::{Checker, Finding, Findings};
@@ -16,7 +16,7 @@ use crate::world::World;
 #[derive(Debug, Default)]
 pub struct NoResurrection {
     /// By observer and subject: in which incarnation it went, and when, by the observer's clock.
-    gone: BTreeMap<(usize, String), (Incarnation, Instant)>,
+    gone: BTreeMap<usize, BTreeMap<MemberName, (Incarnation, Instant)>>,
     found: Findings,
 }
 
@@ -33,10 +33,9 @@ impl Checker for NoResurrection {
 
     fn observe(&mut self, world: &World, observation: &Observation) {
         if let Observed::Deed(Deed::Restart { member, .. }) = &observation.kind {
-            self.gone.retain(|(observer, _), _| observer != member);
+            self.gone.remove(member);
         } else if let Observed::Event { observer, event } = &observation.kind {
-            let key = (*observer, event.member.as_str().to_owned());
-            self.take(world, observation.at, key, event.at, &event.kind);
+            self.take(world, observation.at, *observer, event);
         }
     }
 
@@ -46,28 +45,22 @@ impl Checker for NoResurrection {
 }
 
 impl NoResurrection {
-    fn take(
-        &mut self,
-        world: &World,
-        at: Instant,
-        key: (usize, String),
-        local: Instant,
-        kind: &EventKind,
-    ) {
-        let (observer, subject) = (key.0, key.1.clone());
+    fn take(&mut self, world: &World, at: Instant, observer: usize, event: &Event) {
+        let (subject, local, kind) = (&event.member, event.at, &event.kind);
+        let gone = self.gone.entry(observer).or_default();
         if let EventKind::Failed { accusation, .. } = kind {
-            self.gone.insert(key, (accusation.incarnation, local));
+            gone.insert(subject.clone(), (accusation.incarnation, local));
         } else if let EventKind::Left = kind {
             // The event does not say in which incarnation; the table does, if it still holds.
-            let view = world.member(observer).member(&subject);
+            let view = world.member(observer).member(subject.as_str());
             if let Some(view) = view.filter(|view| view.state() == State::Left) {
-                self.gone.insert(key, (view.incarnation(), local));
+                gone.insert(subject.clone(), (view.incarnation(), local));
             }
         } else if let EventKind::Joined { incarnation, .. }
         | EventKind::Refuted { incarnation, .. } = kind
         {
             let incarnation = *incarnation;
-            if let Some((last, _)) = self.gone.remove(&key)
+            if let Some((last, _)) = gone.remove(subject)
                 && incarnation <= last
             {
                 let text = format!(
@@ -82,7 +75,7 @@ impl NoResurrection {
                 State::Left => params.left_retention,
                 State::Alive | State::Suspect | State::Dead => params.dead_retention,
             };
-            if let Some((_, since)) = self.gone.remove(&key)
+            if let Some((_, since)) = gone.remove(subject)
                 && local.since(since) < kept
             {
                 let text = format!("{observer} forgot {subject} before {kept:?} were over");

@@ -175,7 +175,8 @@ impl History {
             }
             if self.rng.below(3) == 0 {
                 let wait = self.rng.span_below(2 * SECOND);
-                self.pass(wait, checkers);
+                let large = self.members.div_ceil(LARGE) as u32;
+                self.pass(wait / large, checkers);
             }
         }
         let wait = self.rng.span_below(20 * SECOND);
@@ -375,6 +376,10 @@ impl History {
             } else if agreed_at.is_none() {
                 agreed_at = Some(self.world.now());
             }
+            let large = self.members > LARGE;
+            if large && agreed_at.is_some_and(|at| self.world.now() >= at.after(SETTLED)) {
+                break;
+            }
         }
         (agreed_at.map(|at| at.since(calm)), bound)
     }
@@ -430,3 +435,7 @@ fn loss(rng: &mut Rng, most: f64) -> Loss {
 }
 
 const SECOND: Duration = Duration::from_secs(1);
+/// Groups beyond that join as fast as one of this size, and need not go on to the end of the bound,
+/// which is hours for them, once they have agreed for some time.
+const LARGE: usize = 100;
+const SETTLED: Duration = Duration::from_secs(60);

@@ -39,6 +39,7 @@
 //! ```
 
 mod expect;
+mod forms;
 mod play;
 mod problem;
 mod read;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use auscult_core::swim::{Label, MemberName, Params};
 
 use super::expect::{Expectation, read_text};
+use super::forms::{self, DEEDS};
 use super::problem::{Problem, Problems};
 use super::settings::Settings;
 use super::values::{Names, read_delay, read_fraction, read_loss, read_number, read_span, span_of};
@@ -29,7 +30,7 @@ pub(super) fn script(file: &str, text: &str) -> Result<Script, Problems> {
             continue;
         }
         let read = reader.line(&mut words).and_then(|()| words.end());
-        list.extend(read.err());
+        list.extend(read.err().map(|problem| with_form(problem, line)));
     }
     if reader.script.names.len() == 0 && list.is_empty() {
         let last = story.lines().last().unwrap_or("");
@@ -47,6 +48,15 @@ pub(super) fn script(file: &str, text: &str) -> Result<Script, Problems> {
     }
     reader.script.steps.sort_by_key(|step| step.at);
     Ok(reader.script)
+}
+
+/// Beside a problem that says nothing of what to do: how what happens is written.
+fn with_form(problem: Problem, line: &str) -> Problem {
+    let form = line.split_whitespace().nth(1).and_then(forms::of_deed);
+    match form {
+        Some(form) if problem.hint.is_none() => problem.hint(format!("it is written `{form}`")),
+        Some(_) | None => problem,
+    }
 }
 
 impl Script {
@@ -85,32 +95,6 @@ const HEADS: [&str; 11] = [
     "members",
     "show",
     "and times, as `30s`",
-];
-
-const DEEDS: [&str; 23] = [
-    "crash",
-    "restart",
-    "start",
-    "join",
-    "leave",
-    "stall",
-    "resume",
-    "slow",
-    "clock",
-    "partition",
-    "cut",
-    "lose",
-    "delay",
-    "lift",
-    "heal",
-    "set",
-    "unset",
-    "tell",
-    "watch",
-    "unwatch",
-    "limit",
-    "expect",
-    "end",
 ];
 
 impl Reader {
@@ -250,7 +234,7 @@ impl Reader {
                 self.script.wait_until(at);
                 Ok(())
             }
-            _ => Err(words.unknown(word, "deed", &DEEDS)),
+            _ => Err(words.unknown(word, "deed", &DEEDS.map(|(name, _)| name))),
         }
     }
 

@@ -42,6 +42,8 @@ story.txt:3:5: `probe_intervall` is no parameter
 ";
     let found = problems(story);
     assert!(found.starts_with(expected), "{found}");
+    let help = "  = help: it is written `crash MEMBERS [host]`\n";
+    assert!(found.contains(help), "{found}");
     let heads: Vec<&str> = found
         .lines()
         .filter(|line| line.starts_with("story.txt:"))
