@@ -163,8 +163,10 @@ pub(crate) async fn keep_joining(
 }
 
 /// Says what became of each seed, when it is not what was said last. That nobody answers is
-/// told when the pauses have grown: those who start together are not all there at once.
+/// told when the pauses have grown, as those who start together are not all there at once; or when
+/// another one let us in, so that nobody will be asked again.
 fn tell(results: &[JoinResult], told: &mut Vec<JoinResult>, pause: Duration) {
+    let joined = results.iter().any(|result| result.outcome.is_ok());
     for result in results {
         let seed = &result.seed;
         let before = told.iter().position(|before| before.seed == *seed);
@@ -173,6 +175,9 @@ fn tell(results: &[JoinResult], told: &mut Vec<JoinResult>, pause: Duration) {
         match &result.outcome {
             Ok(members) => tracing::info!(%seed, members, "joined"),
             Err(JoinFailure::Myself | JoinFailure::Stopped) => {}
+            Err(why) if joined && is_new => {
+                tracing::info!(%seed, "not joined: {why}; another one let us in");
+            }
             Err(JoinFailure::Silent(StreamFailure::Unreachable | StreamFailure::TimedOut))
                 if pause < PAUSE_TOLD =>
             {

@@ -228,9 +228,10 @@ pub(crate) struct AgentArgs {
     /// A member to join through; may be repeated. Asked again until one lets us in
     #[arg(
         long,
-        value_name = "HOST:PORT",
+        value_name = "HOST[:PORT]",
         env = "AUSCULT_JOIN",
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = commands::seed
     )]
     pub(crate) join: Vec<String>,
     /// The name of the group: members of another one are refused

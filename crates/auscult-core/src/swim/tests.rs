@@ -344,6 +344,23 @@ fn a_conviction_counts_where_the_suspicion_was_known() {
     );
 }
 
+/// That something came from it, before, is no news of now.
+#[test]
+fn a_link_that_passed_is_unknown_once_the_member_is_dead() {
+    let mut swim = member(5, params());
+    receive(&mut swim, 1, Body::Gossip, Vec::new());
+    receive(&mut swim, 3, Body::Gossip, vec![suspect(1, 0, 3)]);
+    let view = |swim: &Swim| {
+        let view = swim.member(&name(1)).unwrap();
+        (view.state(), view.link().hears)
+    };
+    assert_eq!(view(&swim), (State::Suspect, Direction::Passes));
+    while let Some(deadline) = swim.member(&name(1)).unwrap().deadline() {
+        swim.handle(deadline.at, Input::Tick);
+    }
+    assert_eq!(view(&swim), (State::Dead, Direction::Unknown));
+}
+
 /// A process that did not run convicts nobody for that time.
 #[test]
 fn a_stall_moves_the_deadlines_of_others() {

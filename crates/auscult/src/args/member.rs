@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use auscult_core::swim::{Label, MemberName};
 use auscult_monitor::membership::MembershipFlags;
 
-use crate::commands::bind_addr;
+use crate::commands::{bind_addr, seed};
 
 /// Flags of `auscult serve` about its group: each goes before what the settings say.
 #[derive(Debug, clap::Args)]
@@ -23,7 +23,7 @@ pub(crate) struct MemberArgs {
     #[arg(long, value_name = "ADDR[:PORT]", value_parser = bind_addr)]
     member_bind: Option<SocketAddr>,
     /// A member to join through; may be repeated
-    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
+    #[arg(long, value_name = "HOST[:PORT]", value_delimiter = ',', value_parser = seed)]
     member_join: Vec<String>,
     /// The keys of the group
     #[arg(long, value_name = "FILE")]

@@ -9,7 +9,7 @@ use auscult_agent::events::{LoggedEvent, Reading};
 use auscult_agent::http::stop::{Stop as Closing, Stopper};
 use auscult_agent::http::{AgentState, Company, serve_agent};
 use auscult_agent::keys::{KeyRing, Plain};
-use auscult_agent::{Agent, AgentConfig, AgentEvent, AgentHandle, Ending, StartError};
+use auscult_agent::{Agent, AgentConfig, AgentEvent, AgentHandle, Ending, RecordError, StartError};
 use auscult_core::swim::{Label, MemberName, Params};
 use tokio::net::TcpListener;
 
@@ -225,16 +225,36 @@ fn host_name() -> Result<String, Stop> {
 
 fn stop(error: &StartError) -> Stop {
     let mut message = error.to_string();
-    if let StartError::Bind { source, .. } = error
-        && !matches!(
-            source.kind(),
-            ErrorKind::AddrInUse | ErrorKind::AddrNotAvailable | ErrorKind::PermissionDenied
-        )
-    {
-        // The message says these three by itself.
+    if let StartError::Bind { source, .. } = error {
+        let is_said = [ErrorKind::AddrInUse, ErrorKind::PermissionDenied];
+        if is_said.contains(&source.kind()) {
+            message += "; choose another address with --bind";
+        } else if source.kind() != ErrorKind::AddrNotAvailable {
+            message = format!("{message}: {}", exit::in_words(source));
+        }
+    } else if let StartError::Record(RecordError::Io { source, .. }) = error {
         message = format!("{message}: {}", exit::in_words(source));
+    } else if let StartError::Record(RecordError::Name { .. } | RecordError::Label { .. }) = error {
+        message += "; give each member a file of its own with --snapshot";
     }
     Stop::new(Exit::Cannot, message)
+}
+
+/// What `--join` takes: a member's host, with or without its port.
+pub(crate) fn seed(text: &str) -> Result<String, String> {
+    if text.parse::<SocketAddr>().is_ok() {
+        return Ok(text.to_owned());
+    }
+    if let Ok(ip) = text.parse::<IpAddr>() {
+        return Ok(SocketAddr::new(ip, PORT).to_string());
+    }
+    let (host, port) = text.rsplit_once(':').unwrap_or((text, "7946"));
+    let is_port = port.parse::<u16>().is_ok_and(|port| port != 0);
+    let is_host = !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || c == ':');
+    if is_host && is_port {
+        return Ok(format!("{host}:{port}"));
+    }
+    Err("not a host and a port such as seed.internal:7946".into())
 }
 
 /// What `--bind` takes: an address with or without a port.
@@ -251,3 +271,30 @@ const BIND: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), PORT);
 /// The port that memberlist's users know.
 const PORT: u16 = 7946;
 const LEAVE_TIME: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use super::seed;
+
+    #[test]
+    fn a_seed_is_a_host_with_or_without_a_port() {
+        for (text, taken) in [
+            ("127.0.0.1:9", Some("127.0.0.1:9")),
+            ("[::1]:9", Some("[::1]:9")),
+            ("seed.internal:9", Some("seed.internal:9")),
+            ("seed", Some("seed:7946")),
+            ("10.0.0.7", Some("10.0.0.7:7946")),
+            ("::1", Some("[::1]:7946")),
+            ("", None),
+            (":9", None),
+            ("seed:", None),
+            ("seed:0", None),
+            ("seed:70000", None),
+            ("a:b:9", None),
+            ("http://seed:9", None),
+            ("two seeds:9", None),
+        ] {
+            assert_eq!(seed(text).ok().as_deref(), taken, "{text:?}");
+        }
+    }
+}

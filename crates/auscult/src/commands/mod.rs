@@ -26,7 +26,7 @@ mod sim;
 mod targets;
 mod watched;
 
-pub(crate) use agent::bind_addr;
+pub(crate) use agent::{bind_addr, seed};
 pub(crate) use interrupt::Interrupts;
 pub(crate) use node::{JoinArgs, NodeArgs, TlsArgs};
 

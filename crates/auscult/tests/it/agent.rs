@@ -64,6 +64,18 @@ fn a_member_that_is_killed_and_started_again_at_once_takes_the_place_of_the_old_
     assert!(incarnations.is_sorted_by(|a, b| a < b), "{incarnations:?}");
 }
 
+/// Or an operator learns of a mistake when all the others are gone.
+#[test]
+fn a_seed_that_nobody_answers_is_named_although_another_one_does() {
+    let mut first = start("first", &[]);
+    let address = address_in(&first.line("member first is up at "));
+    let nobody = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let nobody = nobody.local_addr().unwrap().to_string();
+    let mut second = start("second", &["--join", &address, "--join", &nobody]);
+    let said = second.log("another one let us in");
+    assert!(said.contains(&nobody), "{said}");
+}
+
 #[test]
 fn lines_can_be_objects() {
     let mut first = start("first", &["--log-format", "json"]);

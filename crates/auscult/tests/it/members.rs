@@ -85,7 +85,14 @@ fn a_killed_member_is_shown_with_the_case_against_it() {
     let dead: Value = serde_json::from_str(&a.run("members --state dead -o json")).unwrap();
     assert_eq!(dead["members"][0]["name"], "c");
     assert_eq!(dead["members"].as_array().unwrap().len(), 1);
-    assert!(a.run("members get c").starts_with("c is dead for "));
+    let shown = a.run("members get c");
+    assert!(shown.starts_with("c is dead for "), "{shown}");
+    for part in [
+        "from it      unknown",
+        "why          auscult events --member c",
+    ] {
+        assert!(shown.contains(part), "{part} in {shown}");
+    }
     let kinds = a.json("/v1/events?target=c");
     let kinds = kinds["events"].as_array().unwrap();
     let failed = kinds

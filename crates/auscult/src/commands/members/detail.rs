@@ -43,6 +43,9 @@ pub(super) fn print(out: &mut dyn Write, screen: Screen, member: &Value) -> io::
         let arithmetic = suspicion["arithmetic"].as_str().map(printable);
         line("because", arithmetic)?;
     }
+    // The case was closed with the verdict, and is kept among the events.
+    let case = (state == "dead").then(|| format!("auscult events --member {}", text("name")));
+    line("why", case)?;
     for (key, value) in member["metadata"].as_object().into_iter().flatten() {
         let value = value.as_str().map_or_else(|| value.to_string(), printable);
         line("metadata", Some(format!("{} = {value}", printable(key))))?;
