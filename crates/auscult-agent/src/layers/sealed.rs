@@ -18,8 +18,8 @@
 //!
 //! # When the two do not agree
 //! One that gets data, or a confirmation, for which it has no channel asks. So does one that could
-//! not open a few datagrams in a row on a channel it has. Both are bounded in number, as anybody can
-//! cause them.
+//! not open a few datagrams in a row on a channel it has. Both are bounded in number, as anybody
+//! can cause them.
 
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -276,8 +276,8 @@ impl Sealer {
         let confirmed = self.open_greeting(bytes)?;
         let waiting = self.prove(now, from, &confirmed);
         if waiting.is_err() && self.channels.established(from).is_none() {
-            // A member that heard nothing yet on a channel with the process before this one, or with
-            // another one, says all that it says in this way, and would go on for ever.
+            // A member that heard nothing yet on a channel with the process before this one, or
+            // with another one, says all that it says in this way, and would go on for ever.
             self.ask_unprompted(now, from, ASK_APART, reply);
         }
         let waiting = waiting?;
