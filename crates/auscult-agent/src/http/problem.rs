@@ -76,7 +76,7 @@ pub enum Kind {
     BodyTooLarge,
     /// The body is not JSON.
     UnsupportedMediaType,
-    /// The settings are not valid.
+    /// What was asked for is not valid.
     Invalid,
     /// There is no room for this now.
     Busy,
@@ -210,7 +210,7 @@ impl Kind {
             Self::Changed => "It has changed meanwhile",
             Self::BodyTooLarge => "The body is too large",
             Self::UnsupportedMediaType => "The body is not JSON",
-            Self::Invalid => "The settings are not valid",
+            Self::Invalid => "What was asked for is not valid",
             Self::Busy => "There is no room for this now",
             Self::Storage => "The change could not be stored",
             Self::Unreadable => "The settings file cannot be read",

@@ -56,6 +56,8 @@ pub(super) struct Recorder {
     finest: Resolution,
     /// Roll-ups that begin before it are given away.
     closed_ms: u64,
+    /// The end of the last roll-up at which each target was looked at.
+    pub(super) looked_ms: u64,
     dropped: u64,
     over_limit: u64,
     pub(super) discarded_at: u64,
@@ -76,6 +78,7 @@ impl Recorder {
             batch: Batch::new(Resolution::TenSeconds),
             finest: Resolution::TenSeconds,
             closed_ms,
+            looked_ms: closed_ms,
             dropped: 0,
             over_limit: 0,
             discarded_at: 0,
@@ -94,11 +97,16 @@ impl Recorder {
         }
         self.follow_clock();
         self.take_finest(settings.finest);
-        self.take_events();
         let now_ms = self.shared.clock.now_ms();
+        let begun = self.finest.floor(now_ms);
+        if begun > self.looked_ms {
+            // Before a change in the next roll-up is taken, which closes this one.
+            self.look_at_all();
+            self.looked_ms = begun;
+        }
+        self.take_events();
         let due = self.finest.floor(now_ms.saturating_sub(LATE_MS));
         if due > self.closed_ms {
-            self.look_at_all();
             self.close(due);
         }
         self.shed();

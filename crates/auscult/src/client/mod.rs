@@ -123,8 +123,17 @@ impl Client {
 
     /// Prepares the way; nothing is sent yet.
     pub(crate) fn to(server: Server, url: &str) -> Result<Self, Stop> {
+        Self::named_by("--url", server, url)
+    }
+
+    /// Prepares the way to where `--to` names, for [`push`](Self::push).
+    pub(crate) fn to_receiver(url: &str) -> Result<Self, Stop> {
+        Self::named_by("--to", Server::Monitor, url)
+    }
+
+    fn named_by(option: &str, server: Server, url: &str) -> Result<Self, Stop> {
         let base = Base::parse(url)
-            .map_err(|message| Stop::new(Exit::Usage, format!("--url {url}: {message}")))?;
+            .map_err(|message| Stop::new(Exit::Usage, format!("{option} {url}: {message}")))?;
         Ok(Self { base, server })
     }
 

@@ -29,8 +29,9 @@ pub(super) fn compose(
     way: &Way,
 ) -> Result<Composed, SendError> {
     // Not every way shows them.
-    let values = LazyCell::new(|| payload::webhook(message));
-    let text = || payload::text(message);
+    let now = clock.now();
+    let values = LazyCell::new(|| payload::webhook(now, message));
+    let text = || payload::text(now, message);
     let title = || values["title"].as_str().unwrap_or_default().to_owned();
     let (body, templates) = match way {
         Way::Webhook { templates, .. } | Way::Command { templates, .. } => {
@@ -52,7 +53,7 @@ pub(super) fn compose(
             (body.unwrap_or_else(text), &mail.templates)
         }
         Way::Alertmanager { .. } => {
-            let body = payload::alertmanager(clock.now(), message).to_string();
+            let body = payload::alertmanager(now, message).to_string();
             return Ok(Composed::of(body));
         }
         Way::Log => return Ok(Composed::of(text())),

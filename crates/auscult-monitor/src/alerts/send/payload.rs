@@ -25,13 +25,13 @@ const SUBJECTS_MAX: usize = 3;
 const LINES_MAX: usize = 20;
 
 /// JSON for webhooks and programs.
-pub(super) fn webhook(message: &Message) -> Value {
+pub(super) fn webhook(now: Instant, message: &Message) -> Value {
     let group = message.group.iter();
     let group: Map<String, Value> = group.map(|(k, v)| (k.clone(), json!(v))).collect();
     let ended = message.notices.iter().filter(|n| n.news.is_resolved());
     let ended = ended.count();
     let firing = message.notices.len() - ended;
-    let text = text(message);
+    let text = text(now, message);
     json!({
         "version": "1",
         "receiver": message.receiver.as_str(),
@@ -102,7 +102,7 @@ pub(super) fn alertmanager(now: Instant, message: &Message) -> Value {
         json!({
             "labels": labels,
             "annotations": {
-                "summary": line(notice),
+                "summary": line(now, notice),
                 "reason": &*notice.reason,
                 "auscult_id": notice.alert.to_string(),
             },
@@ -127,7 +127,7 @@ fn label_name(name: &str) -> String {
 }
 
 /// Text for people: what it comes to in the first line, and then one line for each alert.
-pub(super) fn text(message: &Message) -> String {
+pub(super) fn text(now: Instant, message: &Message) -> String {
     let ended = message
         .notices
         .iter()
@@ -140,7 +140,7 @@ pub(super) fn text(message: &Message) -> String {
         .map(|(k, v)| format!(" {k}={v}"))
         .collect();
     if let ([notice], true) = (message.notices.as_slice(), group.is_empty()) {
-        return line(notice);
+        return line(now, notice);
     }
     let what = match message.occasion {
         Occasion::MassFailure => "mass failure: ",
@@ -154,7 +154,7 @@ pub(super) fn text(message: &Message) -> String {
     };
     let mut text = format!("{what}{counts}{group}: {subjects}");
     for notice in message.notices.iter().take(LINES_MAX) {
-        let _ = write!(text, "\n{}", line(notice));
+        let _ = write!(text, "\n{}", line(now, notice));
     }
     if message.notices.len() > LINES_MAX {
         let _ = write!(text, "\nand {} more", message.notices.len() - LINES_MAX);
@@ -185,15 +185,18 @@ fn subjects(message: &Message) -> String {
     text
 }
 
-fn line(notice: &Notice) -> String {
+fn line(now: Instant, notice: &Notice) -> String {
     let subject = notice.key.subject.name();
     let (signal, rule) = (&notice.key.signal, &notice.key.rule);
     let severity = notice.severity.as_str();
     let fired = moment(notice.fired);
     let mut line = match notice.news {
         News::Firing => format!("[{severity}] {subject} {signal}: {rule} since {fired}"),
-        News::Refresh | News::Repeat(_) => {
-            format!("[{severity}] {subject} {signal}: still {rule}, since {fired}")
+        // One that is told again and again is to see the same each time.
+        News::Refresh => format!("[{severity}] {subject} {signal}: still {rule}, since {fired}"),
+        News::Repeat(_) => {
+            let span = seconds(now.since(notice.fired));
+            format!("[{severity}] {subject} {signal}: still {rule} for {span}, since {fired}")
         }
         News::Resolved { at, .. } => {
             let span = seconds(at.since(notice.fired));
@@ -302,5 +305,31 @@ pub(super) fn samples() -> Vec<Value> {
     mass.occasion = Occasion::MassFailure;
     mass.group = vec![("env".into(), "a \"b\"".into())];
     let messages = [one.clone(), with(&[ended]), mass];
-    messages.iter().map(webhook).collect()
+    let values = messages.iter();
+    values.map(|it| webhook(Instant::ORIGIN, it)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reminder_says_since_when_and_for_how_long_and_what_is_told_again_is_the_same() {
+        let now = Instant::from_secs(100_000);
+        let receiver = ReceiverName::new("mail").unwrap();
+        let text_of = |news| {
+            let mut message = test_message(now, &receiver, TIMEOUT).unwrap();
+            message.notices[0].news = news;
+            [240, 5_400].map(|passed| text(now.after(Duration::from_secs(passed)), &message))
+        };
+        let [early, late] = text_of(News::Repeat(1));
+        assert!(early.contains("still test for 4 min 0 s, since"), "{early}");
+        assert!(late.contains("still test for 90 min 0 s, since"), "{late}");
+        for news in [News::Refresh, News::Firing] {
+            let [early, late] = text_of(news);
+            assert_eq!(early, late);
+        }
+    }
+
+    const TIMEOUT: Duration = Duration::from_secs(10);
 }

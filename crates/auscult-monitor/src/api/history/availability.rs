@@ -1,5 +1,7 @@
 //! `/v1/targets/{id}/availability`: how much of a window a target was there.
 
+use std::time::Duration;
+
 use auscult_core::history::{Availability, Objective, Rollup};
 use auscult_core::monitor::Status;
 use axum::extract::State;
@@ -15,6 +17,7 @@ use super::super::views::Time;
 use super::query::window_of;
 use super::view::time_ms;
 use super::{of, unreadable};
+use crate::events::sentence;
 use crate::history::History;
 
 /// How much of a window a target was there. Time that nobody can judge is left out: not watched,
@@ -182,8 +185,8 @@ fn notes(sum: &Rollup, unwatched_ms: u64, watched: Watched) -> Vec<String> {
     let mut notes = Vec::new();
     let mut left_out = |millis: u64, why: &str| {
         if millis > 0 {
-            let seconds = millis as f64 / 1_000.0;
-            notes.push(format!("{seconds:.1} s of the window are left out: {why}"));
+            let span = sentence::seconds(Duration::from_millis(millis));
+            notes.push(format!("{span} of the window are left out: {why}"));
         }
     };
     left_out(

@@ -1,6 +1,7 @@
 //! What happened is read as it was told.
 
 use auscult_core::monitor::Status::{Down, Late, Unknown, Up};
+use auscult_core::monitor::{Change, Labels, Signal, Target};
 
 use super::*;
 
@@ -85,6 +86,35 @@ fn all_lengths_say_the_same() {
     assert_eq!(sums[0], sums[2]);
     let segments = stage.history.cover(since, since + 8_000_000).unwrap();
     assert_eq!(stage.history.sum("web", &segments).unwrap(), sums[0]);
+}
+
+/// Each roll-up ends with a look at the target. A change soon after that closes it, so the look
+/// must have been made by then.
+#[test]
+fn a_roll_up_has_a_level_though_the_next_one_begins_with_a_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut stage = Stage::in_folder(folder.path());
+    let signal = Signal {
+        name: SignalName::new("http").unwrap(),
+        config: evidence().config,
+    };
+    let target = Target {
+        id: TargetId::new("web").unwrap(),
+        labels: Labels::new(),
+        signals: vec![signal],
+    };
+    stage.engine.apply(Change::Put(target)).unwrap();
+    stage.step();
+    stage.recorder.looked_ms = 0;
+    stage.tell("web", 21_000, passes(Unknown, Up));
+    stage.step();
+    let since = stage.origin_ms();
+    let rows = stage
+        .history
+        .rollups("web", Resolution::TenSeconds, (since, since + 30_000), 10);
+    let rows = rows.unwrap().rows;
+    assert!(rows.len() >= 2, "{rows:?}");
+    assert_eq!(rows[0].1.level.count, 1, "{rows:?}");
 }
 
 #[test]

@@ -30,7 +30,7 @@ pub(super) async fn run(targets: &[String], args: &PastArgs, to: &str) -> Result
     let samples = export.samples();
     let mut sent = Sent::default();
     if to.contains("://") {
-        let receiver = Client::new(to)?;
+        let receiver = Client::to_receiver(to)?;
         for part in samples.chunks(remote::SAMPLES_AT_ONCE) {
             sent.part(&receiver, &export, part).await?;
         }
@@ -99,7 +99,11 @@ impl Sent {
     fn tell(&self, to: &str) -> Result<(), Stop> {
         let (samples, parts) = (self.samples, self.parts);
         let mut out = io::stdout();
-        writeln!(out, "exported {samples} samples in {parts} parts to {to}")?;
+        let parts = match parts {
+            1 => "one part".to_owned(),
+            parts => format!("{parts} parts"),
+        };
+        writeln!(out, "exported {samples} samples in {parts} to {to}")?;
         if samples == 0 && self.refused == 0 {
             writeln!(out, "no roll-up of the window is complete yet")?;
         }

@@ -11,13 +11,13 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use self::axis::{Axis, label};
+use self::axis::{Axis, moments, whole_label};
 use super::length_seconds;
 use crate::render::time::moment;
 
 const WIDTH: f64 = 1_000.0;
 const LEFT: f64 = 60.0;
-const RIGHT: f64 = 64.0;
+const RIGHT: f64 = 88.0;
 const TOP: f64 = 56.0;
 /// Where the axis begins.
 const GROUND: f64 = 276.0;
@@ -29,6 +29,8 @@ const TIMES: f64 = BAND + BAND_HEIGHT + 18.0;
 /// The panel of response times, where there are any.
 const PANEL: f64 = TIMES + 46.0;
 const PANEL_HEIGHT: f64 = 84.0;
+/// From one line of text to the next.
+const LINE_HEIGHT: f64 = 14.0;
 /// What the legend needs below everything else.
 const LEGEND: f64 = 52.0;
 
@@ -39,7 +41,7 @@ const STYLE: &str = ".b{fill:#fff}text{font:12px system-ui,sans-serif;fill:#444}
     .o{fill:#c8352b;opacity:.12}.h{stroke-dasharray:6 4;fill:none}\
     .late.h{stroke:#b57e0c}.down.h{stroke:#c8352b}.n{fill:#888;font-size:14px}\
     @media(prefers-color-scheme:dark){.b{fill:#15181d}text{fill:#b4bac3}.t{fill:#f1f3f5}\
-    .g{stroke:#2d333b}.l{stroke:#7ab4f5}.m{stroke:#44699a}.up{fill:#4cb071}.late{fill:#e8b13c}\
+    .g{stroke:#2d333b}.l{stroke:#7ab4f5}.m{stroke:#5f8cc4}.up{fill:#4cb071}.late{fill:#e8b13c}\
     .down{fill:#e5534b}.unknown{fill:#636c76}.paused{fill:#8c76b0}.o{fill:#e5534b;opacity:.18}\
     .h{fill:none}.late.h{stroke:#e8b13c}.down.h{stroke:#e5534b}}";
 
@@ -134,7 +136,7 @@ impl Plot<'_> {
         self.put(format_args!(
             "<text class=\"t\" x=\"{LEFT}\" y=\"22\">{target}</text>\
              <text x=\"{LEFT}\" y=\"39\">level of suspicion: highest (thick) and mean in each \
-             {resolution}, {scale}; times are UTC</text>"
+             {resolution}, {scale}</text>"
         ));
         for level in self.axis.ticks() {
             let (y, right) = (self.y(level), WIDTH - RIGHT);
@@ -145,19 +147,7 @@ impl Plot<'_> {
                 y + 4.0
             ));
         }
-        let span = self.until - self.since;
-        for n in 0..=4 {
-            let at = self.since + span * f64::from(n) / 4.0;
-            let anchor = match n {
-                0 => "start",
-                4 => "end",
-                _ => "middle",
-            };
-            let (x, text) = (self.x(at), label(at, span));
-            self.put(format_args!(
-                "<text x=\"{x:.1}\" y=\"{TIMES:.1}\" text-anchor=\"{anchor}\">{text}</text>"
-            ));
-        }
+        self.moments();
         if self.rows().next().is_none() && self.transitions().is_empty() {
             let (x, y) = (
                 f64::midpoint(LEFT, WIDTH - RIGHT),
@@ -166,6 +156,23 @@ impl Plot<'_> {
             self.put(format_args!(
                 "<text class=\"n\" x=\"{x}\" y=\"{y}\" text-anchor=\"middle\">nothing is kept \
                  of this time</text>"
+            ));
+        }
+    }
+
+    /// Times below the band, and the whole span at the top.
+    fn moments(&mut self) {
+        let [from, to] = [self.since, self.until].map(whole_label);
+        self.put(format_args!(
+            "<text x=\"{}\" y=\"39\" text-anchor=\"end\">{from} to {to} UTC</text>",
+            WIDTH - RIGHT
+        ));
+        let bottom = BAND + BAND_HEIGHT;
+        for (at, text) in moments(self.since, self.until) {
+            let x = self.x(at);
+            self.put(format_args!(
+                "<path class=\"g\" d=\"M{x:.1} {bottom}v5\"/>\
+                 <text x=\"{x:.1}\" y=\"{TIMES:.1}\" text-anchor=\"middle\">{text}</text>"
             ));
         }
     }
@@ -224,16 +231,23 @@ impl Plot<'_> {
     }
 
     fn thresholds(&mut self, [late, down]: [f64; 2]) {
-        for (name, level) in [("late", late), ("down", down)] {
+        // Names of lines that are near each other stand apart.
+        let near = (LINE_HEIGHT - (self.y(late) - self.y(down))).max(0.0) / 2.0;
+        for (name, level, shift) in [("late", late, near), ("down", down, -near)] {
             if level <= 0.0 || (name == "late" && level >= down) {
                 continue;
             }
+            let shift = if late > 0.0 && late < down {
+                shift
+            } else {
+                0.0
+            };
             let (y, right) = (self.y(level), WIDTH - RIGHT);
             self.put(format_args!(
                 "<path class=\"{name} h\" d=\"M{LEFT} {y:.1}H{right}\"/>\
                  <text x=\"{}\" y=\"{:.1}\">{name} {level}</text>",
-                right + 4.0,
-                y + 4.0
+                right + 6.0,
+                y + shift + 4.0
             ));
         }
     }
@@ -374,15 +388,17 @@ impl Plot<'_> {
     }
 }
 
-/// The axis of response times, if anything was answered. One long answer among many short ones
-/// would make a linear one show nothing but itself.
+/// The axis of response times, if anything was answered. Some long answers among many short ones
+/// would make a linear one show nothing but themselves.
 fn of_times(past: &Value) -> Option<Axis> {
     let rows = || past["rollups"].as_array().into_iter().flatten();
     let longest = rows().filter_map(|row| row["latency_max_ms"].as_f64());
     let longest = longest.reduce(f64::max)?;
     let means = rows().filter_map(|row| row["latency_mean_ms"].as_f64());
-    let (sum, count) = means.fold((0.0, 0.0), |(sum, count), mean| (sum + mean, count + 1.0));
-    match longest > 20.0 * sum / f64::max(count, 1.0) {
+    let mut means: Vec<f64> = means.collect();
+    means.sort_by(f64::total_cmp);
+    let median = means.get(means.len() / 2).copied().unwrap_or(longest);
+    match longest > 20.0 * median {
         true => Some(Axis::reaching(longest)),
         false => Some(Axis::linear(longest)),
     }
@@ -486,6 +502,14 @@ mod tests {
             assert!(checked.contains(text), "{text}: {checked}");
         }
         is_whole(&checked);
+        assert!(checked.contains("mean, linear"), "{checked}");
+        // A check that hung does not hide how the others were.
+        past["rollups"][0]["latency_max_ms"] = json!(3_000.0);
+        past["rollups"][0]["latency_mean_ms"] = json!(3_000.0);
+        let other = past["rollups"][1].clone();
+        past["rollups"].as_array_mut().unwrap().push(other);
+        let hung = draw(&past, &Value::Null);
+        assert!(hung.contains("mean, logarithmic"), "{hung}");
         past["rollups"][1]["latency_max_ms"] = json!(1e300);
         is_whole(&draw(&past, &Value::Null));
     }

@@ -1,5 +1,7 @@
 //! The axes of the picture.
 
+use std::ops::Range;
+
 /// Levels above this are told apart from those far below it by their logarithms alone.
 const LINEAR_MAX: f64 = 10.0;
 
@@ -70,18 +72,70 @@ fn nice(value: f64) -> f64 {
     step.unwrap_or(10.0) * power
 }
 
-/// A moment, as finely as a picture of so many seconds tells it.
-pub(super) fn label(at: f64, span: f64) -> String {
-    let moment = jiff::Timestamp::from_second(at as i64).unwrap_or(jiff::Timestamp::MAX);
-    let text = moment.to_string();
-    // Of 2026-11-21T09:15:00Z.
-    let part = if span < 3_600.0 {
-        text.get(11..19)
-    } else {
-        text.get(..16)
-    };
-    part.map_or(text.clone(), |part| part.replace('T', " "))
+/// Moments that people would choose, some of them and not many, each with what is written there:
+/// the day where it begins, and the time of day else.
+pub(super) fn moments(since: f64, until: f64) -> Vec<(f64, String)> {
+    let span = (until - since).max(1.0);
+    let step = STEPS.into_iter().find(|step| span / step <= MOMENTS_MAX);
+    // Longer than what any history keeps.
+    let step = step.unwrap_or_else(|| (span / MOMENTS_MAX / DAY).ceil() * DAY);
+    let first = (since / step).ceil() * step;
+    let all = (0..).map(|n| first + f64::from(n) * step);
+    let all = all.take_while(|at| *at <= until);
+    all.map(|at| (at, label(at, step))).collect()
 }
+
+/// A moment as finely as a picture with marks so many seconds apart tells it.
+fn label(at: f64, step: f64) -> String {
+    let (day, time) = day_and_time(at);
+    if step >= DAY || time == "00:00:00" {
+        day
+    } else if step < 60.0 {
+        time
+    } else {
+        time.get(..5).unwrap_or_default().to_owned()
+    }
+}
+
+/// A moment with its day.
+pub(super) fn whole_label(at: f64) -> String {
+    let (day, time) = day_and_time(at);
+    format!("{day} {time}")
+}
+
+fn day_and_time(at: f64) -> (String, String) {
+    let moment = jiff::Timestamp::from_second(at as i64).unwrap_or(jiff::Timestamp::MAX);
+    // Of 2026-11-21T09:15:00Z.
+    let text = moment.to_string();
+    let part = |range: Range<usize>| text.get(range).unwrap_or_default().to_owned();
+    (part(0..10), part(11..19))
+}
+
+const DAY: f64 = 86_400.0;
+
+/// Between two moments that are written, in seconds.
+const STEPS: [f64; 17] = [
+    1.0,
+    5.0,
+    10.0,
+    30.0,
+    60.0,
+    300.0,
+    600.0,
+    1_800.0,
+    3_600.0,
+    7_200.0,
+    10_800.0,
+    21_600.0,
+    43_200.0,
+    DAY,
+    2.0 * DAY,
+    5.0 * DAY,
+    10.0 * DAY,
+];
+
+/// Steps in a picture at most.
+const MOMENTS_MAX: f64 = 8.0;
 
 #[cfg(test)]
 mod tests {
@@ -107,8 +161,25 @@ mod tests {
     }
 
     #[test]
-    fn a_short_picture_tells_seconds_and_a_long_one_days() {
-        assert_eq!(label(1_795_252_500.0, 60.0), "09:15:00");
-        assert_eq!(label(1_795_252_500.0, 86_400.0), "2026-11-21 09:15");
+    fn a_picture_of_any_length_has_some_moments_that_people_would_choose() {
+        let at = 1_795_252_504.0;
+        let texts = |span: f64| -> Vec<String> {
+            let all = moments(at, at + span).into_iter();
+            all.map(|(_, text)| text).collect()
+        };
+        let minute = [
+            "09:15:10", "09:15:20", "09:15:30", "09:15:40", "09:15:50", "09:16:00",
+        ];
+        assert_eq!(texts(60.0), minute);
+        assert_eq!(texts(1_800.0)[..2], ["09:20", "09:25"]);
+        let day = texts(DAY);
+        assert!(day.contains(&"2026-11-22".to_owned()), "{day:?}");
+        assert!(day.contains(&"12:00".to_owned()), "{day:?}");
+        assert_eq!(texts(30.0 * DAY)[0], "2026-11-23");
+        for days in [0.001, 0.02, 0.3, 2.0, 7.0, 30.0, 90.0, 4_000.0] {
+            let count = texts(days * DAY).len();
+            assert!((2..=9).contains(&count), "{days}: {count}");
+        }
+        assert_eq!(whole_label(at), "2026-11-21 09:15:04");
     }
 }
