@@ -64,7 +64,12 @@ impl fmt::Display for JoinFailure {
         match self {
             Self::Unresolved(why) => write!(f, "no address: {why}"),
             Self::Refused(refusal) => write!(f, "refused: {refusal}"),
-            Self::Silent(StreamFailure::Unreachable) => write!(f, "nobody listens there"),
+            Self::Silent(StreamFailure::Unreachable) => {
+                write!(
+                    f,
+                    "nobody listens there, or it hangs up (TLS on one side only?)"
+                )
+            }
             Self::Silent(StreamFailure::TimedOut) => write!(f, "no answer in time"),
             Self::Silent(StreamFailure::Malformed) => write!(
                 f,
