@@ -46,7 +46,6 @@ pub struct ReadingsRecord {
     /// Which peers are judged there, where that is news.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) roll: Option<RollRecord>,
-    #[serde(default)]
     pub(super) items: Vec<ItemRecord>,
     /// Metrics that are due there. The answer has what is newer here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -603,7 +602,10 @@ fn passed(metric: &SignalName, peer: &TargetId, epoch: Option<u64>, kept: &Kept)
 
 #[cfg(test)]
 mod tests {
+    use auscult_core::peer_metric::{MetricLogConfig, MetricLogParams};
+
     use super::*;
+    use crate::clock::Clock;
 
     #[test]
     fn what_came_before_it_was_forgotten_is_not_taken_again() {
@@ -623,5 +625,37 @@ mod tests {
             "the oldest goes"
         );
         assert!(exchange.is_forgotten("b", "load", at(7)));
+    }
+
+    #[tokio::test]
+    async fn a_question_is_answered_when_nobody_is_left_to_answer_it() {
+        let config = MetricLogConfig::new(MetricLogParams::new()).unwrap();
+        let monitor = PeerMonitor::start(config, Clock::new());
+        let names = ["b", "c"].map(|name| MonitorName::new(name).unwrap());
+        let [b, c] = &names;
+        let question = (
+            SignalName::new("load").unwrap(),
+            TargetId::new("node-1").unwrap(),
+        );
+        let exchange = Exchange::default();
+        assert_eq!(exchange.meet(&names).come, names);
+        assert_eq!(exchange.ask(vec![question.clone()]), []);
+        // A letter that was lost asks again.
+        for _ in 0..2 {
+            let letter = exchange.next(&monitor, 1, b).await.unwrap();
+            assert_eq!((letter.number, letter.asked.len()), (1, 1));
+            assert_eq!(letter.asked[0].age_us, None);
+        }
+        assert_eq!(exchange.letter_taken(b), [], "the other one is still asked");
+        let met = exchange.meet(&names[..1]);
+        assert_eq!(
+            (met.gone, met.answered),
+            (vec![c.clone()], vec![question.clone()])
+        );
+
+        exchange.note_roll(b, &Roll::Named(Arc::default()), Vec::new());
+        let unasked = exchange.ask(vec![question.clone()]);
+        assert_eq!(unasked, [question], "nobody else judges the peer");
+        monitor.shutdown().await;
     }
 }
