@@ -72,6 +72,13 @@ def resident(process, what="VmRSS"):
     return int(line.split()[1]) / 1024
 
 
+def worked(process):
+    """Seconds of a processor that it used so far."""
+    with open(f"/proc/{process.pid}/stat") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def settled(process):
     """What it holds once that grows and shrinks no more."""
     last, since = resident(process), time.monotonic()
@@ -144,6 +151,7 @@ def batch(binary, folder, processes, count):
     plan = [binary, "apply", "-f", path, "--plan", "--url", url]
     subprocess.run(plan, check=True, stdout=subprocess.DEVNULL)
     print(f"planned in {time.monotonic() - began:.2f} s")
+    idle = [worked(process) for process in processes]
     began = time.monotonic()
     done = subprocess.run([binary, "apply", "-f", path, "--url", url], capture_output=True, text=True)
     print(f"applied as one batch in {time.monotonic() - began:.2f} s: {(done.stdout + done.stderr).strip()}")
@@ -152,6 +160,8 @@ def batch(binary, folder, processes, count):
         target = f"/v1/targets/many-{count - 1:06}"
         until("live", lambda: ask(port, "GET", target)[0] == 200)
         print(f"  live on {port} {time.monotonic() - acknowledged:.2f} s after the acknowledgement")
+    seconds = [worked(process) - was for process, was in zip(processes, idle)]
+    print("  processor time of each until then:", ", ".join(f"{spent:.2f} s" for spent in seconds))
     more = []
     for process, was in zip(processes, before):
         now = settled(process)
@@ -159,6 +169,9 @@ def batch(binary, folder, processes, count):
         peak = resident(process, "VmHWM")
         print(f"  resident {now:.0f} MB, {now - was:.0f} MB more than before, at most {peak:.0f} MB")
     return more
+
+
+sys.stdout.reconfigure(line_buffering=True)
 
 
 def main():

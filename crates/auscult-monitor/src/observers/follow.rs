@@ -23,6 +23,10 @@ const EVENTS_AT_ONCE: usize = 500;
 const CALM_LOOK: Duration = Duration::from_millis(100);
 const CALM_LOOKS_MAX: usize = 10;
 
+/// The same while settings are followed that say what is watched: it would all be looked at again,
+/// and looking would take the time of those who follow them.
+const CALM_LOOKS_FOLLOWING_MAX: usize = 50;
+
 /// Tells the machine of everything that this monitor sees, until `stop`.
 pub(super) async fn follow(observatory: Observatory, stop: Stop) {
     let events = observatory.0.engine.events().clone();
@@ -34,7 +38,7 @@ pub(super) async fn follow(observatory: Observatory, stop: Stop) {
         loop {
             let page = events.since(read, EVENTS_AT_ONCE);
             if page.gap != Gap::None {
-                calm(&events).await;
+                observatory.calm(&events).await;
                 read = events.newest_id();
                 observatory.scan().await;
                 continue;
@@ -60,19 +64,22 @@ pub(super) async fn follow(observatory: Observatory, stop: Stop) {
     }
 }
 
-/// More was said than can be read: waits until little is said, so that everything is looked at once
-/// and not again and again. A change of the settings may name a hundred thousand targets.
-async fn calm(events: &EventLog) {
-    for _ in 0..CALM_LOOKS_MAX {
-        let before = events.newest_id();
-        tokio::time::sleep(CALM_LOOK).await;
-        if events.newest_id() - before < EVENTS_AT_ONCE as u64 {
-            return;
+impl Observatory {
+    /// More was said than can be read: waits until little is said, so that everything is looked at
+    /// once and not again and again. A change of the settings may name a hundred thousand targets.
+    async fn calm(&self, events: &EventLog) {
+        for look in 0..CALM_LOOKS_FOLLOWING_MAX {
+            if look >= CALM_LOOKS_MAX && !self.0.targets.are_followed() {
+                return;
+            }
+            let before = events.newest_id();
+            tokio::time::sleep(CALM_LOOK).await;
+            if events.newest_id() - before < EVENTS_AT_ONCE as u64 {
+                return;
+            }
         }
     }
-}
 
-impl Observatory {
     /// Looks at every target that is this monitor's to observe, and lets others have their turn
     /// meanwhile. What changes in that time stands in the log behind what was read before.
     pub(super) async fn scan(&self) {

@@ -65,6 +65,9 @@ pub trait Targets: Admission {
     /// The names of all targets.
     fn names(&self) -> Vec<TargetId>;
 
+    /// Whether settings are being followed that say what is watched.
+    fn are_followed(&self) -> bool;
+
     /// Where a target comes from; none when it is not watched.
     fn origin(&self, target: &str) -> Option<Origin>;
 
@@ -103,6 +106,10 @@ pub fn part(lineup: &Lineup, target: &str) -> Part {
 impl Targets for Registry {
     fn names(&self) -> Vec<TargetId> {
         Self::names(self)
+    }
+
+    fn are_followed(&self) -> bool {
+        self.is_following()
     }
 
     fn origin(&self, target: &str) -> Option<Origin> {

@@ -361,6 +361,10 @@ impl Targets for Known {
             .read(|machine, _| machine.targets().map(|it| it.id().clone()).collect())
     }
 
+    fn are_followed(&self) -> bool {
+        false
+    }
+
     fn origin(&self, target: &str) -> Option<Origin> {
         let known = self.0.read(|machine, _| machine.target(target).is_some());
         known.then_some(Origin::Api)

@@ -175,6 +175,13 @@ impl Registry {
 
     /// Follows the shared settings until the monitor ends.
     pub async fn follow(self: Arc<Self>, stop: Stop) {
+        tokio::join!(
+            Arc::clone(&self).follow_revisions(stop.clone()),
+            self.foresee(stop),
+        );
+    }
+
+    async fn follow_revisions(self: Arc<Self>, stop: Stop) {
         let mut revisions = self.shared.revisions();
         let stopped = stop.stopped();
         tokio::pin!(stopped);
@@ -207,6 +214,12 @@ impl Registry {
     #[must_use]
     pub fn reached(&self) -> Reached {
         **self.reached.load()
+    }
+
+    /// Whether news of the shared settings are being made live.
+    #[must_use]
+    pub fn is_following(&self) -> bool {
+        self.followed.is_locked()
     }
 
     /// The revision that is live here.
@@ -297,7 +310,7 @@ impl Registry {
         documents: &[(Key, Document)],
         revisions: &[Revision],
     ) {
-        let proven = std::mem::take(&mut *self.proven.lock());
+        let proven = self.foreseen_of(documents.len());
         let ready = self.ready_all(&followed.inheritance, &proven, documents);
         drop(proven);
         let keys = documents.iter().map(|(key, _)| key);

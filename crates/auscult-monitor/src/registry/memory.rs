@@ -1,5 +1,6 @@
 //! Shared settings in memory, decided at once: for tests of everything that is built over them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use auscult_core::monitor::registry::{Change, Outcome, Registry, Revision};
@@ -27,6 +28,7 @@ pub(crate) struct Memory {
     registry: Mutex<Registry>,
     revision: watch::Sender<Revision>,
     mood: Mutex<Mood>,
+    coming: watch::Sender<Option<Arc<Change>>>,
 }
 
 impl Memory {
@@ -35,7 +37,13 @@ impl Memory {
             registry: Mutex::default(),
             revision: watch::Sender::new(Revision::NONE),
             mood: Mutex::new(Mood::Decides),
+            coming: watch::Sender::default(),
         }
+    }
+
+    /// Tells of a change that is not decided yet, or of none.
+    pub(crate) fn expect(&self, change: Option<Arc<Change>>) {
+        self.coming.send_replace(change);
     }
 
     pub(crate) fn set_mood(&self, mood: Mood) {
@@ -86,6 +94,10 @@ impl SettingsStore for Memory {
 
     fn revisions(&self) -> watch::Receiver<Revision> {
         self.revision.subscribe()
+    }
+
+    fn coming(&self) -> watch::Receiver<Option<Arc<Change>>> {
+        self.coming.subscribe()
     }
 
     fn status(&self) -> StoreStatus {

@@ -8,12 +8,13 @@
 //! is no such place: a group begins with the file of the monitor that begins it (`founding`).
 //!
 //! A change of shared settings is checked as a whole (`propose`), decided by whoever keeps them,
-//! and becomes live on every monitor when it follows (`follow`). A refusal leaves everything as it
-//! was. What the monitor's own file, its group and heartbeats say is told to the machine and to the
-//! checks at once.
+//! and becomes live on every monitor when it follows (`follow`); what is large is made ready before
+//! (`foresee`). A refusal leaves everything as it was. What the monitor's own file, its group and
+//! heartbeats say is told to the machine and to the checks at once.
 
 mod duty;
 mod follow;
+mod foresee;
 mod founding;
 mod members;
 #[cfg(test)]
@@ -72,6 +73,8 @@ pub struct Registry {
     tokens: ArcSwap<Tokens>,
     /// Of the change that is being made through this monitor.
     proven: Mutex<Proven>,
+    /// Of a large change that is not decided yet. Locked while it is made ready, after `followed`.
+    foreseen: Mutex<Proven>,
     places: Mutex<Places>,
     words: Mutex<BTreeMap<TargetId, MemberWord>>,
     status: Mutex<ReloadStatus>,
@@ -230,6 +233,7 @@ impl Registry {
             key: Arc::default(),
             tokens: ArcSwap::default(),
             proven: Mutex::default(),
+            foreseen: Mutex::default(),
             places: Mutex::default(),
             words: Mutex::default(),
             status: Mutex::default(),

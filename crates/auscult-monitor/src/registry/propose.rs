@@ -159,13 +159,14 @@ impl Registry {
                 let outcome = unchanged(&plan);
                 return Ok(Made { outcome, plan });
             }
+            let id = self.change_id()?;
             let change = Change {
-                id: Some(self.change_id()?),
+                id: Some(id),
                 author: author.clone(),
                 at: WallMillis(self.engine.clock().wall_now().as_millisecond()),
                 edits: edits(&plan, &wanted),
             };
-            *self.proven.lock() = proven;
+            *self.proven.lock() = proven.of(id);
             let decided = self.decide(change).await;
             if decided.is_err() {
                 *self.proven.lock() = Proven::default();
@@ -251,7 +252,7 @@ impl Registry {
                 .set_group(key.name(), Some(document.body()))
                 .map_err(|problems| Refused::of_document(Some(key.clone()), problems))?;
         }
-        let ready = self.ready_all(&inheritance, &Proven::default(), &proof.targets);
+        let ready = self.ready_all(&inheritance, &[], &proof.targets);
         let mut targets = Vec::with_capacity(ready.len());
         for ((key, document), ready) in proof.targets.into_iter().zip(ready) {
             targets.push((key, (document, ready?)));

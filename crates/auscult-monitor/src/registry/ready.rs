@@ -6,7 +6,7 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::thread;
 
-use auscult_core::monitor::registry::{Document, Key, Kind};
+use auscult_core::monitor::registry::{ChangeId, Document, Key, Kind};
 
 use super::{Refused, Registry};
 use crate::check::{CheckSpec, Prepared};
@@ -25,11 +25,13 @@ pub(super) struct Ready {
     pub(super) checks: Arc<[Option<Prepared>]>,
 }
 
-/// What was proven of a change before it was proposed, for whoever makes it live here.
+/// What was proven of a change before it was decided, for whoever makes it live here.
 #[derive(Default)]
 pub(super) struct Proven(Option<Parts>);
 
 struct Parts {
+    /// The change that it is a part of, once that has an id.
+    change: Option<ChangeId>,
     /// What the targets inherited when they were proven.
     inheritance: Inheritance,
     targets: BTreeMap<Key, (Document, Ready)>,
@@ -41,9 +43,24 @@ impl Proven {
         targets: BTreeMap<Key, (Document, Ready)>,
     ) -> Self {
         Self(Some(Parts {
+            change: None,
             inheritance,
             targets,
         }))
+    }
+
+    /// The same, of the change with this id.
+    pub(super) fn of(mut self, change: ChangeId) -> Self {
+        if let Some(parts) = &mut self.0 {
+            parts.change = Some(change);
+        }
+        self
+    }
+
+    /// Whether it is of the change with this id.
+    pub(super) fn is_of(&self, change: Option<ChangeId>) -> bool {
+        let known = self.0.as_ref().and_then(|parts| parts.change);
+        known.is_some() && known == change
     }
 
     /// What a document was proven to be, if it inherits now what it inherited then.
@@ -81,12 +98,13 @@ impl Registry {
     pub(super) fn ready_all(
         &self,
         inheritance: &Inheritance,
-        proven: &Proven,
+        proven: &[Proven],
         documents: &[(Key, Document)],
     ) -> Vec<Result<Ready, Refused>> {
         let read = |(key, document): &(Key, Document)| {
-            if let Some(ready) = proven.find(inheritance, key, document) {
-                return Ok(ready.clone());
+            let find = |proven: &Proven| proven.find(inheritance, key, document).cloned();
+            if let Some(ready) = proven.iter().find_map(find) {
+                return Ok(ready);
             }
             let spec = inheritance.target(document.body());
             let spec = spec.map_err(|it| Refused::of_document(Some(key.clone()), it))?;

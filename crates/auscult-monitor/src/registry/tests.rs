@@ -1,6 +1,7 @@
 //! What is watched, changed from the file, the API and heartbeats.
 
 mod following;
+mod foreseen;
 mod founding;
 
 use super::memory::Memory;

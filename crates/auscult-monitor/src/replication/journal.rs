@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::agreed::Unsynced;
+use super::coming::Coming;
 use super::identity::Identity;
 use super::join::Past;
 use super::recent::Recent;
@@ -75,6 +76,7 @@ pub struct Journal {
     delivery: watch::Sender<Delivery>,
     unsynced: watch::Sender<Unsynced>,
     writing: watch::Sender<Writing>,
+    coming: Coming,
 }
 
 /// What is being written to the log.
@@ -151,6 +153,7 @@ impl Journal {
             delivery: watch::Sender::new(Delivery::Done),
             unsynced: watch::Sender::default(),
             writing: watch::Sender::default(),
+            coming: Coming::default(),
         })
     }
 
@@ -166,6 +169,11 @@ impl Journal {
     /// What is being written to the log.
     pub(super) const fn writing(&self) -> &watch::Sender<Writing> {
         &self.writing
+    }
+
+    /// A large change that is in the log, or about to be, and not applied.
+    pub(super) const fn coming(&self) -> &Coming {
+        &self.coming
     }
 
     /// What went wrong when it was last written to, if anything did.

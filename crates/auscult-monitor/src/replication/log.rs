@@ -167,6 +167,7 @@ impl RaftLogStorage<Group> for Log {
         if large::is_large(&entries) {
             self.0.writing().send_replace(Writing::Much);
         }
+        self.0.coming().expect(&entries);
         let written = apart(&self.0, move |file| {
             file.write(|transaction| {
                 let mut table = transaction.open_table(ENTRIES)?;
@@ -182,12 +183,16 @@ impl RaftLogStorage<Group> for Log {
         });
         let written = written.await;
         self.0.writing().send_replace(Writing::Nothing);
+        if written.is_err() {
+            self.0.coming().give_up();
+        }
         written.map_err(Broken::write_logs)?;
         callback.log_io_completed(Ok(()));
         Ok(())
     }
 
     async fn truncate(&mut self, log_id: LogId<u64>) -> Result<(), StorageError<u64>> {
+        self.0.coming().give_up();
         let written = apart(&self.0, move |file| {
             file.write(|transaction| {
                 let mut table = transaction.open_table(ENTRIES)?;

@@ -76,6 +76,7 @@ impl Machine {
 
     /// Begins anew, with nothing.
     pub(super) fn forget(&self) {
+        self.journal.coming().give_up();
         *self.state.write() = State::default();
         self.applied.send_replace(Applied::default());
     }
@@ -104,6 +105,7 @@ impl Machine {
         let applied = state.applied();
         *self.state.write() = state;
         self.applied.send_replace(applied);
+        self.journal.coming().give_up();
         Ok(())
     }
 
@@ -189,11 +191,15 @@ impl RaftStateMachine<Group> for Machine {
         I::IntoIter: OptionalSend,
     {
         let mut state = self.state.write();
+        let mut decided = Vec::new();
         let answer = |entry: Entry<Group>| {
             state.applied = Some(entry.log_id);
             match entry.payload {
                 EntryPayload::Blank => Answer::NoChange,
-                EntryPayload::Normal(command) => Answer::Decided(state.registry.apply(&command.0)),
+                EntryPayload::Normal(command) => {
+                    decided.push(command.0.id);
+                    Answer::Decided(state.registry.apply(&command.0))
+                }
                 EntryPayload::Membership(membership) => {
                     state.membership = StoredMembership::new(Some(entry.log_id), membership);
                     Answer::NoChange
@@ -202,6 +208,10 @@ impl RaftStateMachine<Group> for Machine {
         };
         let answers = entries.into_iter().map(answer).collect();
         self.applied.send_replace(state.applied());
+        drop(state);
+        for id in decided {
+            self.journal.coming().applied(id);
+        }
         Ok(answers)
     }
 

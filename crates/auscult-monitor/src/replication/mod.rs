@@ -12,6 +12,7 @@ mod answer;
 mod ask;
 mod beat;
 mod campaign;
+mod coming;
 mod contact;
 pub mod http;
 mod identity;

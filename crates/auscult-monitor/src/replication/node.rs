@@ -368,6 +368,10 @@ impl SettingsStore for Node {
         self.0.revisions.subscribe()
     }
 
+    fn coming(&self) -> watch::Receiver<Option<Arc<Change>>> {
+        self.0.journal.coming().subscribe()
+    }
+
     fn status(&self) -> StoreStatus {
         self.look()
     }

@@ -7,6 +7,7 @@
 //! that every monitor makes the same changes in the same order and that none is lost.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use auscult_core::monitor::registry::{Change, Outcome, Refusal, Registry, Revision};
@@ -40,6 +41,12 @@ pub trait SettingsStore: Send + Sync {
 
     /// The revision that is applied here, whenever it becomes another one.
     fn revisions(&self) -> watch::Receiver<Revision>;
+
+    /// A large change that has reached this monitor and is not decided yet, so that it can be made
+    /// ready meanwhile; nothing once it was decided or given up. A store may tell of none.
+    fn coming(&self) -> watch::Receiver<Option<Arc<Change>>> {
+        watch::channel(None).1
+    }
 
     /// How the store is, and who else is there.
     fn status(&self) -> StoreStatus;
