@@ -1,5 +1,6 @@
 //! Why something was not changed, as a problem: every reason reaches whoever asked.
 
+use auscult_core::id::IdError;
 use auscult_core::monitor::registry::{Key, Refusal};
 
 use super::problem::{Fault, Kind, Problem};
@@ -44,6 +45,9 @@ impl From<Refused> for Problem {
             Refused::NoLeader { .. } => Self::new(Kind::NoLeader)
                 .detail(text)
                 .hint("GET /v1/cluster shows which monitors are there; ask again soon"),
+            Refused::Outside => Self::new(Kind::NoLeader)
+                .detail(text)
+                .hint("ask another monitor of the group, or start this one with --join"),
             Refused::Unclear => Self::new(Kind::Unclear)
                 .detail(text)
                 .hint("look whether it was made, or ask again: PUT and DELETE can be repeated"),
@@ -68,6 +72,20 @@ fn shared(refusal: &Refusal) -> Problem {
             Problem::new(Kind::Refused)
         }
         Refusal::Full => Problem::new(Kind::Full),
+    }
+}
+
+/// Why a name in a path cannot be one.
+pub(super) fn no_name(name: &str, error: IdError) -> Problem {
+    Problem::new(Kind::Malformed).detail(format!("{} cannot be a name: {error}", shown(name)))
+}
+
+/// As much of a text as a message bears.
+fn shown(text: &str) -> String {
+    const CHARS_MAX: usize = 60;
+    match text.char_indices().nth(CHARS_MAX) {
+        Some((end, _)) => format!("{:?}...", &text[..end]),
+        None => format!("{text:?}"),
     }
 }
 

@@ -462,7 +462,7 @@ impl SettingsStore for Store {
                 Err(ChangeError::Refused(_)) => {
                     count(&counters.refused);
                 }
-                Err(ChangeError::NoLeader { .. }) => {
+                Err(ChangeError::NoLeader { .. } | ChangeError::Outside) => {
                     count(&counters.no_leader);
                 }
                 Err(ChangeError::Unclear) => {

@@ -64,6 +64,7 @@ pub(super) async fn keep_time(observatory: Observatory, stop: Stop) {
 async fn talk(observatory: Observatory, to: MonitorName) {
     let shared = &observatory.0;
     let clock = shared.engine.clock().clone();
+    let mut refused = String::new();
     loop {
         let changed = shared.changed.notified();
         let batch = shared.machine.lock().poll_batch(clock.now(), &to);
@@ -75,7 +76,10 @@ async fn talk(observatory: Observatory, to: MonitorName) {
         let letter = Letter::Batch(batch.into());
         let answer = shared.post.send(&to, letter, ANSWER_MAX).await;
         let reply = match answer {
-            Ok(Answer::Reply(record)) => Reply::try_from(record).ok(),
+            Ok(Answer::Reply(record)) => {
+                refused.clear();
+                Reply::try_from(record).ok()
+            }
             Ok(
                 Answer::HeartbeatsTaken
                 | Answer::AlertsTaken { .. }
@@ -83,7 +87,11 @@ async fn talk(observatory: Observatory, to: MonitorName) {
                 | Answer::ReadingsKnown(_),
             ) => None,
             Ok(Answer::Refused { text }) => {
-                tracing::warn!(monitor = %to, "what this observer sees was not taken: {text}");
+                // Once: who is outside of its group hears it from everybody, until it ends.
+                if refused != text {
+                    tracing::warn!(monitor = %to, "what this observer sees was not taken: {text}");
+                    refused = text;
+                }
                 None
             }
             Err(error) => {

@@ -205,7 +205,9 @@ impl Registry {
                 Err(ChangeError::Unclear) => unclear = true,
                 // That nothing was done this time says nothing of the times before: the change may
                 // stand in somebody's log, and be made yet.
-                Err(ChangeError::NoLeader { .. } | ChangeError::Store(_)) if unclear => {}
+                Err(
+                    ChangeError::NoLeader { .. } | ChangeError::Outside | ChangeError::Store(_),
+                ) if unclear => {}
                 // Whoever decided it knows its id, so this is how it was decided the first time.
                 decided => return decided.map_err(Refused::from),
             }

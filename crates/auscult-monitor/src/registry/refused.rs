@@ -68,6 +68,8 @@ pub enum Refused {
         /// When it is worth asking again.
         retry_after: Duration,
     },
+    /// This monitor is in no group any more.
+    Outside,
     /// No answer came in time. State: the change may have been made, or may be made yet.
     Unclear,
     /// The system has no random numbers.
@@ -134,6 +136,7 @@ impl fmt::Display for Refused {
             Self::NoLeader { .. } => {
                 f.write_str("the monitors have no leader now; nothing was changed")
             }
+            Self::Outside => ChangeError::Outside.fmt(f),
             Self::Unclear => f.write_str(
                 "no answer came in time; the change may have been made, or may be made yet",
             ),
@@ -156,6 +159,7 @@ impl From<ChangeError> for Refused {
         match error {
             ChangeError::Refused(refusal) => Self::Shared(refusal),
             ChangeError::NoLeader { retry_after } => Self::NoLeader { retry_after },
+            ChangeError::Outside => Self::Outside,
             ChangeError::Unclear => Self::Unclear,
             ChangeError::Store(error) => Self::Store(error),
         }

@@ -87,6 +87,12 @@ impl Node {
         let started = now();
         let mut unclear = false;
         loop {
+            if self.is_outside() {
+                return Err(match unclear {
+                    true => ChangeError::Unclear,
+                    false => ChangeError::Outside,
+                });
+            }
             let left = self.0.timing.change.saturating_sub(now() - started);
             match self.attempt(&ask, left.min(ATTEMPT)).await {
                 Attempt::Answered(reply) => return Ok(reply),

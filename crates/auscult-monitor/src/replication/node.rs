@@ -347,7 +347,9 @@ impl SettingsStore for Node {
             match &answer {
                 Ok(_) => {}
                 Err(ChangeError::Refused(_)) => count(&counters.refused),
-                Err(ChangeError::NoLeader { .. }) => count(&counters.no_leader),
+                Err(ChangeError::NoLeader { .. } | ChangeError::Outside) => {
+                    count(&counters.no_leader)
+                }
                 Err(ChangeError::Unclear) => count(&counters.unclear),
                 Err(ChangeError::Store(_)) => count(&counters.unstored),
             }

@@ -206,7 +206,7 @@ impl Node {
             }
             Ok(_) => {}
             Err(error) => {
-                let text = error.to_string();
+                let text = format!("the one at {address}, that was to lead: {error}");
                 return Reply::Failed { text };
             }
         }

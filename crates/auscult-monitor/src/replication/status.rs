@@ -65,8 +65,13 @@ impl Node {
         Age(contact.age(now()))
     }
 
+    /// Whether it left its group, or others say that it was removed.
+    pub(super) fn is_outside(&self) -> bool {
+        self.0.identity.read().outside || self.0.removed.load(Ordering::Relaxed)
+    }
+
     fn role(&self, metrics: &Metrics) -> Role {
-        if self.0.identity.read().outside || self.0.removed.load(Ordering::Relaxed) {
+        if self.is_outside() {
             return Role::Outside;
         }
         if metrics.running_state.is_err() {

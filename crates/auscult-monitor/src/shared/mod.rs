@@ -68,6 +68,8 @@ pub enum ChangeError {
         /// When it is worth asking again.
         retry_after: Duration,
     },
+    /// This monitor left its group, or was removed from it. State: nothing was changed.
+    Outside,
     /// No answer came in time. State: it may be made yet, or may have been. Ask again with the same
     /// id.
     Unclear,
@@ -82,6 +84,10 @@ impl fmt::Display for ChangeError {
             Self::NoLeader { .. } => {
                 f.write_str("the monitors of the group have no leader now; nothing was changed")
             }
+            Self::Outside => f.write_str(
+                "this monitor left its group or was removed, and takes no changes; nothing was \
+                 changed",
+            ),
             Self::Unclear => f.write_str(
                 "no answer came in time; the change may be made yet: look, or ask again",
             ),

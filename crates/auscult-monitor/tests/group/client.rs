@@ -144,7 +144,9 @@ impl Client {
                 match node.change(change).await {
                     Ok(outcome) => Answer::Made(outcome),
                     Err(ChangeError::Refused(refusal)) => Answer::Refused(refusal),
-                    Err(ChangeError::NoLeader { .. } | ChangeError::Store(_)) => Answer::NotDone,
+                    Err(
+                        ChangeError::NoLeader { .. } | ChangeError::Outside | ChangeError::Store(_),
+                    ) => Answer::NotDone,
                     Err(ChangeError::Unclear) if self.world.mutant == Mutant::SaysNoInDoubt => {
                         Answer::NotDone
                     }

@@ -130,6 +130,7 @@ async fn page(
     responses(
         (status = 200, description = "The setting", body = SettingView,
             headers(("ETag" = String, description = "Its revision"))),
+        (status = 400, description = "This is no name", body = Problem),
         (status = 404, description = "No such setting", body = Problem),
         (status = 503, description = "No leader, or not known here in time", body = Problem),
     ))]
@@ -164,7 +165,8 @@ pub(super) async fn read(
             headers(("ETag" = String, description = "Its revision"))),
         (status = 201, description = "Added", body = SettingView,
             headers(("Location" = String), ("ETag" = String))),
-        (status = 400, description = "The body cannot be read", body = Problem),
+        (status = 400, description = "The body cannot be read, or this is no name",
+            body = Problem),
         (status = 403, description = "The token does not allow it", body = Problem),
         (status = 404, description = "No such kind", body = Problem),
         (status = 409, description = "The settings forbid it", body = Problem),
@@ -208,6 +210,7 @@ pub(super) async fn put(
     ),
     responses(
         (status = 200, description = "It is gone", body = ChangeView),
+        (status = 400, description = "This is no name", body = Problem),
         (status = 403, description = "The token does not allow it", body = Problem),
         (status = 404, description = "No such kind", body = Problem),
         (status = 409, description = "Others refer to it", body = Problem),
@@ -442,7 +445,5 @@ fn unknown_kind(kind: &str) -> String {
 }
 
 fn key(kind: &str, name: &str) -> Result<Key, Problem> {
-    Key::new(known_kind(kind)?, name).map_err(|error| {
-        Problem::new(Kind::UnknownSetting).detail(format!("{name:?} cannot be a name: {error}"))
-    })
+    Key::new(known_kind(kind)?, name).map_err(|error| super::refused::no_name(name, error))
 }

@@ -8,6 +8,7 @@ mod why;
 
 use std::collections::BTreeMap;
 
+use auscult_core::id::check_name;
 use auscult_core::monitor::Status;
 use auscult_core::monitor::registry::{Document, Key, Kind as SettingKind};
 use axum::extract::{Request, State};
@@ -26,6 +27,7 @@ use super::extract::{Named, Params};
 use super::json::{self, Json};
 use super::page::fingerprint;
 use super::problem::{Fault, Kind, Problem};
+use super::refused::no_name;
 use super::views::Time;
 use super::who::By;
 use crate::registry::{OnlyIf, Put, Watched};
@@ -181,7 +183,7 @@ pub(super) async fn create(
             headers(("ETag" = String))),
         (status = 201, description = "Added", body = TargetDetail,
             headers(("Location" = String), ("ETag" = String))),
-        (status = 400, description = "The body is no JSON", body = Problem),
+        (status = 400, description = "The body is no JSON, or this is no name", body = Problem),
         (status = 409, description = "It is defined in the settings file", body = Problem),
         (status = 412, description = "It has changed meanwhile", body = Problem),
         (status = 413, description = "The body is too large", body = Problem),
@@ -193,6 +195,7 @@ pub(super) async fn replace(
     by: By,
     request: Request,
 ) -> Result<Response, Problem> {
+    check_name(&id).map_err(|error| no_name(&id, error))?;
     let only_if = Condition::only_if(request.headers());
     let body = json::read_json(request, BODY_BYTES_MAX).await?;
     let target = parse(Some(&id), &body)?;

@@ -110,9 +110,6 @@ async fn what_points_nowhere_or_is_misspelt_is_refused_with_the_reason() {
     put("/v1/settings/gruops/a", "{}")
         .await
         .problem(404, "unknown_route");
-    put("/v1/settings/targets/a%20b", r#"{"push": {}}"#)
-        .await
-        .problem(404, "unknown_setting");
     bench
         .get("/v1/settings?kind=x")
         .await
@@ -132,6 +129,47 @@ async fn what_points_nowhere_or_is_misspelt_is_refused_with_the_reason() {
     let detail = inherited.problem(422, "invalid");
     assert_eq!(detail, "target a has a fault", "with what it inherits");
     assert_eq!(bench.get("/v1/settings").await.json()["revision"], 1);
+}
+
+#[tokio::test]
+async fn a_name_in_a_path_that_cannot_be_one_is_refused_with_the_limit() {
+    let bench = Bench::new();
+    let long = "a".repeat(129);
+    let limit = "a name has at most 128 bytes, this one has 129";
+    let mut paths = vec![format!("/v1/targets/{long}")];
+    for kind in [
+        "targets",
+        "groups",
+        "receivers",
+        "silences",
+        "tokens",
+        "values",
+    ] {
+        paths.push(format!("/v1/settings/{kind}/{long}"));
+    }
+    for path in paths {
+        let detail = bench.ask(Method::PUT, &path, &[], "{}").await;
+        let detail = detail.problem(400, "malformed");
+        assert!(detail.ends_with(limit), "{path}: {detail}");
+        assert!(detail.len() < 140, "{path}: {detail}");
+    }
+    let space = bench
+        .ask(Method::PUT, "/v1/settings/groups/a%20b", &[], "{}")
+        .await;
+    let detail = space.problem(400, "malformed");
+    assert!(
+        detail.starts_with("\"a b\" cannot be a name: ' ' at byte 1"),
+        "{detail}"
+    );
+    let key = format!("/keys/{long}/");
+    let kept = bench
+        .ask(Method::POST, &key, &[], r#"{"value": "aGk="}"#)
+        .await;
+    assert_eq!(kept.status, StatusCode::BAD_REQUEST);
+    assert!(kept.body.contains(limit), "{}", kept.body);
+    let fits = format!("/v1/settings/groups/{}", &long[..128]);
+    let added = bench.ask(Method::PUT, &fits, &[], "{}").await;
+    assert_eq!(added.status, StatusCode::CREATED);
 }
 
 #[tokio::test]

@@ -105,6 +105,8 @@ async fn one_that_was_removed_while_it_was_away_says_so() {
     until("it knows", || away.status().role == Role::Outside).await;
     let trouble = away.status().trouble.unwrap_or_default();
     assert!(trouble.contains("was removed"), "{trouble}");
+    let error = refused(&away, "b").await;
+    assert!(matches!(error, ChangeError::Outside), "{error:?}");
     assert_eq!(away.status().counters.campaigns, 0);
     made(&nodes[0], "a").await;
 }
