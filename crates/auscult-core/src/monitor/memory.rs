@@ -107,6 +107,11 @@ impl Monitor {
         if state.last_arrival().is_some_and(|last| last > self.now) {
             return false;
         }
+        // What is up or late was heard.
+        let is_heard = matches!(memory.waits, Waits::Next | Waits::Late);
+        if is_heard && state.last_arrival().is_none() {
+            return false;
+        }
         let standing = match memory.waits {
             Waits::First | Waits::Elsewhere => Standing::Awaited,
             Waits::Next => Standing::Up,
