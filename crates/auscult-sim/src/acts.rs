@@ -13,10 +13,11 @@ use crate::address::{PORT, address_of, host_and_port};
 use crate::clock::Clock;
 use crate::deed::{Crash, Deed, Memory, Place, RuleId, Stall};
 use crate::machine::{Birth, Machine};
-use crate::member::{Member, Parcel, Power, Traffic, Workers};
+use crate::member::{Member, Parcel, Power, Traffic};
 use crate::net::Net;
 use crate::observation::{Interest, Observed};
 use crate::ways::Rule;
+use crate::workers::Workers;
 use crate::world::{Imposed, World, valid};
 
 impl World {

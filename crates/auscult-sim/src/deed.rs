@@ -173,7 +173,7 @@ pub enum Stall {
     /// Sending and receiving: what it wants to send waits just before, what arrives waits just
     /// after. Its timers go on, so it does not notice. This is the anomaly of [LG 5.1].
     Messages,
-    /// Everything, from the first thing on that it wants to send; what arrives waits from the
-    /// beginning. So does a process with one thread whose sends block [LG 5.1].
+    /// Each of its workers, from the first thing on that it wants to send: with one worker that is
+    /// everything. What arrives waits from the beginning. So it was with the anomaly of [LG 5.1].
     Sending,
 }

@@ -55,15 +55,17 @@ mod queue;
 mod run;
 pub mod script;
 mod ways;
+mod workers;
 mod world;
 
 pub use checker::{Checker, Finding};
 pub use clock::Step;
 pub use deed::{Crash, Deed, Memory, Place, RuleId, Stall};
 pub use machine::{Birth, Machine};
-pub use member::{Power, Traffic, Workers};
+pub use member::{Power, Traffic};
 pub use net::{Bursts, Delay, Loss, Net, Reordering};
 pub use observation::{Drop, Interest, Observation, Observed, Payload};
 pub use script::{Played, Problems, Script};
 pub use ways::{Cycle, Effect, Places, Rule, Ways, Who};
+pub use workers::Workers;
 pub use world::{Wire, World, WorldConfig};

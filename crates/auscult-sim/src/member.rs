@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::deed::{Crash, Stall};
 use crate::machine::Machine;
 use crate::net::Weather;
+use crate::workers::Workers;
 
 /// Whether a process runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,20 +27,6 @@ pub enum Power {
     Stalls(Stall),
     /// It has ended.
     Off(Crash),
-}
-
-/// How a process divides what it has to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Workers {
-    /// One loop does everything in turn, as our agent does.
-    One,
-    /// As memberlist does: one worker reads datagrams, and timers and each stream have workers of
-    /// their own, which do not wait for it. Datagrams that nobody has read wait in the socket's
-    /// buffer; one that finds `waiting_max` there is lost.
-    Listener {
-        /// How many the buffer holds.
-        waiting_max: usize,
-    },
 }
 
 /// What was counted at one place, or in a whole world.

@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use auscult_core::swim::{Answer, Body, ExchangeId, Input, Output, Packet, Request, StreamFailure};
+use auscult_core::swim::{
+    Answer, Body, ExchangeId, Input, Output, Packet, Request, StreamFailure, Wakes,
+};
 use auscult_core::time::Instant;
 use auscult_core::wire::swim::{
     decode_answer, decode_packet, decode_request, encode_answer, encode_packet, encode_request,
@@ -13,10 +15,11 @@ use auscult_core::wire::swim::{
 
 use crate::address::Listener;
 use crate::deed::{Crash, Stall};
-use crate::member::{Parcel, Power, Workers};
+use crate::member::{Parcel, Power};
 use crate::net::hits;
 use crate::observation::{Drop, Interest, Observed, Payload};
 use crate::ways::Effect;
+use crate::workers::Workers;
 use crate::world::{Job, Waiting, Wire, World};
 
 impl World {
@@ -71,18 +74,15 @@ impl World {
             return self.queue.push(member.wake, Job::Wake(place as u32));
         }
         match member.power {
-            Power::Runs | Power::Stalls(Stall::Messages) => {
+            // What waits for a worker that cannot send is held by the machine.
+            Power::Runs | Power::Stalls(Stall::Messages | Stall::Sending) => {
                 if member.each.is_zero() || member.workers != Workers::One {
                     self.handle(place, Parcel::Tick);
                 } else if !member.inbox.iter().any(|one| matches!(one, Parcel::Tick)) {
                     self.enqueue(place, Parcel::Tick);
                 }
             }
-            // It goes on until it wants to send.
-            Power::Stalls(Stall::Sending) if member.outbox.is_empty() => {
-                self.handle(place, Parcel::Tick);
-            }
-            Power::Stalls(Stall::Process | Stall::Sending) | Power::Off(_) => {}
+            Power::Stalls(Stall::Process) | Power::Off(_) => {}
         }
     }
 
@@ -132,8 +132,8 @@ impl World {
     fn enqueue(&mut self, to: usize, parcel: Parcel) {
         let member = &self.members[to];
         let most = match member.workers {
-            Workers::Listener { waiting_max } if parcel.is_datagram() => waiting_max,
-            Workers::Listener { .. } | Workers::One => INBOX_MAX,
+            Workers::Many { waiting_max } if parcel.is_datagram() => waiting_max,
+            Workers::Many { .. } | Workers::One => INBOX_MAX,
         };
         if member.inbox.len() >= most
             && let Some((from, what)) = self.label_of(&parcel)
@@ -186,6 +186,7 @@ impl World {
             self.take(place, output);
         }
         if before == Power::Stalls(Stall::Sending) {
+            self.members[place].machine.swim_mut().hold(Wakes::NONE);
             // Its timers were over before it could read.
             self.handle(place, Parcel::Tick);
         }
@@ -295,13 +296,18 @@ impl World {
 
     #[inline]
     fn take(&mut self, place: usize, output: Output) {
-        let held = match self.members[place].power {
+        let member = &mut self.members[place];
+        let held = match member.power {
             Power::Stalls(Stall::Messages | Stall::Sending) => true,
             Power::Runs | Power::Stalls(Stall::Process) | Power::Off(_) => false,
         };
         match output {
             Output::Send { .. } | Output::Ask { .. } | Output::Answer { .. } if held => {
-                self.members[place].outbox.push_back(output);
+                if member.power == Power::Stalls(Stall::Sending) {
+                    let machine = member.machine.swim_mut();
+                    machine.hold(machine.held().and(member.workers.held_by(&output)));
+                }
+                member.outbox.push_back(output);
             }
             Output::Send { to, packet } => self.send(place, to, packet),
             Output::Ask {

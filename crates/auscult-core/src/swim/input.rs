@@ -164,6 +164,39 @@ impl Wake {
     }
 }
 
+/// Some of the reasons for which a machine wants to be called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wakes(u16);
+
+impl Wakes {
+    /// None of them.
+    pub const NONE: Self = Self(0);
+    /// Every one.
+    pub const ALL: Self = Self((1 << Wake::ALL.len()) - 1);
+
+    /// These.
+    #[must_use]
+    pub fn of(wakes: &[Wake]) -> Self {
+        Self(wakes.iter().fold(0, |all, &wake| all | Self::bit(wake)))
+    }
+
+    /// These, and those.
+    #[must_use]
+    pub const fn and(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
+    /// Whether this is one of them.
+    #[must_use]
+    pub const fn has(self, wake: Wake) -> bool {
+        self.0 & Self::bit(wake) != 0
+    }
+
+    const fn bit(wake: Wake) -> u16 {
+        1 << wake as u16
+    }
+}
+
 impl fmt::Display for Wake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

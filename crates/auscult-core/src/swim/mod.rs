@@ -113,7 +113,7 @@ pub use event::{
     Accusation, Accuser, Attempt, Deadline, Direction, Event, EventKind, JoinOutcome, Link,
     Outcome, Output, Path, Reject,
 };
-pub use input::{ExchangeId, Input, StreamFailure, Ticket, Wake};
+pub use input::{ExchangeId, Input, StreamFailure, Ticket, Wake, Wakes};
 pub use member::{Claim, Incarnation, Label, LabelTag, MemberId, MemberName, State};
 pub use message::{
     Answer, Asker, Body, Hearsay, Pace, Packet, Proof, Record, Refusal, Request, Sequence, Update,
@@ -144,6 +144,8 @@ pub struct Swim {
     /// The time of the last call.
     now: Instant,
     wake: Option<(Instant, Wake)>,
+    /// What is left undone.
+    held: Wakes,
     config: Config,
     me: MemberId,
     rng: Rng,
@@ -249,6 +251,7 @@ impl Swim {
             heal_at: now.after(rng.span_below(params.heal_interval)),
             reap: BTreeSet::new(),
             wake: Some((now, Wake::Period)),
+            held: Wakes::NONE,
             outputs: VecDeque::new(),
             counters: Counters::default(),
             config,
@@ -290,6 +293,21 @@ impl Swim {
     #[must_use]
     pub const fn poll_timeout(&self) -> Option<(Instant, Wake)> {
         self.wake
+    }
+
+    /// What it leaves undone.
+    #[must_use]
+    pub const fn held(&self) -> Wakes {
+        self.held
+    }
+
+    /// Leaves undone from now on what it is to do for one of these reasons; what is due by then is
+    /// done at the first call after it is held no more. This is for a process that divides its
+    /// work among workers, when one of them has to wait: those that the simulator blocks as
+    /// [LG 5.1] did. Our agent has one, which waits for nothing.
+    pub fn hold(&mut self, wakes: Wakes) {
+        self.held = wakes;
+        self.wake = self.next_chore();
     }
 
     fn take(&mut self, input: Input<'_>) {
@@ -357,17 +375,18 @@ impl Swim {
             Stage::Leaving => return self.gossip_at.map(|at| (at, Wake::Gossip)),
             Stage::Gone => return None,
         }
-        let period = (self.probes.next_period, Wake::Period);
-        // A probe that ends with its period is decided in it.
-        let probe = self.probes.next().filter(|&(at, _)| at <= period.0);
-        let mut next = probe.unwrap_or(period);
+        let mut next: Option<(Instant, Wake)> = None;
         let mut consider = |candidate: Option<(Instant, Wake)>| {
-            if let Some(candidate) = candidate
-                && candidate.0 < next.0
+            if let Some((at, why)) = candidate
+                && next.is_none_or(|(earliest, _)| at < earliest)
+                && !self.held.has(why)
             {
                 next = candidate;
             }
         };
+        // A probe that ends with its period is decided in it.
+        consider(self.probes.next());
+        consider(Some((self.probes.next_period, Wake::Period)));
         consider(self.relays.next().map(|at| (at, Wake::Relay)));
         consider(self.suspicions.next().map(|(at, _)| (at, Wake::Suspicion)));
         consider(self.gossip_at.map(|at| (at, Wake::Gossip)));
@@ -383,7 +402,7 @@ impl Swim {
         );
         consider(self.direct.next_silence().map(|at| (at, Wake::Silence)));
         consider(self.direct.next_watch().map(|at| (at, Wake::Watch)));
-        Some(next)
+        next
     }
 
     fn do_chore(&mut self, why: Wake) {

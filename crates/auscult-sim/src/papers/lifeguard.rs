@@ -6,9 +6,10 @@
 //! about a member that is not affected, raised anywhere; FP- is one raised at a member that is not
 //! affected either.
 //!
-//! Blocked is [`Stall::Sending`]: the process goes on until it wants to send. When it is let go,
-//! its timers are over before it reads. The paper's agents were Consul's, so an affected member of
-//! theirs divides its work as memberlist does ([`Workers::Listener`]), sends news at a beat, and
+//! Blocked is [`Stall::Sending`]: a worker goes on until it wants to send. When it is let go, its
+//! timers are over before it reads. The paper's agents were Consul's, so an affected member of
+//! theirs divides its work as memberlist does ([`Workers::Many`]): while the worker that sends news
+//! on waits, the one that probes begins a probe, which can only fail. It sends news at a beat, and
 //! tells an accused only in a ping to it. What the paper does not say is how much such a member
 //! reads while it is let go, which decides where that is for a millisecond: one datagram in
 //! [`Grid::each`], of which the default was measured with Serf.
@@ -25,9 +26,9 @@ use auscult_core::time::Instant;
 
 use super::{found, lan, or_dash, quantile, seconds};
 use crate::deed::{Deed, Stall};
-use crate::member::Workers;
 use crate::net::Delay;
 use crate::observation::{Interest, Observed};
+use crate::workers::Workers;
 use crate::world::{World, WorldConfig};
 
 /// A machine that the paper compares, or ours.
@@ -76,16 +77,18 @@ impl Setting {
     pub fn params(self) -> Params {
         let mut params = lan();
         params.direct_limit = 0;
-        let (health, beta, buddy) = match self {
+        // Independent suspicions count, and are sent on, with LHA-Suspicion only.
+        let (health, (beta, confirmations), buddy) = match self {
             Self::Ours => return params,
-            Self::Swim => (0, 1, Buddy::Off),
-            Self::Probe => (8, 1, Buddy::Off),
-            Self::Suspicion => (0, 6, Buddy::Off),
-            Self::Buddy => (0, 1, Buddy::Pings),
-            Self::Lifeguard => (8, 6, Buddy::Pings),
+            Self::Swim => (0, (1, 0), Buddy::Off),
+            Self::Probe => (8, (1, 0), Buddy::Off),
+            Self::Suspicion => (0, (6, 3), Buddy::Off),
+            Self::Buddy => (0, (1, 0), Buddy::Pings),
+            Self::Lifeguard => (8, (6, 3), Buddy::Pings),
         };
         params.health_max = health;
         params.suspicion_max_multiplier = beta;
+        params.confirmations = confirmations;
         params.buddy = buddy;
         params.suspicion_multiplier = 5;
         params.suspicion = SuspicionRule::Logarithmic;
@@ -105,7 +108,7 @@ impl Setting {
         match self {
             Self::Ours => Workers::One,
             Self::Swim | Self::Probe | Self::Suspicion | Self::Buddy | Self::Lifeguard => {
-                Workers::Listener {
+                Workers::Many {
                     waiting_max: SOCKET_DATAGRAMS,
                 }
             }
