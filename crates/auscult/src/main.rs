@@ -19,11 +19,6 @@ use clap::Parser as _;
 use crate::args::{Args, Command};
 use crate::exit::{Exit, Stop};
 
-/// The system's grows the memory of each thread by a page at a time, and keeps for one thread what
-/// others could use: a hundred thousand new targets cost a third more with it.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let args = Args::parse();
     match run(args.command) {
