@@ -171,9 +171,9 @@ pub enum Stall {
     /// Everything, as with SIGSTOP: nothing is read, sent, or noticed in time. What arrives waits.
     Process,
     /// Sending and receiving: what it wants to send waits just before, what arrives waits just
-    /// after. Its timers go on, so it does not notice. This is the anomaly of [LG 5.1].
+    /// after. Its timers go on, so it does not notice.
     Messages,
     /// Each of its workers, from the first thing on that it wants to send: with one worker that is
-    /// everything. What arrives waits from the beginning. So it was with the anomaly of [LG 5.1].
+    /// everything. What arrives waits from the beginning. This is the anomaly of [LG 5.1].
     Sending,
 }

@@ -74,14 +74,15 @@ impl World {
             return self.queue.push(member.wake, Job::Wake(place as u32));
         }
         match member.power {
-            // What waits for a worker that cannot send is held by the machine.
-            Power::Runs | Power::Stalls(Stall::Messages | Stall::Sending) => {
+            Power::Runs | Power::Stalls(Stall::Messages) => {
                 if member.each.is_zero() || member.workers != Workers::One {
                     self.handle(place, Parcel::Tick);
                 } else if !member.inbox.iter().any(|one| matches!(one, Parcel::Tick)) {
                     self.enqueue(place, Parcel::Tick);
                 }
             }
+            // It goes on: what waits for a worker that cannot send is held by the machine.
+            Power::Stalls(Stall::Sending) => self.handle(place, Parcel::Tick),
             Power::Stalls(Stall::Process) | Power::Off(_) => {}
         }
     }

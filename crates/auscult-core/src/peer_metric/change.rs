@@ -64,11 +64,11 @@ impl MetricLog {
             }
             self.arm(slot);
         }
-        self.expect(name, at);
+        self.await_all_of(name, at);
     }
 
     /// Awaits what every peer is to publish.
-    fn expect(&mut self, name: &TargetId, at: Instant) {
+    fn await_all_of(&mut self, name: &TargetId, at: Instant) {
         let expected = self.config.0.metrics.iter();
         let expected = expected.filter(|(_, rule)| rule.grace.is_some());
         let expected: Vec<SignalName> = expected.map(|(name, _)| name.clone()).collect();
@@ -226,7 +226,7 @@ impl MetricLog {
         let present = self.peers.iter().filter(|(_, p)| p.forget_at.is_none());
         let present: Vec<TargetId> = present.map(|(name, _)| name.clone()).collect();
         for name in present {
-            self.expect(&name, self.now);
+            self.await_all_of(&name, self.now);
         }
         self.end();
     }

@@ -372,7 +372,10 @@ impl Swim {
     fn next_chore(&self) -> Option<(Instant, Wake)> {
         match self.stage {
             Stage::Running => {}
-            Stage::Leaving => return self.gossip_at.map(|at| (at, Wake::Gossip)),
+            Stage::Leaving => {
+                let gossip = self.gossip_at.filter(|_| !self.held.has(Wake::Gossip));
+                return gossip.map(|at| (at, Wake::Gossip));
+            }
             Stage::Gone => return None,
         }
         let mut next: Option<(Instant, Wake)> = None;
